@@ -1,0 +1,182 @@
+//! Arrays of scalars (`[type, length]`, upstream `[T; n]`) as typed arrays.
+
+use napi::bindgen_prelude::ToNapiValue;
+use napi::{ValueType, sys};
+
+use crate::argument::{Number, Value};
+use crate::buffer::{Buffer, TypedArray, construct, zeroed};
+use crate::bytes::{Target, byte_length, read_all};
+use crate::error::{BindingError, Error, Result, check};
+use crate::scalar::{Integer, Scalar, with_scalar};
+
+/// Takes `[type, length]` apart.
+pub fn parse(kind: Value) -> Result<(Scalar, usize)> {
+    if kind.array_length("type")? != 2 {
+        return Err(kind.must_be("type", "a type or [type, length]"));
+    }
+    let scalar = Scalar::from_value(kind.element(0)?, "type[0]")?;
+    let length = kind.element(1)?.usize("type[1]")?;
+    byte_length(scalar, length)?;
+    Ok((scalar, length))
+}
+
+/// Reads `length` scalars: `Bytes::read_obj::<[T; length]>`.
+pub fn read<T: Target>(
+    target: &T,
+    scalar: Scalar,
+    length: usize,
+    address: T::Address,
+    env: sys::napi_env,
+) -> Result<Value> {
+    let size = byte_length(scalar, length)?;
+    // An array is only made when there is something to fill it with: a length out of thin air
+    // must not take memory.
+    let available = target.available(address, size)?;
+    if available != size {
+        target.permit(address, size, crate::mapping::Access::Read)?;
+        return Err(T::partial(size, available).into());
+    }
+    let Some(constructor) = constructor(scalar) else {
+        let mut bytes = zeroed(size)?;
+        read_all(target, Buffer::of(&mut bytes), address)?;
+        return array_of_bigints(env, scalar, &bytes);
+    };
+    let array = new_typed_array(env, constructor, length)?;
+    let elements = TypedArray::from_value(array, "array")?;
+    read_all(target, elements.bytes, address)?;
+    swap(scalar, elements.bytes);
+    Ok(array)
+}
+
+/// A new typed array of zeros.
+pub fn new_typed_array(
+    env: sys::napi_env,
+    constructor: &std::ffi::CStr,
+    length: usize,
+) -> Result<Value> {
+    // SAFETY: `env` is the environment that called.
+    let length_value = unsafe { Number::to_napi_value(env, Number(length))? };
+    construct(env, constructor, &[length_value]).map_err(|error| {
+        // The engine's own error has no code.
+        drop(error.into_value(env));
+        BindingError::buffer_too_large(length)
+    })
+}
+
+/// The class of the array that holds such values, None for those of 128 bits.
+fn constructor(scalar: Scalar) -> Option<&'static std::ffi::CStr> {
+    use sys::TypedarrayType as Kind;
+    Some(match scalar.typed_array()? {
+        Kind::uint8_array => c"Uint8Array",
+        Kind::int8_array => c"Int8Array",
+        Kind::uint16_array => c"Uint16Array",
+        Kind::int16_array => c"Int16Array",
+        Kind::uint32_array => c"Uint32Array",
+        Kind::int32_array => c"Int32Array",
+        Kind::biguint64_array => c"BigUint64Array",
+        _ => c"BigInt64Array",
+    })
+}
+
+fn array_of_bigints(env: sys::napi_env, scalar: Scalar, bytes: &[u8]) -> Result<Value> {
+    let mut array = std::ptr::null_mut();
+    // SAFETY: `env` is the environment that called.
+    check(unsafe { sys::napi_create_array(env, &raw mut array) })?;
+    for (index, element) in bytes.chunks_exact(scalar.size()).enumerate() {
+        let value = with_scalar!(scalar, T => {
+            let mut value = std::mem::MaybeUninit::<T>::zeroed();
+            // SAFETY: the chunk has the size of the type, any bytes of which are a value.
+            unsafe {
+                std::ptr::copy_nonoverlapping(
+                    element.as_ptr(),
+                    value.as_mut_ptr().cast(),
+                    size_of::<T>(),
+                );
+                value.assume_init()
+            }
+            .into_value(env)?
+        });
+        let index = u32::try_from(index).map_err(|_| BindingError::buffer_too_large(index))?;
+        // SAFETY: array and value are of this environment.
+        check(unsafe { sys::napi_set_element(env, array, index, value) })?;
+    }
+    Ok(Value::new(env, array))
+}
+
+/// Turns the elements of an array between memory's order of bytes and the host's.
+fn swap(scalar: Scalar, elements: Buffer) {
+    let foreign = match scalar {
+        Scalar::Be16 | Scalar::Be32 | Scalar::Be64 | Scalar::BeSize => {
+            cfg!(target_endian = "little")
+        }
+        Scalar::Le16 | Scalar::Le32 | Scalar::Le64 | Scalar::LeSize => cfg!(target_endian = "big"),
+        _ => false,
+    };
+    if foreign {
+        elements.reverse_each(scalar.size());
+    }
+}
+
+/// The bytes of an array as memory holds them.
+pub enum ArrayBytes {
+    /// Those of a typed array, used in place.
+    Borrowed(Buffer),
+    Owned(Vec<u8>),
+}
+
+impl ArrayBytes {
+    pub fn buffer(&mut self) -> Buffer {
+        match self {
+            Self::Borrowed(buffer) => *buffer,
+            Self::Owned(bytes) => Buffer::of(bytes),
+        }
+    }
+}
+
+fn check_length(expected: usize, found: usize) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(BindingError::out_of_range(format!(
+        "The value of \"value\" is out of range. It must have {expected} elements. Received {found}"
+    )))
+}
+
+/// The bytes of `length` scalars, from anything like an array.
+pub fn bytes_of(value: Value, scalar: Scalar, length: usize) -> Result<ArrayBytes> {
+    if value.kind() != ValueType::Object {
+        return Err(value.must_be("value", "an array or a typed array"));
+    }
+    if let Some(array) = TypedArray::try_from_value(value)
+        && Some(array.kind) == scalar.typed_array()
+    {
+        check_length(length, array.len())?;
+        let mut copy = ArrayBytes::Borrowed(array.bytes);
+        if matches!(
+            scalar,
+            Scalar::Be16 | Scalar::Be32 | Scalar::Be64 | Scalar::BeSize
+        ) {
+            copy = ArrayBytes::Owned(array.bytes.to_vec()?);
+            swap(scalar, copy.buffer());
+        }
+        return Ok(copy);
+    }
+    let found = value.property(c"length")?;
+    if found.kind() != ValueType::Number {
+        return Err(value.must_be("value", "an array or a typed array"));
+    }
+    check_length(length, found.usize("value.length")?)?;
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(byte_length(scalar, length)?)
+        .map_err(|_| Error::from(std::io::Error::from_raw_os_error(libc::ENOMEM)))?;
+    for index in 0..length {
+        let index = u32::try_from(index)
+            .map_err(|_| value.must_be("value", "a typed array, being so long"))?;
+        with_scalar!(scalar, T => {
+            let element = T::from_value(value.element(index)?, "value")?;
+            bytes.extend_from_slice(vm_memory::ByteValued::as_slice(&element));
+        });
+    }
+    Ok(ArrayBytes::Owned(bytes))
+}

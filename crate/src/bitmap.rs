@@ -1,0 +1,370 @@
+//! Dirty tracking (upstream `bitmap`).
+
+use std::cell::{Cell, RefCell};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use napi::Env;
+use napi::bindgen_prelude::This;
+use napi_derive::napi;
+use vm_memory::bitmap::{
+    ArcSlice, AtomicBitmap as UpstreamBitmap, Bitmap, RefSlice, WithBitmapSlice,
+};
+
+use crate::argument::{Number, Value};
+use crate::array;
+use crate::buffer::{Buffer, TypedArray};
+use crate::environment::{check_new, no_constructor};
+use crate::error::{BindingError, Result};
+use crate::identity::{self, Handle};
+use crate::mmap_unix::host_page_size;
+
+/// The bitmap type of every mapping: tracked and untracked regions are of one type, so that a map
+/// can hold both.
+pub type Tracking = Option<Tracked>;
+
+/// The bitmap of a tracked mapping, shared with the objects that show it to JavaScript.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    bitmap: Arc<UpstreamBitmap>,
+    /// Upstream does not tell it.
+    page_size: NonZeroUsize,
+}
+
+impl Tracked {
+    /// A clean bitmap of `byte_size` bytes, for which there must be memory (see [`is_possible`]).
+    pub fn new(byte_size: usize, page_size: NonZeroUsize) -> Self {
+        Self {
+            bitmap: Arc::new(UpstreamBitmap::new(byte_size, page_size)),
+            page_size,
+        }
+    }
+
+    /// The bitmap from an offset on, as a slice that owns it.
+    pub fn slice_from(&self, offset: usize) -> ArcSlice<UpstreamBitmap> {
+        ArcSlice::new(Arc::clone(&self.bitmap), offset)
+    }
+}
+
+/// The bitmap of a slice that owns what it needs.
+pub type TrackedSlice = Option<ArcSlice<UpstreamBitmap>>;
+
+impl<'a> WithBitmapSlice<'a> for Tracked {
+    type S = RefSlice<'a, UpstreamBitmap>;
+}
+
+impl Bitmap for Tracked {
+    fn mark_dirty(&self, offset: usize, len: usize) {
+        self.bitmap.mark_dirty(offset, len);
+    }
+
+    fn dirty_at(&self, offset: usize) -> bool {
+        self.bitmap.dirty_at(offset)
+    }
+
+    fn slice_at(&self, offset: usize) -> RefSlice<'_, UpstreamBitmap> {
+        self.bitmap.slice_at(offset)
+    }
+}
+
+/// Whether there is memory for a bitmap. Upstream's allocation ends the process where there is
+/// not.
+pub fn is_possible(byte_size: usize, page_size: NonZeroUsize) -> bool {
+    let words = byte_size.div_ceil(page_size.get()).div_ceil(64);
+    Vec::<u64>::new().try_reserve_exact(words).is_ok()
+}
+
+/// The bits of an `AtomicBitmap` object. Alone it can be enlarged, which needs it for itself; as
+/// part of a mapping it is shared with other threads.
+struct Bits {
+    tracked: RefCell<Tracked>,
+    /// Has become part of a builder or a mapping.
+    is_part: Cell<bool>,
+}
+
+impl Bits {
+    fn new(tracked: Tracked, is_part: bool) -> Rc<Self> {
+        Rc::new(Self {
+            tracked: RefCell::new(tracked),
+            is_part: Cell::new(is_part),
+        })
+    }
+}
+
+/// One bit for each page of memory, set when the page was written; safe to use from several threads.
+///
+/// Every write through the methods of this package marks what was transferred. Writes through `buffer`,
+/// `asUint8Array` and `views` do not: mark them with `markDirty`. (`AtomicBitmap`)
+#[napi]
+pub struct AtomicBitmap {
+    bits: Rc<Bits>,
+}
+
+impl AtomicBitmap {
+    fn alone(tracked: Tracked) -> Self {
+        Self {
+            bits: Bits::new(tracked, false),
+        }
+    }
+
+    /// A new bitmap for an argument.
+    fn try_alone(byte_size: Value, page_size: NonZeroUsize) -> Result<Self> {
+        let bytes = byte_size.usize("byteSize")?;
+        if !is_possible(bytes, page_size) {
+            return Err(
+                byte_size.out_of_range("byteSize", "such that there is memory for the bits")
+            );
+        }
+        Ok(Self::alone(Tracked::new(bytes, page_size)))
+    }
+
+    fn bitmap(&self) -> Arc<UpstreamBitmap> {
+        Arc::clone(&self.bits.tracked.borrow().bitmap)
+    }
+
+    /// The object that stands for the bitmap of a mapping in this thread.
+    pub fn of_mapping(tracked: Tracked) -> Result<Handle> {
+        let bitmap = Arc::clone(&tracked.bitmap);
+        identity::intern(&bitmap, |_| Self {
+            bits: Bits::new(tracked, true),
+        })
+    }
+
+    /// Makes a bitmap part of a builder. It stays the object that shows it.
+    pub fn give_away(value: Value) -> Result<Tracked> {
+        let bitmap = value.instance::<Self>("bitmap")?;
+        if bitmap.bits.is_part.replace(true) {
+            return Err(BindingError::moved("AtomicBitmap"));
+        }
+        identity::register(&bitmap.bitmap(), value.raw())?;
+        Ok(bitmap.bits.tracked.borrow().clone())
+    }
+}
+
+#[napi]
+impl AtomicBitmap {
+    /// A bitmap of its own, all clean. (`AtomicBitmap::new`)
+    ///
+    /// @param byteSize bytes that are tracked
+    /// @param pageSize bytes for each bit, more than 0
+    /// @throws `ERR_OUT_OF_RANGE` for a page size of 0, and where there is no memory for the bits
+    #[napi(
+        constructor,
+        catch_unwind,
+        ts_args_type = "byteSize: Usize, pageSize: Usize"
+    )]
+    pub fn new(this: This, byte_size: Value, page_size: Value) -> Result<Self> {
+        check_new::<Self>("AtomicBitmap", &this)?;
+        let page = NonZeroUsize::new(page_size.usize("pageSize")?)
+            .ok_or_else(|| page_size.out_of_range("pageSize", "more than 0"))?;
+        Self::try_alone(byte_size, page)
+    }
+
+    /// A bitmap of its own, with a bit for each page of the host. (`NewBitmap::with_len`)
+    ///
+    /// @param byteSize bytes that are tracked
+    /// @throws `ERR_OUT_OF_RANGE` where there is no memory for the bits
+    #[napi(
+        catch_unwind,
+        ts_args_type = "byteSize: Usize",
+        ts_return_type = "AtomicBitmap"
+    )]
+    pub fn with_len(byte_size: Value) -> Result<AtomicBitmap> {
+        Self::try_alone(byte_size, host_page_size())
+    }
+
+    /// Pages. (`len`)
+    #[napi(getter, catch_unwind, ts_return_type = "number")]
+    pub fn len(&self) -> Number {
+        Number(self.bitmap().len())
+    }
+
+    /// Bytes that are tracked. (`byte_size`)
+    #[napi(getter, catch_unwind, ts_return_type = "number")]
+    pub fn byte_size(&self) -> Number {
+        Number(self.bitmap().byte_size())
+    }
+
+    /// Whether the page with this index is dirty; false beyond the end. (`is_bit_set`)
+    #[napi(catch_unwind, ts_args_type = "index: Usize")]
+    pub fn is_bit_set(&self, index: Value) -> Result<bool> {
+        Ok(self.bitmap().is_bit_set(index.usize("index")?))
+    }
+
+    /// Whether the page at this offset, in bytes, is dirty; false beyond the end. (`is_addr_set`)
+    #[napi(catch_unwind, ts_args_type = "addr: Usize")]
+    pub fn is_addr_set(&self, addr: Value) -> Result<bool> {
+        Ok(self.bitmap().is_addr_set(addr.usize("addr")?))
+    }
+
+    /// Marks the page with this index; beyond the end nothing happens. (`set_bit`)
+    #[napi(catch_unwind, ts_args_type = "index: Usize")]
+    pub fn set_bit(&self, index: Value) -> Result<()> {
+        self.bitmap().set_bit(index.usize("index")?);
+        Ok(())
+    }
+
+    /// Clears the page with this index; beyond the end nothing happens. (`reset_bit`)
+    #[napi(catch_unwind, ts_args_type = "index: Usize")]
+    pub fn reset_bit(&self, index: Value) -> Result<()> {
+        self.bitmap().reset_bit(index.usize("index")?);
+        Ok(())
+    }
+
+    /// Marks the pages of `len` bytes at offset `start`; those beyond the end are left out. (`set_addr_range`)
+    #[napi(catch_unwind, ts_args_type = "start: Usize, len: Usize")]
+    pub fn set_addr_range(&self, start: Value, len: Value) -> Result<()> {
+        let (start, len) = (start.usize("start")?, len.usize("len")?);
+        self.bitmap().set_addr_range(start, len);
+        Ok(())
+    }
+
+    /// Clears the pages of `len` bytes at offset `start`; those beyond the end are left out. (`reset_addr_range`)
+    #[napi(catch_unwind, ts_args_type = "start: Usize, len: Usize")]
+    pub fn reset_addr_range(&self, start: Value, len: Value) -> Result<()> {
+        let (start, len) = (start.usize("start")?, len.usize("len")?);
+        self.bitmap().reset_addr_range(start, len);
+        Ok(())
+    }
+
+    /// Clears all pages. (`reset`)
+    #[napi(catch_unwind)]
+    pub fn reset(&self) {
+        self.bitmap().reset();
+    }
+
+    /// The bits, 64 pages in each word, lowest first; clears them. (`get_and_reset`)
+    #[napi(catch_unwind, ts_return_type = "BigUint64Array")]
+    pub fn get_and_reset(&self, env: Env) -> Result<Value> {
+        let bitmap = self.bitmap();
+        // Before the bits are cleared, since it may fail.
+        let words = bitmap.len().div_ceil(64);
+        let array = array::new_typed_array(env.raw(), c"BigUint64Array", words)?;
+        let target = TypedArray::from_value(array, "array")?;
+        let mut bits = bitmap.get_and_reset();
+        target.bytes.copy_from(Buffer::of_words(&mut bits));
+        Ok(array)
+    }
+
+    /// A copy of the bits, on their own. (`Clone`)
+    #[napi(catch_unwind, ts_return_type = "AtomicBitmap")]
+    pub fn clone(&self) -> AtomicBitmap {
+        let tracked = self.bits.tracked.borrow();
+        Self::alone(Tracked {
+            bitmap: Arc::new(UpstreamBitmap::clone(&tracked.bitmap)),
+            page_size: tracked.page_size,
+        })
+    }
+
+    /// Tracks more bytes; the new pages are clean. (`enlarge`)
+    ///
+    /// @param additionalSize bytes
+    /// @throws `ERR_MOVED` if the bitmap is part of a builder or mapping; `ERR_OUT_OF_RANGE` where there is no memory for
+    /// the bits
+    #[napi(catch_unwind, ts_args_type = "additionalSize: Usize")]
+    pub fn enlarge(&self, additional_size: Value) -> Result<()> {
+        let additional = additional_size.usize("additionalSize")?;
+        let mut tracked = self.bits.tracked.borrow_mut();
+        let page_size = tracked.page_size;
+        let byte_size = tracked.bitmap.byte_size();
+        let alone = if self.bits.is_part.get() {
+            None
+        } else {
+            Arc::get_mut(&mut tracked.bitmap)
+        };
+        let bitmap = alone.ok_or_else(|| BindingError::moved("AtomicBitmap"))?;
+        byte_size
+            .checked_add(additional)
+            .filter(|bytes| is_possible(*bytes, page_size))
+            .ok_or_else(|| {
+                additional_size
+                    .out_of_range("additionalSize", "such that there is memory for the bits")
+            })?;
+        bitmap.enlarge(additional);
+        Ok(())
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn mark_dirty(&self, offset: Value, len: Value) -> Result<()> {
+        let (offset, len) = (offset.usize("offset")?, len.usize("len")?);
+        self.bitmap().mark_dirty(offset, len);
+        Ok(())
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn dirty_at(&self, offset: Value) -> Result<bool> {
+        Ok(self.bitmap().dirty_at(offset.usize("offset")?))
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn slice_at(&self, offset: Value) -> Result<BitmapSlice> {
+        Ok(BitmapSlice {
+            of: Whole::Object(Rc::clone(&self.bits), offset.usize("offset")?),
+        })
+    }
+}
+
+/// What a slice of a bitmap is a slice of.
+enum Whole {
+    /// A bitmap of its own, which may still be enlarged, and an offset.
+    Object(Rc<Bits>, usize),
+    /// The bitmap of a mapping.
+    Mapping(ArcSlice<UpstreamBitmap>),
+}
+
+/// A bitmap seen from an offset: what a slice of memory marks. (`BitmapSlice`)
+#[napi]
+pub struct BitmapSlice {
+    of: Whole,
+}
+
+no_constructor! { BitmapSlice }
+
+impl BitmapSlice {
+    /// What a slice of memory marks; None where the memory is not tracked.
+    pub fn of_memory(bitmap: &TrackedSlice) -> Option<Self> {
+        bitmap.as_ref().map(|slice| Self {
+            of: Whole::Mapping(slice.clone()),
+        })
+    }
+
+    /// Upstream's slice, from an offset on.
+    fn slice(&self, offset: usize) -> ArcSlice<UpstreamBitmap> {
+        match &self.of {
+            // As in upstream, an offset that wraps marks something else, or nothing.
+            Whole::Object(bits, base) => {
+                bits.tracked.borrow().slice_from(base.wrapping_add(offset))
+            }
+            Whole::Mapping(slice) => slice.slice_at(offset),
+        }
+    }
+}
+
+#[napi]
+impl BitmapSlice {
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn mark_dirty(&self, offset: Value, len: Value) -> Result<()> {
+        let (offset, len) = (offset.usize("offset")?, len.usize("len")?);
+        self.slice(0).mark_dirty(offset, len);
+        Ok(())
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn dirty_at(&self, offset: Value) -> Result<bool> {
+        Ok(self.slice(0).dirty_at(offset.usize("offset")?))
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn slice_at(&self, offset: Value) -> Result<BitmapSlice> {
+        let offset = offset.usize("offset")?;
+        Ok(Self {
+            of: match &self.of {
+                Whole::Object(bits, base) => {
+                    Whole::Object(Rc::clone(bits), base.wrapping_add(offset))
+                }
+                Whole::Mapping(slice) => Whole::Mapping(slice.slice_at(offset)),
+            },
+        })
+    }
+}

@@ -1,0 +1,335 @@
+//! Bytes that JavaScript hands in.
+//!
+//! They may be a view on guest memory, or shared with other threads, so no Rust slice is ever
+//! formed over them: all copies go through upstream's volatile slices, which allow overlap.
+
+use std::ptr;
+
+use napi::{ValueType, sys};
+use vm_memory::bitmap::BitmapSlice;
+use vm_memory::{ReadVolatile, VolatileMemoryError, VolatileSlice, WriteVolatile};
+
+use crate::argument::Value;
+use crate::error::{Result, check};
+
+/// The bytes of a typed array or a `DataView`, valid until JavaScript runs again.
+#[derive(Clone, Copy, Debug)]
+pub struct Buffer {
+    start: *mut u8,
+    length: usize,
+}
+
+/// The elements of a typed array, valid until JavaScript runs again.
+#[derive(Clone, Copy, Debug)]
+pub struct TypedArray {
+    pub kind: sys::napi_typedarray_type,
+    pub bytes: Buffer,
+    pub element_size: usize,
+}
+
+impl TypedArray {
+    /// The elements of a typed array; None for everything else.
+    pub fn try_from_value(value: Value) -> Option<Self> {
+        let mut is_typed_array = false;
+        // SAFETY: `value` is a value of this environment.
+        unsafe { sys::napi_is_typedarray(value.env(), value.raw(), &raw mut is_typed_array) };
+        if !is_typed_array {
+            return None;
+        }
+        let mut kind = 0;
+        let mut length = 0;
+        let mut data = ptr::null_mut();
+        let mut array_buffer = ptr::null_mut();
+        // SAFETY: it is a typed array; what is not asked for is null.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(
+                value.env(),
+                value.raw(),
+                &raw mut kind,
+                &raw mut length,
+                &raw mut data,
+                &raw mut array_buffer,
+                ptr::null_mut(),
+            )
+        };
+        if status != sys::Status::napi_ok || is_detached(value.env(), array_buffer) {
+            return None;
+        }
+        let element_size = element_size(kind)?;
+        Some(Self {
+            kind,
+            bytes: Buffer {
+                start: data.cast(),
+                length: length * element_size,
+            },
+            element_size,
+        })
+    }
+
+    pub fn from_value(value: Value, name: &str) -> Result<Self> {
+        Self::try_from_value(value).ok_or_else(|| value.must_be(name, "a typed array"))
+    }
+
+    /// Elements.
+    pub fn len(&self) -> usize {
+        self.bytes.length / self.element_size
+    }
+}
+
+fn element_size(kind: sys::napi_typedarray_type) -> Option<usize> {
+    use sys::TypedarrayType as Kind;
+    match kind {
+        Kind::int8_array | Kind::uint8_array | Kind::uint8_clamped_array => Some(1),
+        Kind::int16_array | Kind::uint16_array => Some(2),
+        Kind::int32_array | Kind::uint32_array | Kind::float32_array => Some(4),
+        Kind::float64_array | Kind::bigint64_array | Kind::biguint64_array => Some(8),
+        // Newer engines have kinds of two bytes that Node-API does not name.
+        _ => None,
+    }
+}
+
+fn is_detached(env: sys::napi_env, array_buffer: sys::napi_value) -> bool {
+    let mut detached = false;
+    // SAFETY: `array_buffer` is a buffer of this environment; of a shared one the answer is an
+    // error or no.
+    unsafe { sys::napi_is_detached_arraybuffer(env, array_buffer, &raw mut detached) };
+    detached
+}
+
+impl Buffer {
+    /// The bytes of a view; None for everything else, such as an `ArrayBuffer` itself.
+    pub fn try_from_value(value: Value) -> Option<Self> {
+        if value.kind() != ValueType::Object {
+            return None;
+        }
+        if let Some(array) = TypedArray::try_from_value(value) {
+            return Some(array.bytes);
+        }
+        let mut is_data_view = false;
+        // SAFETY: `value` is a value of this environment.
+        unsafe { sys::napi_is_dataview(value.env(), value.raw(), &raw mut is_data_view) };
+        if !is_data_view {
+            return None;
+        }
+        let mut length = 0;
+        let mut data = ptr::null_mut();
+        let mut array_buffer = ptr::null_mut();
+        // SAFETY: it is a `DataView`; what is not asked for is null.
+        let status = unsafe {
+            sys::napi_get_dataview_info(
+                value.env(),
+                value.raw(),
+                &raw mut length,
+                &raw mut data,
+                &raw mut array_buffer,
+                ptr::null_mut(),
+            )
+        };
+        if status != sys::Status::napi_ok || is_detached(value.env(), array_buffer) {
+            return None;
+        }
+        Some(Self {
+            start: data.cast(),
+            length,
+        })
+    }
+
+    pub fn from_value(value: Value, name: &str) -> Result<Self> {
+        Self::try_from_value(value)
+            .ok_or_else(|| value.must_be(name, "a typed array or a DataView that is not detached"))
+    }
+
+    /// The bytes of a Rust buffer, which must outlive the result.
+    pub fn of(bytes: &mut [u8]) -> Self {
+        Self {
+            start: bytes.as_mut_ptr(),
+            length: bytes.len(),
+        }
+    }
+
+    /// The bytes of a Rust buffer of words, which must outlive the result.
+    pub fn of_words(words: &mut [u64]) -> Self {
+        Self {
+            start: words.as_mut_ptr().cast(),
+            length: size_of_val(words),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// What is left behind the first `count` bytes, of which there must be so many.
+    pub fn skip(self, count: usize) -> Self {
+        debug_assert!(count <= self.length);
+        Self {
+            // A pointer that is never used when nothing is left.
+            start: self.start.wrapping_add(count),
+            length: self.length - count,
+        }
+    }
+
+    /// At most the first `count` bytes.
+    pub fn first(self, count: usize) -> Self {
+        Self {
+            start: self.start,
+            length: self.length.min(count),
+        }
+    }
+
+    /// Whether these bytes lie, in part, in the `length` bytes at the host address `start`.
+    pub fn overlaps(&self, start: *const u8, length: usize) -> bool {
+        let (own, other) = (self.start.addr(), start.addr());
+        own < other.saturating_add(length) && other < own.saturating_add(self.length)
+    }
+
+    /// These bytes as upstream's slice.
+    pub fn as_volatile_slice(&self) -> VolatileSlice<'_> {
+        // SAFETY: the view that these bytes were taken from keeps them alive, and they are used
+        // before JavaScript runs again, so that it cannot be detached or resized. The slice is
+        // only accessed by raw pointers.
+        unsafe { VolatileSlice::new(self.start, self.length) }
+    }
+
+    /// A copy of the bytes.
+    pub fn to_vec(self) -> Result<Vec<u8>> {
+        let mut copy = zeroed(self.length)?;
+        Self::of(&mut copy).copy_from(self);
+        Ok(copy)
+    }
+
+    /// Replaces as many bytes as both have.
+    pub fn copy_from(self, other: Self) {
+        other
+            .as_volatile_slice()
+            .copy_to_volatile_slice(self.as_volatile_slice());
+    }
+}
+
+impl Buffer {
+    /// Reverses the bytes of each element. Only for memory that JavaScript has not seen yet.
+    pub fn reverse_each(self, element_size: usize) {
+        for offset in (0..self.length).step_by(element_size) {
+            for index in 0..element_size / 2 {
+                // SAFETY: both bytes are within the element, which is within the buffer.
+                unsafe {
+                    let element = self.start.add(offset);
+                    std::ptr::swap(element.add(index), element.add(element_size - 1 - index));
+                }
+            }
+        }
+    }
+}
+
+/// Zeros, or the error of the operating system where there is no memory for them.
+pub fn zeroed(length: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(length)
+        .map_err(|_| std::io::Error::from_raw_os_error(libc::ENOMEM))?;
+    bytes.resize(length, 0);
+    Ok(bytes)
+}
+
+/// Up to this length upstream copies by single accesses where both sides are aligned, so that a
+/// reader never sees half of a scalar.
+const WORD: usize = size_of::<usize>();
+
+/// As upstream's implementation for `&[u8]`: takes from the front, and advances.
+impl ReadVolatile for Buffer {
+    fn read_volatile<B: BitmapSlice>(
+        &mut self,
+        memory: &mut VolatileSlice<B>,
+    ) -> std::result::Result<usize, VolatileMemoryError> {
+        let source = self.first(memory.len());
+        let total = source.len();
+        let mut target = memory.subslice(0, total)?;
+        if total <= WORD {
+            let mut word = [0_u8; WORD];
+            Self::of(&mut word).copy_from(source);
+            (&word[..total]).read_volatile(&mut target)?;
+        } else {
+            source.as_volatile_slice().copy_to_volatile_slice(target);
+        }
+        *self = self.skip(total);
+        Ok(total)
+    }
+
+    fn read_exact_volatile<B: BitmapSlice>(
+        &mut self,
+        memory: &mut VolatileSlice<B>,
+    ) -> std::result::Result<(), VolatileMemoryError> {
+        if memory.len() > self.length {
+            return Err(VolatileMemoryError::IOError(std::io::Error::new(
+                std::io::ErrorKind::UnexpectedEof,
+                "failed to fill whole buffer",
+            )));
+        }
+        self.read_volatile(memory).map(|_| ())
+    }
+}
+
+/// As upstream's implementation for `&mut [u8]`: fills from the front, and advances.
+impl WriteVolatile for Buffer {
+    fn write_volatile<B: BitmapSlice>(
+        &mut self,
+        memory: &VolatileSlice<B>,
+    ) -> std::result::Result<usize, VolatileMemoryError> {
+        let target = self.first(memory.len());
+        let total = target.len();
+        let source = memory.subslice(0, total)?;
+        if total <= WORD {
+            let mut word = [0_u8; WORD];
+            (&mut word[..total]).write_volatile(&source)?;
+            target.copy_from(Self::of(&mut word[..total]));
+        } else {
+            source.copy_to_volatile_slice(target.as_volatile_slice());
+        }
+        *self = self.skip(total);
+        Ok(total)
+    }
+
+    fn write_all_volatile<B: BitmapSlice>(
+        &mut self,
+        memory: &VolatileSlice<B>,
+    ) -> std::result::Result<(), VolatileMemoryError> {
+        if self.write_volatile(memory)? == memory.len() {
+            Ok(())
+        } else {
+            Err(VolatileMemoryError::IOError(std::io::Error::new(
+                std::io::ErrorKind::WriteZero,
+                "failed to write whole buffer",
+            )))
+        }
+    }
+}
+
+/// A new typed array (or, of 128 bits, array) is made by its constructor, which throws where an
+/// allocation by Node-API would end the process.
+pub fn construct(
+    env: sys::napi_env,
+    constructor: &std::ffi::CStr,
+    arguments: &[sys::napi_value],
+) -> Result<Value> {
+    let mut global = ptr::null_mut();
+    let mut class = ptr::null_mut();
+    let mut instance = ptr::null_mut();
+    // SAFETY: `env` is the environment that called, the arguments are values of it.
+    unsafe {
+        check(sys::napi_get_global(env, &raw mut global))?;
+        check(sys::napi_get_named_property(
+            env,
+            global,
+            constructor.as_ptr(),
+            &raw mut class,
+        ))?;
+        check(sys::napi_new_instance(
+            env,
+            class,
+            arguments.len(),
+            arguments.as_ptr(),
+            &raw mut instance,
+        ))?;
+    }
+    Ok(Value::new(env, instance))
+}

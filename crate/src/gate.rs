@@ -1,0 +1,134 @@
+//! The update lock of an atomic: who may replace the map, first come, first served.
+//!
+//! A thread asks once and gets a [`Pass`]; the gate opens for one pass at a time. A pass that is
+//! given back, before or after its turn, lets the next one through. Nothing here knows about
+//! JavaScript: threads are numbers, and whoever does not want to block is called back.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Stands for one request, in line or through the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    number: u64,
+    thread: u64,
+}
+
+/// Called, by any thread, when the gate opens for a pass.
+pub type Notify = Box<dyn FnOnce() + Send>;
+
+struct Waiting {
+    pass: Pass,
+    notify: Option<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Who is through.
+    holder: Option<Pass>,
+    line: VecDeque<Waiting>,
+    next_number: u64,
+}
+
+/// Lets one pass through at a time.
+#[derive(Default)]
+pub struct Gate {
+    state: Mutex<State>,
+    opened: Condvar,
+}
+
+impl State {
+    fn pass(&mut self, thread: u64) -> Pass {
+        self.next_number += 1;
+        Pass {
+            number: self.next_number,
+            thread,
+        }
+    }
+}
+
+impl Gate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Whole between statements, and nothing called with the lock held can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a pass of `thread` is through or in line.
+    pub fn involves(&self, thread: u64) -> bool {
+        let state = self.state();
+        state.holder.iter().any(|pass| pass.thread == thread)
+            || state
+                .line
+                .iter()
+                .any(|waiting| waiting.pass.thread == thread)
+    }
+
+    /// Goes through if nobody is, and nobody is in line.
+    pub fn try_enter(&self, thread: u64) -> Option<Pass> {
+        let mut state = self.state();
+        if state.holder.is_some() || !state.line.is_empty() {
+            return None;
+        }
+        let pass = state.pass(thread);
+        state.holder = Some(pass);
+        Some(pass)
+    }
+
+    /// Joins the line. `notify` is called when it is this pass's turn, which may be now.
+    pub fn join(&self, thread: u64, notify: Option<Notify>) -> Pass {
+        let mut state = self.state();
+        let pass = state.pass(thread);
+        if state.holder.is_some() || !state.line.is_empty() {
+            state.line.push_back(Waiting { pass, notify });
+            return pass;
+        }
+        state.holder = Some(pass);
+        drop(state);
+        if let Some(notify) = notify {
+            notify();
+        }
+        pass
+    }
+
+    /// Blocks until the gate opens for this pass, at most so long; whether it did.
+    pub fn wait(&self, pass: Pass, limit: Duration) -> bool {
+        let (state, _) = self
+            .opened
+            .wait_timeout_while(self.state(), limit, |state| state.holder != Some(pass))
+            .unwrap_or_else(PoisonError::into_inner);
+        state.holder == Some(pass)
+    }
+
+    /// Gives a pass back, whether it is through or in line. A second time nothing happens.
+    pub fn leave(&self, pass: Pass) {
+        let mut state = self.state();
+        if state.holder != Some(pass) {
+            state.line.retain(|waiting| waiting.pass != pass);
+            return;
+        }
+        state.holder = None;
+        let Some(next) = state.line.pop_front() else {
+            return;
+        };
+        state.holder = Some(next.pass);
+        drop(state);
+        match next.notify {
+            Some(notify) => notify(),
+            // Blocked threads share one condition; each looks for its own pass.
+            None => self.opened.notify_all(),
+        }
+    }
+
+    /// Gives back every pass of a thread that has ended.
+    pub fn abandon(&self, thread: u64) {
+        let through = {
+            let mut state = self.state();
+            state.line.retain(|waiting| waiting.pass.thread != thread);
+            state.holder.filter(|pass| pass.thread == thread)
+        };
+        if let Some(pass) = through {
+            self.leave(pass);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One JavaScript object for one native object, in each thread.
+//!
+//! Upstream compares regions and maps by pointer; JavaScript has `===`. So what is shared by `Arc`
+//! is handed out as the same object as long as that object is alive.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+
+use napi::bindgen_prelude::{ToNapiValue, TypeName};
+use napi::{ValueType, sys};
+
+use crate::environment;
+use crate::error::Result;
+use crate::weak_table::WeakTable;
+
+/// A JavaScript object on its way out.
+#[derive(Clone, Copy)]
+pub struct Handle(pub sys::napi_value);
+
+impl TypeName for Handle {
+    fn type_name() -> &'static str {
+        "object"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Object
+    }
+}
+
+impl ToNapiValue for Handle {
+    unsafe fn to_napi_value(_: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
+        Ok(value.0)
+    }
+}
+
+thread_local! {
+    static OBJECTS: RefCell<WeakTable<*const (), Weak<dyn Any + Send + Sync>>> = RefCell::default();
+}
+
+/// The object that stands for `native` in this thread, if there is one.
+pub fn find<T>(native: &Arc<T>) -> Option<Handle> {
+    let key = Arc::as_ptr(native).cast();
+    OBJECTS
+        .with_borrow(|objects| objects.find(&key))
+        .map(Handle)
+}
+
+/// Lets `object` stand for `native` in this thread.
+pub fn register<T: Send + Sync + 'static>(native: &Arc<T>, object: sys::napi_value) -> Result<()> {
+    let key = Arc::as_ptr(native).cast();
+    let pin: Weak<T> = Arc::downgrade(native);
+    OBJECTS.with_borrow_mut(|objects| objects.insert(key, object, pin))
+}
+
+/// The object that stands for `native` in this thread, made when there is none.
+pub fn intern<T, O>(native: &Arc<T>, make: impl FnOnce(Arc<T>) -> O) -> Result<Handle>
+where
+    T: Send + Sync + 'static,
+    O: ToNapiValue,
+{
+    if let Some(object) = find(native) {
+        return Ok(object);
+    }
+    // SAFETY: it is the environment of this thread.
+    let object = unsafe { O::to_napi_value(environment::current(), make(Arc::clone(native)))? };
+    register(native, object)?;
+    Ok(Handle(object))
+}
+
+/// Forgets the objects of an environment that has ended.
+pub fn clear() {
+    OBJECTS.with_borrow_mut(WeakTable::clear);
+}

@@ -1,0 +1,190 @@
+//! The transfers of `io` off the JavaScript thread. Not upstream.
+//!
+//! A job holds the snapshot and a duplicate of the descriptor, so that it survives whatever happens
+//! to guards, maps and the file meanwhile. (A duplicate shares the cursor.) It runs on the pool of
+//! the event loop, as `fs` does; the end of its thread waits for it.
+
+use std::ffi::c_void;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr;
+use std::sync::Arc;
+
+use napi::sys;
+use vm_memory::{GuestAddress, GuestMemory, GuestMemoryError};
+
+use crate::argument::Value;
+use crate::bytes::Target;
+use crate::error::{Error, Result, check};
+use crate::io::{descriptor, duplicate};
+use crate::mapping::Memory;
+
+/// Which of the four transfers, all of them upstream's.
+#[derive(Clone, Copy)]
+pub enum Operation {
+    ReadFrom,
+    ReadExactFrom,
+    WriteTo,
+    WriteAllTo,
+}
+
+/// What is to be done, and what came of it.
+struct Job {
+    memory: Arc<Memory>,
+    address: GuestAddress,
+    file: OwnedFd,
+    count: usize,
+    operation: Operation,
+    deferred: sys::napi_deferred,
+    work: sys::napi_async_work,
+    /// Bytes, or nothing for the transfers that are whole or an error.
+    result: std::result::Result<Option<usize>, GuestMemoryError>,
+}
+
+impl Job {
+    fn run(&self) -> std::result::Result<Option<usize>, GuestMemoryError> {
+        let Self {
+            memory,
+            address,
+            count,
+            ..
+        } = self;
+        let mut file = self.file.as_fd();
+        match self.operation {
+            Operation::ReadFrom => memory
+                .read_volatile_from(*address, &mut file, *count)
+                .map(Some),
+            Operation::ReadExactFrom => memory
+                .read_exact_volatile_from(*address, &mut file, *count)
+                .map(|()| None),
+            Operation::WriteTo => memory
+                .write_volatile_to(*address, &mut file, *count)
+                .map(Some),
+            Operation::WriteAllTo => memory
+                .write_all_volatile_to(*address, &mut file, *count)
+                .map(|()| None),
+        }
+    }
+}
+
+/// On a thread of the pool.
+unsafe extern "C" fn execute(_: sys::napi_env, data: *mut c_void) {
+    // SAFETY: `data` is the job that `start` gave away; nobody else looks at it before `complete`.
+    let job = unsafe { &mut *data.cast::<Job>() };
+    job.result = job.run();
+}
+
+/// On the JavaScript thread again.
+unsafe extern "C" fn complete(env: sys::napi_env, status: sys::napi_status, data: *mut c_void) {
+    // SAFETY: the job that `start` gave away; this runs once, after `execute`.
+    let job = unsafe { Box::from_raw(data.cast::<Job>()) };
+    // SAFETY: the work has ended.
+    unsafe { sys::napi_delete_async_work(env, job.work) };
+    // Cancelled work, or an environment that is ending: nobody is left to tell.
+    if status == sys::Status::napi_ok {
+        let Job {
+            deferred, result, ..
+        } = *job;
+        drop(settle(env, deferred, result.map_err(Error::from)));
+    }
+}
+
+fn settle(
+    env: sys::napi_env,
+    deferred: sys::napi_deferred,
+    result: Result<Option<usize>>,
+) -> Result<()> {
+    let mut value = ptr::null_mut();
+    match result {
+        Ok(count) => {
+            #[allow(clippy::cast_precision_loss)] // at most the size of a mapping
+            // SAFETY: `env` is the environment of this thread.
+            unsafe {
+                check(match count {
+                    Some(count) => sys::napi_create_double(env, count as f64, &raw mut value),
+                    None => sys::napi_get_undefined(env, &raw mut value),
+                })?;
+                check(sys::napi_resolve_deferred(env, deferred, value))
+            }
+        }
+        Err(error) => {
+            let value = error.into_value(env)?;
+            // SAFETY: as above.
+            check(unsafe { sys::napi_reject_deferred(env, deferred, value) })
+        }
+    }
+}
+
+/// Starts a transfer; what is wrong with the arguments rejects the promise too.
+pub fn start(
+    memory: Result<Arc<Memory>>,
+    operation: Operation,
+    address: Value,
+    (file, name): (Value, &str),
+    count: Value,
+) -> Result<Value> {
+    let env = address.env();
+    let mut deferred = ptr::null_mut();
+    let mut promise = ptr::null_mut();
+    // SAFETY: `env` is the environment that called.
+    check(unsafe { sys::napi_create_promise(env, &raw mut deferred, &raw mut promise) })?;
+    let queued = memory.and_then(|memory| {
+        let address = GuestAddress(address.u64("addr")?);
+        let count = count.usize("count")?;
+        let fd = descriptor(file, name)?;
+        let file = duplicate(fd).or_else(|error| {
+            // Upstream looks at the address first.
+            memory.available(address, count)?;
+            Err(error)
+        })?;
+        queue(
+            env,
+            Job {
+                memory,
+                address,
+                file,
+                count,
+                operation,
+                deferred,
+                work: ptr::null_mut(),
+                result: Ok(None),
+            },
+        )
+    });
+    if let Err(error) = queued {
+        settle(env, deferred, Err(error))?;
+    }
+    Ok(Value::new(env, promise))
+}
+
+fn queue(env: sys::napi_env, job: Job) -> Result<()> {
+    let mut name = ptr::null_mut();
+    let text = c"vm-memory transfer";
+    let job = Box::into_raw(Box::new(job));
+    // SAFETY: the job is given away to `complete`, which runs once if the work is queued; if it is
+    // not, nobody else has it.
+    let queued = unsafe {
+        check(sys::napi_create_string_utf8(
+            env,
+            text.as_ptr(),
+            text.count_bytes().cast_signed(),
+            &raw mut name,
+        ))
+        .and_then(|()| {
+            check(sys::napi_create_async_work(
+                env,
+                ptr::null_mut(),
+                name,
+                Some(execute),
+                Some(complete),
+                job.cast(),
+                &raw mut (*job).work,
+            ))
+        })
+        .and_then(|()| check(sys::napi_queue_async_work(env, (*job).work)))
+    };
+    if queued.is_err() {
+        // SAFETY: see above.
+        drop(unsafe { Box::from_raw(job) });
+    }
+    queued
+}

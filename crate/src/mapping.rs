@@ -1,0 +1,197 @@
+//! Host memory: who keeps it mapped, and what may be done with it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use vm_memory::mmap::Error as MmapError;
+use vm_memory::{GuestAddress, VolatileMemory, VolatileMemoryError};
+
+use crate::bitmap::{TrackedSlice, Tracking};
+use crate::error::{BindingError, Error, Result};
+
+/// Upstream's mapping, region and memory with the one bitmap type of this package.
+pub type Mapping = vm_memory::MmapRegion<Tracking>;
+pub type Region = vm_memory::GuestRegionMmap<Tracking>;
+pub type Memory = vm_memory::GuestMemoryMmap<Tracking>;
+
+/// Upstream's slice, with a lifetime that an [`Owner`] beside it vouches for.
+pub type Slice = vm_memory::VolatileSlice<'static, TrackedSlice>;
+
+/// A mapping that JavaScript made, and that a region may take over.
+#[derive(Debug)]
+pub struct SharedMapping(Mutex<Place>);
+
+#[derive(Debug)]
+enum Place {
+    Free(Mapping),
+    InRegion(Arc<Region>),
+    /// Only while it is being moved.
+    Nowhere,
+}
+
+impl SharedMapping {
+    pub fn new(mapping: Mapping) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Place::Free(mapping))))
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        // Nothing panics while the lock is held, and the state is whole between statements.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a region of this mapping. A region that cannot be made leaves the mapping free.
+    pub fn move_into_region(&self, guest_base: GuestAddress) -> Result<Arc<Region>> {
+        let mut place = self.place();
+        match &*place {
+            Place::Free(mapping) if guest_base.0.checked_add(mapping.size() as u64).is_none() => {
+                return Err(MmapError::InvalidGuestRegion.into());
+            }
+            Place::Free(_) => {}
+            _ => return Err(BindingError::moved("MmapRegion")),
+        }
+        let Place::Free(mapping) = std::mem::replace(&mut *place, Place::Nowhere) else {
+            return Err(BindingError::moved("MmapRegion"));
+        };
+        let region = Arc::new(Region::new(mapping, guest_base)?);
+        *place = Place::InRegion(Arc::clone(&region));
+        Ok(region)
+    }
+
+    /// Upstream's `set_hugetlbfs`, which needs the mapping for itself.
+    pub fn set_hugetlbfs(&self, hugetlbfs: bool) -> Result<()> {
+        match &mut *self.place() {
+            Place::Free(mapping) => {
+                mapping.set_hugetlbfs(hugetlbfs);
+                Ok(())
+            }
+            _ => Err(BindingError::moved("MmapRegion")),
+        }
+    }
+}
+
+/// What keeps host memory mapped: a slice or a buffer holds one.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    Mapping(Arc<SharedMapping>),
+    Region(Arc<Region>),
+}
+
+impl Owner {
+    /// Lets `read` look at the mapping.
+    pub fn with<R>(&self, read: impl FnOnce(&Mapping) -> R) -> Result<R> {
+        match self {
+            Self::Region(region) => Ok(read(region)),
+            Self::Mapping(shared) => match &*shared.place() {
+                Place::Free(mapping) => Ok(read(mapping)),
+                Place::InRegion(region) => Ok(read(region)),
+                Place::Nowhere => Err(BindingError::moved("MmapRegion")),
+            },
+        }
+    }
+
+    /// All of the mapping (`VolatileMemory::as_volatile_slice`).
+    pub fn whole(&self) -> Result<OwnedSlice> {
+        self.slice(0, self.with(Mapping::size)?)
+    }
+
+    /// A part of the mapping that keeps it mapped (`VolatileMemory::get_slice`).
+    pub fn slice(&self, offset: usize, count: usize) -> Result<OwnedSlice> {
+        self.with(|mapping| {
+            let slice = mapping.get_slice(offset, count)?;
+            let start = slice.ptr_guard_mut().as_ptr();
+            let bitmap = mapping
+                .bitmap()
+                .as_ref()
+                .map(|tracked| tracked.slice_from(offset));
+            Ok(OwnedSlice {
+                // SAFETY: upstream has checked that these bytes are within the mapping, which
+                // `owner` keeps mapped for as long as the result lives.
+                slice: unsafe { Slice::with_bitmap(start, count, bitmap, None) },
+                protection: Protection(mapping.prot()),
+                owner: self.clone(),
+            })
+        })?
+    }
+}
+
+/// A slice together with what keeps it mapped.
+#[derive(Clone, Debug)]
+pub struct OwnedSlice {
+    pub slice: Slice,
+    pub protection: Protection,
+    pub owner: Owner,
+}
+
+impl OwnedSlice {
+    /// A part of this slice, made by upstream.
+    pub fn derive(&self, part: std::result::Result<Slice, VolatileMemoryError>) -> Result<Self> {
+        Ok(Self {
+            slice: part?,
+            protection: self.protection,
+            owner: self.owner.clone(),
+        })
+    }
+
+    /// The host address of the first byte.
+    pub fn start(&self) -> *mut u8 {
+        self.slice.ptr_guard_mut().as_ptr()
+    }
+}
+
+/// What is done to memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+    /// A zero-copy view, through which JavaScript may do both.
+    View,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::View => "view",
+        })
+    }
+}
+
+/// The `PROT_…` bits of a mapping.
+#[derive(Clone, Copy, Debug)]
+pub struct Protection(pub i32);
+
+impl Protection {
+    /// Refuses what the processor would answer with a fault; upstream simply crashes.
+    pub fn permit(self, access: Access, describe: impl FnOnce() -> String) -> Result<()> {
+        let needed = match access {
+            Access::Read => libc::PROT_READ,
+            Access::Write => libc::PROT_WRITE,
+            Access::View => libc::PROT_READ | libc::PROT_WRITE,
+        };
+        if self.0 & needed == needed {
+            return Ok(());
+        }
+        Err(self.refuse(access, &describe()))
+    }
+
+    fn refuse(self, access: Access, what: &str) -> Error {
+        BindingError::protection(format!(
+            "Cannot {access} {what}: the memory is mapped {self}"
+        ))
+    }
+}
+
+/// As in `/proc/self/maps`.
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (bit, letter) in [
+            (libc::PROT_READ, 'r'),
+            (libc::PROT_WRITE, 'w'),
+            (libc::PROT_EXEC, 'x'),
+        ] {
+            write!(f, "{}", if self.0 & bit != 0 { letter } else { '-' })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,385 @@
+//! Regions of guest memory (upstream `mmap.rs`).
+
+use std::sync::Arc;
+
+use napi::JsValue;
+use napi::bindgen_prelude::This;
+use napi_derive::napi;
+use vm_memory::{
+    Address, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryRegion, MemoryRegionAddress,
+    VolatileMemoryError,
+};
+
+use crate::argument::{BigU64, Number, Value};
+use crate::bytes::byte_access;
+use crate::environment::check_new;
+use crate::error::{BindingError, Error, Result};
+use crate::guest_memory::{FileOffset, guest_memory, ticket_id};
+use crate::identity::{self, Handle};
+use crate::io::{Window, volatile_transfer};
+use crate::mapping::{Memory, OwnedSlice, Owner, Region};
+use crate::mmap_unix::{self, MmapRegion, is_tracked, mapping};
+use crate::share::TICKETS;
+use crate::volatile_memory::{VolatileSlice, references};
+
+/// Upstream's `GuestRegionMmap::from_range`.
+fn region_from_range(
+    addr: GuestAddress,
+    size: usize,
+    file: Option<&vm_memory::FileOffset>,
+    tracked: bool,
+) -> Result<Region> {
+    let mapping = match file {
+        Some(file) => mmap_unix::of_file(file, size, tracked),
+        None => mmap_unix::anonymous(size, tracked),
+    }?;
+    Ok(Region::new(mapping, addr)?)
+}
+
+/// The shared pointer to a region that was found in a memory.
+pub fn arc_of(region: &Region) -> Arc<Region> {
+    // SAFETY: `GuestMemoryMmap` of the pinned vm-memory 0.16.2 keeps its regions as
+    // `Vec<Arc<GuestRegionMmap>>` and gives out references to what those point to; no other
+    // `Region` is borrowed here. So the pointer is one of an `Arc`, which the borrow keeps alive
+    // while the count is raised.
+    unsafe {
+        Arc::increment_strong_count(region);
+        Arc::from_raw(region)
+    }
+}
+
+/// A mapping at a guest address. Immutable and shared: the same region is the same object wherever
+/// it is met in a thread. Offsets are relative to its start.
+///
+/// (`GuestMemoryRegion` and `GuestRegionMmap`, which dereferences to its `MmapRegion`)
+#[napi]
+pub struct GuestRegionMmap {
+    region: Arc<Region>,
+}
+
+impl GuestRegionMmap {
+    /// The object that stands for a region in this thread.
+    pub fn intern(region: &Arc<Region>) -> Result<Handle> {
+        identity::intern(region, |region| Self { region })
+    }
+
+    pub fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
+    pub fn owner(&self) -> Owner {
+        Owner::Region(Arc::clone(&self.region))
+    }
+
+    #[allow(clippy::unnecessary_wraps)] // as the macros call it on every class
+    fn target(&self) -> Result<&Region> {
+        Ok(&self.region)
+    }
+
+    fn whole(&self) -> Result<OwnedSlice> {
+        self.owner().whole()
+    }
+}
+
+byte_access! { GuestRegionMmap }
+volatile_transfer! { GuestRegionMmap }
+mapping! { GuestRegionMmap }
+references! { GuestRegionMmap }
+
+#[napi]
+impl GuestRegionMmap {
+    /// Puts a mapping at a guest address. Takes `mapping` over: it stays readable, but cannot be
+    /// given away again. (`GuestRegionMmap::new`)
+    ///
+    /// @throws `ERR_MOVED` if the mapping is part of a region; `ERR_INVALID_GUEST_REGION` if the region would reach
+    /// 2^64, which leaves the mapping free
+    #[napi(
+        constructor,
+        catch_unwind,
+        ts_args_type = "mapping: MmapRegion, guestBase: U64"
+    )]
+    pub fn new(this: This, mapping: Value, guest_base: Value) -> Result<Self> {
+        check_new::<Self>("GuestRegionMmap", &this)?;
+        let mapping = mapping.instance::<MmapRegion>("mapping")?;
+        let guest_base = GuestAddress(guest_base.u64("guestBase")?);
+        let region = mapping.shared().move_into_region(guest_base)?;
+        identity::register(&region, this.object.raw())?;
+        Ok(Self { region })
+    }
+
+    /// Maps `size` bytes, anonymous or of a file, and puts them at a guest address.
+    /// (`GuestRegionMmap::from_range`)
+    ///
+    /// @param addr guest address of the first byte
+    /// @param size bytes, more than 0
+    /// @param file what is mapped, none for anonymous memory
+    /// @throws `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
+    #[napi(
+        catch_unwind,
+        ts_args_type = "addr: U64, size: Usize, file?: FileOffset | null, options?: MappingOptions",
+        ts_return_type = "GuestRegionMmap"
+    )]
+    pub fn from_range(addr: Value, size: Value, file: Value, options: Value) -> Result<Handle> {
+        let addr = GuestAddress(addr.u64("addr")?);
+        let size = size.usize("size")?;
+        let file = FileOffset::optional(file)?;
+        let tracked = is_tracked(options)?;
+        let region = region_from_range(addr, size, file.as_ref(), tracked)?;
+        Self::intern(&Arc::new(region))
+    }
+
+    /// Guest address of the first byte. (`start_addr`)
+    #[napi(getter, catch_unwind, ts_return_type = "bigint")]
+    pub fn start_addr(&self) -> BigU64 {
+        BigU64(self.region.start_addr().raw_value())
+    }
+
+    /// Guest address of the last byte. (`last_addr`)
+    #[napi(getter, catch_unwind, ts_return_type = "bigint")]
+    pub fn last_addr(&self) -> BigU64 {
+        BigU64(self.region.last_addr().raw_value())
+    }
+
+    /// `offset` if it is within the region, else null. (`check_address`)
+    #[napi(
+        catch_unwind,
+        ts_args_type = "offset: Usize",
+        ts_return_type = "number | null"
+    )]
+    pub fn check_address(&self, offset: Value) -> Result<Option<Number>> {
+        let offset = offset.u64("offset")?;
+        Ok(number(
+            self.region.check_address(MemoryRegionAddress(offset)),
+        ))
+    }
+
+    /// Whether `offset` is within the region. (`address_in_range`)
+    #[napi(catch_unwind, ts_args_type = "offset: Usize")]
+    pub fn address_in_range(&self, offset: Value) -> Result<bool> {
+        let offset = offset.u64("offset")?;
+        Ok(self.region.address_in_range(MemoryRegionAddress(offset)))
+    }
+
+    /// `base + offset` if it is within the region, else null. (`checked_offset`)
+    #[napi(
+        catch_unwind,
+        ts_args_type = "base: Usize, offset: Usize",
+        ts_return_type = "number | null"
+    )]
+    pub fn checked_offset(&self, base: Value, offset: Value) -> Result<Option<Number>> {
+        let base = MemoryRegionAddress(base.u64("base")?);
+        let offset = offset.usize("offset")?;
+        Ok(number(self.region.checked_offset(base, offset)))
+    }
+
+    /// The offset of a guest address, null if that is not in the region. (`to_region_addr`)
+    #[napi(
+        catch_unwind,
+        ts_args_type = "addr: U64",
+        ts_return_type = "number | null"
+    )]
+    pub fn to_region_addr(&self, addr: Value) -> Result<Option<Number>> {
+        let addr = GuestAddress(addr.u64("addr")?);
+        Ok(number(self.region.to_region_addr(addr)))
+    }
+
+    /// The host address of an offset. Dangles once the region is unmapped. (`get_host_address`)
+    ///
+    /// @throws `ERR_INVALID_BACKEND_ADDRESS` if the offset is not within the region
+    #[napi(
+        catch_unwind,
+        ts_args_type = "offset: Usize",
+        ts_return_type = "bigint"
+    )]
+    pub fn get_host_address(&self, offset: Value) -> Result<BigU64> {
+        let offset = MemoryRegionAddress(offset.u64("offset")?);
+        let address = self.region.get_host_address(offset)?;
+        Ok(BigU64(address.addr() as u64))
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn get_slice(&self, offset: Value, count: Value) -> Result<VolatileSlice> {
+        let (offset, count) = (offset.usize("offset")?, count.usize("count")?);
+        slice_of(&self.region, offset, count).map(VolatileSlice::of)
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn as_volatile_slice(&self) -> Result<VolatileSlice> {
+        slice_of(&self.region, 0, self.region.size()).map(VolatileSlice::of)
+    }
+}
+
+/// An offset within a region on its way to JavaScript.
+fn number(offset: Option<MemoryRegionAddress>) -> Option<Number> {
+    offset
+        .and_then(|offset| usize::try_from(offset.raw_value()).ok())
+        .map(Number)
+}
+
+impl Window for Region {
+    fn part(&self, offset: usize, count: usize) -> Result<OwnedSlice> {
+        slice_of(&arc_of(self), offset, count)
+    }
+
+    fn error(error: VolatileMemoryError) -> Error {
+        GuestMemoryError::from(error).into()
+    }
+}
+
+/// Upstream's `GuestMemoryRegion::get_slice`, as a slice that keeps the region mapped.
+pub fn slice_of(region: &Arc<Region>, offset: usize, count: usize) -> Result<OwnedSlice> {
+    Owner::Region(Arc::clone(region))
+        .slice(offset, count)
+        .map_err(|error| match error {
+            Error::VolatileMemory(error) => GuestMemoryError::from(error).into(),
+            error => error,
+        })
+}
+
+/// An immutable set of regions, ascending by guest address, that do not overlap.
+///
+/// (`GuestMemory` and `GuestMemoryMmap`)
+#[napi]
+pub struct GuestMemoryMmap {
+    memory: Arc<Memory>,
+}
+
+impl GuestMemoryMmap {
+    /// The object that stands for a memory in this thread.
+    pub fn intern(memory: &Arc<Memory>) -> Result<Handle> {
+        identity::intern(memory, |memory| Self { memory })
+    }
+
+    /// A new object for a new memory.
+    pub fn make(memory: Memory) -> Result<Handle> {
+        Self::intern(&Arc::new(memory))
+    }
+
+    #[allow(clippy::unnecessary_wraps)] // a guard may have let go of it
+    pub fn target(&self) -> Result<Arc<Memory>> {
+        Ok(Arc::clone(&self.memory))
+    }
+}
+
+/// A `GuestRange`, checked.
+struct Range {
+    start: GuestAddress,
+    size: usize,
+    file: Option<vm_memory::FileOffset>,
+}
+
+impl Range {
+    fn from_value(value: Value) -> Result<Self> {
+        let length = value.array_length("range")?;
+        if !(2..=3).contains(&length) {
+            return Err(value.must_be("range", "[start, size] or [start, size, file]"));
+        }
+        Ok(Self {
+            start: GuestAddress(value.element(0)?.u64("start")?),
+            size: value.element(1)?.usize("size")?,
+            file: if length == 3 {
+                FileOffset::optional(value.element(2)?)?
+            } else {
+                None
+            },
+        })
+    }
+}
+
+/// The elements of an array argument.
+fn elements<T>(array: Value, name: &str, element: impl Fn(Value) -> Result<T>) -> Result<Vec<T>> {
+    (0..array.array_length(name)?)
+        .map(|index| element(array.element(index)?))
+        .collect()
+}
+
+/// Upstream's `from_ranges_with_files`: all mappings are made before anything is validated.
+fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
+    let ranges = elements(ranges, "ranges", Range::from_value)?;
+    let tracked = is_tracked(options)?;
+    let regions = ranges
+        .into_iter()
+        .map(|range| region_from_range(range.start, range.size, range.file.as_ref(), tracked))
+        .collect::<Result<Vec<_>>>()?;
+    GuestMemoryMmap::make(Memory::from_regions(regions)?)
+}
+
+guest_memory! { GuestMemoryMmap }
+
+#[napi]
+impl GuestMemoryMmap {
+    /// An empty memory. (`GuestMemoryMmap::new`)
+    #[napi(constructor, catch_unwind)]
+    pub fn new(this: This) -> Result<Self> {
+        check_new::<Self>("GuestMemoryMmap", &this)?;
+        let memory = Arc::new(Memory::default());
+        identity::register(&memory, this.object.raw())?;
+        Ok(Self { memory })
+    }
+
+    /// Maps a region for each range: anonymous memory, or a file where the range has one. (`from_ranges`)
+    ///
+    /// @param ranges ascending by start, without overlap: `[start, size]` or `[start, size, file]`
+    /// @throws `ERR_NO_MEMORY_REGION` for none, `ERR_UNSORTED_MEMORY_REGIONS`, `ERR_MEMORY_REGION_OVERLAP`,
+    /// `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
+    #[napi(
+        catch_unwind,
+        ts_args_type = "ranges: readonly GuestRange[], options?: MappingOptions",
+        ts_return_type = "GuestMemoryMmap"
+    )]
+    pub fn from_ranges(ranges: Value, options: Value) -> Result<Handle> {
+        memory_from_ranges(ranges, options)
+    }
+
+    /// As `fromRanges`. (`from_ranges_with_files`)
+    ///
+    /// @throws as `fromRanges`
+    #[napi(
+        catch_unwind,
+        ts_args_type = "ranges: readonly GuestRange[], options?: MappingOptions",
+        ts_return_type = "GuestMemoryMmap"
+    )]
+    pub fn from_ranges_with_files(ranges: Value, options: Value) -> Result<Handle> {
+        memory_from_ranges(ranges, options)
+    }
+
+    /// A memory of regions that exist. They are shared, not moved. (`from_regions` and `from_arc_regions`)
+    ///
+    /// @param regions ascending by start, without overlap
+    /// @throws `ERR_NO_MEMORY_REGION` for none, `ERR_UNSORTED_MEMORY_REGIONS`, `ERR_MEMORY_REGION_OVERLAP`
+    #[napi(
+        catch_unwind,
+        ts_args_type = "regions: readonly GuestRegionMmap[]",
+        ts_return_type = "GuestMemoryMmap"
+    )]
+    pub fn from_regions(regions: Value) -> Result<Handle> {
+        let regions = elements(regions, "regions", |region| {
+            Ok(Arc::clone(
+                region.instance::<GuestRegionMmap>("region")?.region(),
+            ))
+        })?;
+        Self::make(Memory::from_arc_regions(regions)?)
+    }
+
+    /// Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
+    ///
+    /// @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryAtomic`
+    #[napi(
+        catch_unwind,
+        ts_args_type = "ticket: SharedMemory",
+        ts_return_type = "GuestMemoryMmap"
+    )]
+    pub fn from_shared(ticket: Value) -> Result<Handle> {
+        let id = ticket_id(ticket, "GuestMemoryMmap")?;
+        let memory = TICKETS
+            .take_memory(&id)
+            .ok_or_else(|| BindingError::invalid_ticket("GuestMemoryMmap"))?;
+        Self::intern(&memory)
+    }
+
+    /// Another memory of the same regions. (`Clone`)
+    #[napi(catch_unwind, ts_return_type = "GuestMemoryMmap")]
+    pub fn clone(&self) -> Result<Handle> {
+        Self::make(Memory::clone(&self.memory))
+    }
+}

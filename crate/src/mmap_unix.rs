@@ -1,0 +1,611 @@
+//! Mappings of host memory (upstream `mmap_unix.rs`).
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use napi::JsValue;
+use napi::bindgen_prelude::This;
+use napi_derive::napi;
+use vm_memory::mmap::MmapRegionBuilder as UpstreamBuilder;
+use vm_memory::mmap::MmapRegionError;
+
+use crate::argument::Value;
+use crate::bitmap::{AtomicBitmap, Tracked, Tracking};
+use crate::environment::check_new;
+use crate::error::{BindingError, Result};
+use crate::guest_memory::FileOffset;
+use crate::identity::Handle;
+use crate::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
+use crate::volatile_memory::{VolatileSlice, references};
+
+/// `PROT_…` and `MAP_…` of the host.
+macro_rules! constants {
+    ($($(#[$attribute:meta])* $name:ident = $value:expr;)*) => {$(
+        $(#[$attribute])*
+        #[napi]
+        pub const $name: i32 = $value;
+    )*};
+}
+
+constants! {
+    /// Memory that cannot be accessed.
+    PROT_NONE = libc::PROT_NONE;
+    /// Memory that can be read.
+    PROT_READ = libc::PROT_READ;
+    /// Memory that can be written.
+    PROT_WRITE = libc::PROT_WRITE;
+    /// Memory that can be executed.
+    PROT_EXEC = libc::PROT_EXEC;
+    /// Writes are seen by other mappings of the file, and carried through to it.
+    MAP_SHARED = libc::MAP_SHARED;
+    /// Writes are seen by this mapping only.
+    MAP_PRIVATE = libc::MAP_PRIVATE;
+    /// Refused by every constructor here with `ERR_MAP_FIXED`.
+    MAP_FIXED = libc::MAP_FIXED;
+    /// Zeros instead of a file.
+    MAP_ANONYMOUS = libc::MAP_ANONYMOUS;
+    /// No swap space is reserved.
+    MAP_NORESERVE = libc::MAP_NORESERVE;
+    /// Huge pages. Linux only; 0 elsewhere.
+    MAP_HUGETLB = linux::HUGETLB;
+    /// All pages are made at once. Linux only; 0 elsewhere.
+    MAP_POPULATE = linux::POPULATE;
+    /// Pages stay in memory. Linux only; 0 elsewhere.
+    MAP_LOCKED = linux::LOCKED;
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    pub use libc::{MAP_HUGETLB as HUGETLB, MAP_LOCKED as LOCKED, MAP_POPULATE as POPULATE};
+}
+
+#[cfg(not(target_os = "linux"))]
+mod linux {
+    pub const HUGETLB: i32 = 0;
+    pub const LOCKED: i32 = 0;
+    pub const POPULATE: i32 = 0;
+}
+
+/// Bytes in a page of the host.
+#[napi(catch_unwind)]
+pub fn page_size() -> u32 {
+    u32::try_from(host_page_size().get()).unwrap_or(u32::MAX)
+}
+
+/// Bytes in a page of the host.
+pub fn host_page_size() -> NonZeroUsize {
+    // SAFETY: the call takes a number and returns one.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // It is always known; 4096 stands for what cannot happen.
+    usize::try_from(size)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .unwrap_or(const { NonZeroUsize::new(4096).unwrap() })
+}
+
+/// The option `bitmap` of a constructor.
+pub fn is_tracked(options: Value) -> Result<bool> {
+    let Some(options) = options.options("options")? else {
+        return Ok(false);
+    };
+    match options.property(c"bitmap")?.optional() {
+        Some(bitmap) => bitmap.boolean("options.bitmap"),
+        None => Ok(false),
+    }
+}
+
+/// A size from which on the bitmap of a mapping is worth a question whether it can be had.
+const LARGE: usize = 1 << 35;
+
+/// Builds a mapping of `size` bytes, tracked by a new bitmap if that is asked for.
+///
+/// Upstream makes the bitmap first. Its allocation cannot fail without ending the process, so for
+/// sizes that no mapping can have, the mapping is tried without it.
+pub fn build(
+    size: usize,
+    tracked: bool,
+    configure: impl Fn(UpstreamBuilder<Tracking>) -> UpstreamBuilder<Tracking>,
+) -> std::result::Result<Mapping, MmapRegionError> {
+    let builder = |bitmap| configure(UpstreamBuilder::new_with_bitmap(size, bitmap));
+    if !tracked {
+        return builder(None).build();
+    }
+    if size >= LARGE {
+        builder(None).build()?;
+        if !crate::bitmap::is_possible(size, host_page_size()) {
+            return Err(MmapRegionError::Mmap(std::io::Error::from_raw_os_error(
+                libc::ENOMEM,
+            )));
+        }
+    }
+    builder(Some(Tracked::new(size, host_page_size()))).build()
+}
+
+/// Upstream's `MmapRegion::new`.
+pub fn anonymous(size: usize, tracked: bool) -> std::result::Result<Mapping, MmapRegionError> {
+    build(size, tracked, |builder| {
+        builder
+            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+            .with_mmap_flags(libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_PRIVATE)
+    })
+}
+
+/// Upstream's `MmapRegion::from_file`.
+pub fn of_file(
+    file: &vm_memory::FileOffset,
+    size: usize,
+    tracked: bool,
+) -> std::result::Result<Mapping, MmapRegionError> {
+    build(size, tracked, |builder| {
+        builder
+            .with_file_offset(file.clone())
+            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+            .with_mmap_flags(libc::MAP_NORESERVE | libc::MAP_SHARED)
+    })
+}
+
+/// A raw pointer of the user, and a size that can be one of a mapping there.
+fn raw_mapping(addr: Value, size: Value) -> Result<(*mut u8, usize)> {
+    let addr = addr.usize("addr")?;
+    let bytes = size.usize("size")?;
+    if bytes == 0 {
+        // Upstream would compute the last address of such a region with an underflow.
+        return Err(size.out_of_range("size", "more than 0"));
+    }
+    if addr.checked_add(bytes).is_none() {
+        return Err(size.out_of_range("size", "such that the mapping ends in the address space"));
+    }
+    Ok((std::ptr::with_exposed_provenance_mut(addr), bytes))
+}
+
+/// A mapping of host memory: anonymous, of a file, or one that somebody else made.
+///
+/// (`MmapRegion`)
+#[napi]
+pub struct MmapRegion {
+    shared: Arc<SharedMapping>,
+}
+
+impl MmapRegion {
+    fn of(mapping: Mapping) -> Self {
+        Self {
+            shared: SharedMapping::new(mapping),
+        }
+    }
+
+    pub fn shared(&self) -> &Arc<SharedMapping> {
+        &self.shared
+    }
+
+    pub fn owner(&self) -> Owner {
+        Owner::Mapping(Arc::clone(&self.shared))
+    }
+
+    fn whole(&self) -> Result<OwnedSlice> {
+        self.owner().whole()
+    }
+}
+
+#[napi]
+impl MmapRegion {
+    /// Private anonymous memory: zeros, readable and writable. (`MmapRegion::new`)
+    ///
+    /// @param size bytes, more than 0
+    /// @throws `ERR_MMAP` with `errno`
+    #[napi(
+        constructor,
+        catch_unwind,
+        ts_args_type = "size: Usize, options?: MappingOptions"
+    )]
+    pub fn new(this: This, size: Value, options: Value) -> Result<Self> {
+        check_new::<Self>("MmapRegion", &this)?;
+        let size = size.usize("size")?;
+        Ok(Self::of(anonymous(size, is_tracked(options)?)?))
+    }
+
+    /// A shared mapping of a part of a file, readable and writable. Sets the file's cursor to 0.
+    /// (`MmapRegion::from_file`)
+    ///
+    /// @param size bytes, more than 0
+    /// @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`
+    #[napi(
+        catch_unwind,
+        ts_args_type = "file: FileOffset, size: Usize, options?: MappingOptions",
+        ts_return_type = "MmapRegion"
+    )]
+    pub fn from_file(file: Value, size: Value, options: Value) -> Result<MmapRegion> {
+        let file = FileOffset::from_value(file, "file")?;
+        let size = size.usize("size")?;
+        Ok(Self::of(of_file(
+            file.upstream(),
+            size,
+            is_tracked(options)?,
+        )?))
+    }
+
+    /// A mapping with protection and flags of one's own. (`MmapRegion::build`)
+    ///
+    /// @param file what is mapped, `null` for anonymous memory
+    /// @param size bytes, more than 0
+    /// @param prot `PROT_…` bits
+    /// @param flags `MAP_…` bits
+    /// @throws `ERR_MAP_FIXED`, and what `fromFile` throws
+    #[napi(
+        catch_unwind,
+        ts_args_type = "file: FileOffset | null, size: Usize, prot: number, flags: number, options?: MappingOptions",
+        ts_return_type = "MmapRegion"
+    )]
+    pub fn build(
+        file: Value,
+        size: Value,
+        prot: Value,
+        flags: Value,
+        options: Value,
+    ) -> Result<MmapRegion> {
+        let file = file
+            .nullable()
+            .map(|file| FileOffset::from_value(file, "file"))
+            .transpose()?;
+        let size = size.usize("size")?;
+        let prot = prot.flags("prot")?;
+        let flags = flags.flags("flags")?;
+        let mapping = build(size, is_tracked(options)?, |builder| {
+            let builder = builder.with_mmap_prot(prot).with_mmap_flags(flags);
+            match file {
+                Some(file) => builder.with_file_offset(file.upstream().clone()),
+                None => builder,
+            }
+        })?;
+        Ok(Self::of(mapping))
+    }
+
+    /// A mapping that somebody else made, and will unmap. (`MmapRegion::build_raw`)
+    ///
+    /// Unsafe: nothing checks that there are `size` bytes at `addr` with that protection, or that
+    /// they stay there for as long as the result, a region, slice or buffer of it is used.
+    ///
+    /// @param addr the host address, a multiple of the page size
+    /// @param size bytes, more than 0
+    /// @throws `ERR_INVALID_POINTER`
+    #[napi(
+        catch_unwind,
+        ts_args_type = "addr: bigint, size: Usize, prot: number, flags: number",
+        ts_return_type = "MmapRegion"
+    )]
+    pub fn build_raw(addr: Value, size: Value, prot: Value, flags: Value) -> Result<MmapRegion> {
+        let (start, size) = raw_mapping(addr, size)?;
+        let prot = prot.flags("prot")?;
+        let flags = flags.flags("flags")?;
+        // SAFETY: the caller vouches for the mapping, as documented.
+        let mapping = unsafe {
+            UpstreamBuilder::new_with_bitmap(size, None)
+                .with_raw_mmap_pointer(start)
+                .with_mmap_prot(prot)
+                .with_mmap_flags(flags)
+        }
+        .build()?;
+        Ok(Self::of(mapping))
+    }
+
+    /// Sets what `isHugetlbfs` answers; maps nothing anew. (`MmapRegion::set_hugetlbfs`)
+    ///
+    /// @throws `ERR_MOVED` once a region has taken the mapping over
+    #[napi(catch_unwind, ts_args_type = "hugetlbfs: boolean")]
+    pub fn set_hugetlbfs(&self, hugetlbfs: Value) -> Result<()> {
+        self.shared.set_hugetlbfs(hugetlbfs.boolean("hugetlbfs")?)
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn get_slice(&self, offset: Value, count: Value) -> Result<VolatileSlice> {
+        let (offset, count) = (offset.usize("offset")?, count.usize("count")?);
+        self.owner().slice(offset, count).map(VolatileSlice::of)
+    }
+
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn as_volatile_slice(&self) -> Result<VolatileSlice> {
+        self.whole().map(VolatileSlice::of)
+    }
+}
+
+/// A mapping or the mapping of a region, as an argument.
+fn owner_of(value: Value, name: &str) -> Result<Owner> {
+    if let Some(mapping) = value.try_instance::<MmapRegion>() {
+        return Ok(mapping.owner());
+    }
+    if let Some(region) = value.try_instance::<crate::mmap::GuestRegionMmap>() {
+        return Ok(region.owner());
+    }
+    Err(value.must_be(name, "a MmapRegion or a GuestRegionMmap"))
+}
+
+/// Upstream's `fds_overlap`.
+pub fn fds_overlap(owner: &Owner, other: Value) -> Result<bool> {
+    let other = owner_of(other, "other")?;
+    let extent = |owner: &Owner| {
+        owner.with(|mapping| {
+            mapping
+                .file_offset()
+                .map(|file| (file.clone(), mapping.size()))
+        })
+    };
+    let (Some((file, size)), Some((other_file, other_size))) = (extent(owner)?, extent(&other)?)
+    else {
+        return Ok(false);
+    };
+    if file.file().as_raw_fd() != other_file.file().as_raw_fd() {
+        return Ok(false);
+    }
+    // Locks of two mappings are never held together, so upstream's method is not called; its sums
+    // wrap as they do in a release build.
+    let (start, other_start) = (file.start(), other_file.start());
+    Ok(if start < other_start {
+        start.wrapping_add(size as u64) > other_start
+    } else {
+        other_start.wrapping_add(other_size as u64) > start
+    })
+}
+
+/// The methods of `Mapping` on a class, which has a method `owner` that gives the mapping.
+macro_rules! mapping {
+    ($class:ident) => {
+        #[napi_derive::napi]
+        impl $class {
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn len(&self) -> $crate::error::Result<$crate::argument::Number> {
+                self.owner()
+                    .with($crate::mapping::Mapping::size)
+                    .map($crate::argument::Number)
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn is_empty(&self) -> $crate::error::Result<bool> {
+                self.owner().with(|mapping| mapping.size() == 0)
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn size(&self) -> $crate::error::Result<$crate::argument::Number> {
+                self.owner()
+                    .with($crate::mapping::Mapping::size)
+                    .map($crate::argument::Number)
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn prot(&self) -> $crate::error::Result<i32> {
+                self.owner().with($crate::mapping::Mapping::prot)
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn flags(&self) -> $crate::error::Result<i32> {
+                self.owner().with($crate::mapping::Mapping::flags)
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn owned(&self) -> $crate::error::Result<bool> {
+                self.owner().with($crate::mapping::Mapping::owned)
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn file_offset(&self) -> $crate::error::Result<Option<$crate::identity::Handle>> {
+                self.owner()
+                    .with(|mapping| mapping.file_offset().cloned())?
+                    .map($crate::guest_memory::FileOffset::make)
+                    .transpose()
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn is_hugetlbfs(&self) -> $crate::error::Result<Option<bool>> {
+                self.owner().with($crate::mapping::Mapping::is_hugetlbfs)
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn bitmap(&self) -> $crate::error::Result<Option<$crate::identity::Handle>> {
+                self.owner()
+                    .with(|mapping| mapping.bitmap().clone())?
+                    .map($crate::bitmap::AtomicBitmap::of_mapping)
+                    .transpose()
+            }
+
+            #[napi(skip_typescript, catch_unwind)]
+            pub fn as_ptr(&self) -> $crate::error::Result<$crate::argument::BigU64> {
+                self.owner()
+                    .with(|mapping| $crate::argument::BigU64(mapping.as_ptr().addr() as u64))
+            }
+
+            #[napi(skip_typescript, catch_unwind)]
+            pub fn fds_overlap(
+                &self,
+                other: $crate::argument::Value,
+            ) -> $crate::error::Result<bool> {
+                $crate::mmap_unix::fds_overlap(&self.owner(), other)
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn buffer(&self) -> $crate::error::Result<$crate::identity::Handle> {
+                $crate::zero_copy::buffer(&self.owner())
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn shared_buffer(&self) -> $crate::error::Result<$crate::identity::Handle> {
+                $crate::zero_copy::shared_buffer(&self.owner())
+            }
+
+            #[napi(skip_typescript, catch_unwind)]
+            pub fn as_uint8_array(
+                &self,
+                offset: $crate::argument::Value,
+                length: $crate::argument::Value,
+            ) -> $crate::error::Result<$crate::identity::Handle> {
+                $crate::zero_copy::view_of_mapping(&self.owner(), offset, length)
+            }
+        }
+    };
+}
+pub(crate) use mapping;
+
+mapping! { MmapRegion }
+references! { MmapRegion }
+
+/// Builds a mapping step by step.
+///
+/// Starts with `PROT_NONE` and `MAP_ANONYMOUS | MAP_PRIVATE`. After `build` every method throws
+/// `ERR_MOVED`. (`MmapRegionBuilder`)
+#[napi]
+pub struct MmapRegionBuilder {
+    /// None once it was built. Upstream's methods take the builder by value.
+    builder: RefCell<Option<UpstreamBuilder<Tracking>>>,
+    size: usize,
+}
+
+impl MmapRegionBuilder {
+    fn of(size: usize, bitmap: Tracking) -> Self {
+        Self {
+            builder: RefCell::new(Some(UpstreamBuilder::new_with_bitmap(size, bitmap))),
+            size,
+        }
+    }
+
+    fn take(&self) -> Result<UpstreamBuilder<Tracking>> {
+        self.builder
+            .take()
+            .ok_or_else(|| BindingError::moved("MmapRegionBuilder"))
+    }
+
+    fn check_not_built(&self) -> Result<()> {
+        match &*self.builder.borrow() {
+            Some(_) => Ok(()),
+            None => Err(BindingError::moved("MmapRegionBuilder")),
+        }
+    }
+
+    /// Takes a step, and returns this builder.
+    fn step(
+        &self,
+        this: &This,
+        step: impl FnOnce(UpstreamBuilder<Tracking>) -> UpstreamBuilder<Tracking>,
+    ) -> Result<Handle> {
+        let builder = self.take()?;
+        self.builder.replace(Some(step(builder)));
+        Ok(Handle(this.object.raw()))
+    }
+}
+
+#[napi]
+impl MmapRegionBuilder {
+    /// A builder of an untracked mapping. (`MmapRegionBuilder::new`)
+    ///
+    /// @param size bytes
+    #[napi(constructor, catch_unwind, ts_args_type = "size: Usize")]
+    pub fn new(this: This, size: Value) -> Result<Self> {
+        check_new::<Self>("MmapRegionBuilder", &this)?;
+        Ok(Self::of(size.usize("size")?, None))
+    }
+
+    /// A builder of a mapping that is tracked by `bitmap`, which becomes part of it.
+    /// (`MmapRegionBuilder::new_with_bitmap`)
+    ///
+    /// @param size bytes
+    /// @throws `ERR_MOVED` if the bitmap is part of something else
+    #[napi(
+        catch_unwind,
+        ts_args_type = "size: Usize, bitmap: AtomicBitmap",
+        ts_return_type = "MmapRegionBuilder"
+    )]
+    pub fn new_with_bitmap(size: Value, bitmap: Value) -> Result<MmapRegionBuilder> {
+        let size = size.usize("size")?;
+        Ok(Self::of(size, Some(AtomicBitmap::give_away(bitmap)?)))
+    }
+
+    /// Sets the protection. (`MmapRegionBuilder::with_mmap_prot`)
+    ///
+    /// @param prot `PROT_…` bits
+    /// @throws `ERR_MOVED` after `build`
+    #[napi(catch_unwind, ts_args_type = "prot: number", ts_return_type = "this")]
+    pub fn with_mmap_prot(&self, this: This, prot: Value) -> Result<Handle> {
+        self.check_not_built()?;
+        let prot = prot.flags("prot")?;
+        self.step(&this, |builder| builder.with_mmap_prot(prot))
+    }
+
+    /// Sets the flags. (`MmapRegionBuilder::with_mmap_flags`)
+    ///
+    /// @param flags `MAP_…` bits
+    /// @throws `ERR_MOVED` after `build`
+    #[napi(catch_unwind, ts_args_type = "flags: number", ts_return_type = "this")]
+    pub fn with_mmap_flags(&self, this: This, flags: Value) -> Result<Handle> {
+        self.check_not_built()?;
+        let flags = flags.flags("flags")?;
+        self.step(&this, |builder| builder.with_mmap_flags(flags))
+    }
+
+    /// Maps a file. (`MmapRegionBuilder::with_file_offset`)
+    ///
+    /// @throws `ERR_MOVED` after `build`
+    #[napi(
+        catch_unwind,
+        ts_args_type = "file: FileOffset",
+        ts_return_type = "this"
+    )]
+    pub fn with_file_offset(&self, this: This, file: Value) -> Result<Handle> {
+        self.check_not_built()?;
+        let file = FileOffset::from_value(file, "file")?.upstream().clone();
+        self.step(&this, |builder| builder.with_file_offset(file))
+    }
+
+    /// Sets what `isHugetlbfs` answers. (`MmapRegionBuilder::with_hugetlbfs`)
+    ///
+    /// @throws `ERR_MOVED` after `build`
+    #[napi(
+        catch_unwind,
+        ts_args_type = "hugetlbfs: boolean",
+        ts_return_type = "this"
+    )]
+    pub fn with_hugetlbfs(&self, this: This, hugetlbfs: Value) -> Result<Handle> {
+        self.check_not_built()?;
+        let hugetlbfs = hugetlbfs.boolean("hugetlbfs")?;
+        self.step(&this, |builder| builder.with_hugetlbfs(hugetlbfs))
+    }
+
+    /// Takes a mapping that somebody else made, and will unmap. Unsafe, see `MmapRegion.buildRaw`.
+    /// (`MmapRegionBuilder::with_raw_mmap_pointer`)
+    ///
+    /// @param addr the host address, a multiple of the page size
+    /// @throws `ERR_MOVED` after `build`
+    #[napi(catch_unwind, ts_args_type = "addr: bigint", ts_return_type = "this")]
+    pub fn with_raw_mmap_pointer(&self, this: This, addr: Value) -> Result<Handle> {
+        self.check_not_built()?;
+        let addr = addr.usize("addr")?;
+        if self.size == 0 || addr.checked_add(self.size).is_none() {
+            return Err(BindingError::out_of_range(format!(
+                "There is no mapping of {} bytes at 0x{addr:x}",
+                self.size
+            )));
+        }
+        let start = std::ptr::with_exposed_provenance_mut(addr);
+        // SAFETY: the caller vouches for the mapping, as documented.
+        self.step(&this, |builder| unsafe {
+            builder.with_raw_mmap_pointer(start)
+        })
+    }
+
+    /// Makes the mapping; consumes the builder. (`MmapRegionBuilder::build`)
+    ///
+    /// @throws `ERR_MOVED` the second time; `ERR_MAP_FIXED`, `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`,
+    /// `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`, `ERR_INVALID_POINTER`
+    #[napi(catch_unwind, ts_return_type = "MmapRegion")]
+    pub fn build(&self) -> Result<MmapRegion> {
+        Ok(MmapRegion::of(self.take()?.build()?))
+    }
+}
+
+/// Throws what a mapping of `size` bytes at `file` would throw. Sets the file's cursor to 0.
+/// (`check_file_offset`)
+///
+/// @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
+#[napi(catch_unwind, ts_args_type = "file: FileOffset, size: Usize")]
+pub fn check_file_offset(file: Value, size: Value) -> Result<()> {
+    let file = FileOffset::from_value(file, "file")?;
+    let size = size.usize("size")?;
+    Ok(vm_memory::mmap::check_file_offset(file.upstream(), size)?)
+}

@@ -1,0 +1,258 @@
+import { fdatasyncSync } from 'node:fs'
+import type { GuestMemoryAtomic, GuestMemoryMmap } from '../../index.js'
+import { DeviceQueue, VirtqError, type ChainBuffer, type DescriptorChain } from './device-queue.js'
+import { errorCode } from './input-file.js'
+import { readFully, writeFully } from './positioned-io.js'
+import * as blk from './virtio-blk.js'
+import type { VirtqLayout } from './virtq.js'
+
+/** What stands behind the device: a file of whole sectors. */
+export interface BlockBackend {
+  readonly fd: number
+  readonly sectors: number
+  readonly id: string
+}
+
+const KNOWN_TYPES: ReadonlySet<number> = new Set([
+  blk.VIRTIO_BLK_T_IN,
+  blk.VIRTIO_BLK_T_OUT,
+  blk.VIRTIO_BLK_T_FLUSH,
+  blk.VIRTIO_BLK_T_GET_ID,
+])
+/** Under this all other types are counted, for a guest can think of 2^32. */
+const OTHER_TYPES = -1
+
+/** What the device did with requests of one type. */
+export interface RequestCounts {
+  requests: number
+  failed: number
+  bytes: number
+  milliseconds: number
+}
+
+/** The guest asked for what cannot be done; it is told so in the status byte. */
+class RequestError extends Error {
+  override readonly name = 'RequestError'
+  readonly status: number
+
+  constructor(message: string, status = blk.VIRTIO_BLK_S_IOERR) {
+    super(message)
+    this.status = status
+  }
+}
+
+const totalLength = (buffers: readonly ChainBuffer[]): number => buffers.reduce((sum, { len }) => sum + len, 0)
+
+/** `count` bytes of `buffers` from `offset` on: framing is the driver's choice (2.7.4.1), so a field may lie anywhere in them. */
+function part(buffers: readonly ChainBuffer[], offset: number, count: number): ChainBuffer[] {
+  const parts: ChainBuffer[] = []
+  let skip = offset
+  let left = count
+  for (const { addr, len } of buffers) {
+    const length = Math.min(len - skip, left)
+    if (length > 0) parts.push({ addr: addr + BigInt(skip), len: length })
+    left -= Math.max(length, 0)
+    skip = Math.max(0, skip - len)
+  }
+  return parts
+}
+
+/** Errors that a guest can bring about at will: bad addresses, read-only memory, and the disk's own. */
+function isExpected(error: unknown): boolean {
+  if (error instanceof RequestError || error instanceof VirtqError) return true
+  if (!(error instanceof Error)) return false
+  return (
+    error.name === 'GuestMemoryError' || error.name === 'VolatileMemoryError' || 'errno' in error || isReadOnly(error)
+  )
+}
+
+function isReadOnly(error: unknown): boolean {
+  return errorCode(error) === 'ERR_PROTECTION'
+}
+
+/**
+ * A virtio block device (5.2) on one queue. It knows the guest's memory and where the queue lies, nothing of the driver,
+ * and trusts nothing that it finds there: a bad request gets VIRTIO_BLK_S_IOERR, a broken queue stops the device.
+ */
+export class BlkDevice {
+  readonly #memory: GuestMemoryAtomic
+  readonly #queue: DeviceQueue
+  readonly #backend: BlockBackend
+  readonly #counts = new Map<number, RequestCounts>()
+  #needsReset: string | null = null
+  #awake = false
+  #interrupts = 0
+
+  constructor(memory: GuestMemoryAtomic, layout: VirtqLayout, backend: BlockBackend) {
+    this.#memory = memory
+    this.#queue = new DeviceQueue(layout)
+    this.#backend = backend
+  }
+
+  /** Why the device has stopped (DEVICE_NEEDS_RESET, 2.1), null while it works. */
+  get needsReset(): string | null {
+    return this.#needsReset
+  }
+
+  /** Interrupts that the driver asked for. */
+  get interrupts(): number {
+    return this.#interrupts
+  }
+
+  counts(type: number): RequestCounts {
+    let counts = this.#counts.get(type)
+    if (counts === undefined) {
+      counts = { requests: 0, failed: 0, bytes: 0, milliseconds: 0 }
+      this.#counts.set(type, counts)
+    }
+    return counts
+  }
+
+  /** The available buffer notification (2.9): the driver says that there is something in the queue. */
+  notify(): void {
+    this.#awake = true
+  }
+
+  /** Serves one request; false when the device was not notified of any, or has stopped. */
+  serveOne(): boolean {
+    if (!this.#awake || this.#needsReset !== null) return false
+    // One guard for the whole request: what is plugged or unplugged meanwhile does not change the ground under it.
+    using memory = this.#memory.memory()
+    try {
+      this.#queue.disableNotifications(memory)
+      const chain = this.#nextChain(memory)
+      if (chain === null) return false
+      const written = this.#serve(memory, chain)
+      if (this.#queue.push(memory, chain.head, written)) this.#interrupts++
+      return true
+    } catch (error) {
+      if (!isExpected(error)) throw error
+      this.#needsReset = (error as Error).message
+      return false
+    }
+  }
+
+  /** While there is work, the driver need not notify; it is to do so again as soon as there is none. */
+  #nextChain(memory: GuestMemoryMmap): DescriptorChain | null {
+    const chain = this.#queue.pop(memory)
+    if (chain !== null) return chain
+    if (this.#queue.enableNotifications(memory)) return this.#queue.pop(memory)
+    this.#awake = false
+    return null
+  }
+
+  /** Returns the bytes written from the first writable buffer on, as the used ring wants them (2.7.8.2). */
+  #serve(memory: GuestMemoryMmap, { head, readable, writable }: DescriptorChain): number {
+    const begun = performance.now()
+    const dataIn = totalLength(writable) - 1
+    const dataOut = totalLength(readable) - blk.VIRTIO_BLK_REQ_HEADER_SIZE
+    if (dataIn < 0) throw new VirtqError(`the chain at descriptor ${head} has no room for the status`)
+    const [statusByte] = part(writable, dataIn, 1) as [ChainBuffer]
+    let status = blk.VIRTIO_BLK_S_OK
+    let type = OTHER_TYPES
+    let bytes = 0
+    try {
+      if (dataOut < 0) throw new RequestError('the header is too short')
+      const header = this.#readHeader(memory, readable)
+      type = header.type
+      bytes = this.#execute(
+        memory,
+        header,
+        part(readable, blk.VIRTIO_BLK_REQ_HEADER_SIZE, dataOut),
+        part(writable, 0, dataIn),
+      )
+    } catch (error) {
+      if (!isExpected(error)) throw error
+      status = error instanceof RequestError ? error.status : blk.VIRTIO_BLK_S_IOERR
+    }
+    memory.writeU8(status, statusByte.addr)
+    const counts = this.counts(KNOWN_TYPES.has(type) ? type : OTHER_TYPES)
+    counts.requests++
+    counts.bytes += bytes
+    counts.milliseconds += performance.now() - begun
+    if (status === blk.VIRTIO_BLK_S_OK) return dataIn + 1
+    counts.failed++
+    // The length counts from the first writable byte: with data that was not written before it, not even the status is in it.
+    return dataIn === 0 ? 1 : 0
+  }
+
+  #readHeader(memory: GuestMemoryMmap, readable: readonly ChainBuffer[]): { type: number; sector: bigint } {
+    const header = new DataView(new ArrayBuffer(blk.VIRTIO_BLK_REQ_HEADER_SIZE))
+    let at = 0
+    for (const { addr, len } of part(readable, 0, header.byteLength)) {
+      memory.readSlice(new Uint8Array(header.buffer, at, len), addr)
+      at += len
+    }
+    return {
+      type: header.getUint32(blk.VIRTIO_BLK_REQ_TYPE, true),
+      sector: header.getBigUint64(blk.VIRTIO_BLK_REQ_SECTOR, true),
+    }
+  }
+
+  /** Returns the bytes moved between the guest and the disk. */
+  #execute(
+    memory: GuestMemoryMmap,
+    { type, sector }: { type: number; sector: bigint },
+    out: readonly ChainBuffer[],
+    into: readonly ChainBuffer[],
+  ): number {
+    switch (type) {
+      case blk.VIRTIO_BLK_T_IN: {
+        const length = totalLength(into)
+        const position = this.#position(sector, length)
+        if (readFully(this.#backend.fd, this.#views(memory, into), position) < length) {
+          throw new RequestError('the disk image has become shorter')
+        }
+        return length
+      }
+      case blk.VIRTIO_BLK_T_OUT: {
+        const position = this.#position(sector, totalLength(out))
+        return writeFully(this.#backend.fd, this.#sources(memory, out), position)
+      }
+      case blk.VIRTIO_BLK_T_FLUSH:
+        fdatasyncSync(this.#backend.fd)
+        return 0
+      case blk.VIRTIO_BLK_T_GET_ID: {
+        const id = Buffer.alloc(blk.VIRTIO_BLK_ID_BYTES)
+        id.write(this.#backend.id, 'latin1')
+        let at = 0
+        for (const view of this.#views(memory, part(into, 0, id.length))) {
+          view.set(id.subarray(at, at + view.length))
+          at += view.length
+        }
+        return at
+      }
+      default:
+        throw new RequestError(`request type ${type}`, blk.VIRTIO_BLK_S_UNSUPP)
+    }
+  }
+
+  /** Where in the file `length` bytes at `sector` lie; the disk has them, or there is an error. */
+  #position(sector: bigint, length: number): number {
+    const sectors = length / blk.SECTOR_SIZE
+    if (!Number.isInteger(sectors)) throw new RequestError(`${length} bytes are not whole sectors`)
+    if (sector + BigInt(sectors) > BigInt(this.#backend.sectors)) throw new RequestError('past the end of the disk')
+    return Number(sector) * blk.SECTOR_SIZE
+  }
+
+  /** Zero-copy views on the guest's buffers, which may run over the borders of regions. */
+  #views(memory: GuestMemoryMmap, buffers: readonly ChainBuffer[]): Uint8Array[] {
+    return buffers.flatMap(({ addr, len }) => memory.views(addr, len))
+  }
+
+  /** The same for what is only read from: of memory that the guest cannot write, which has no views, a copy. */
+  #sources(memory: GuestMemoryMmap, buffers: readonly ChainBuffer[]): Uint8Array[] {
+    return buffers.flatMap(({ addr, len }) => {
+      try {
+        return memory.views(addr, len)
+      } catch (error) {
+        if (!isReadOnly(error)) throw error
+        // Before so much is allocated as the guest says: it has to be there.
+        if (!memory.checkRange(addr, len)) throw new RequestError('a buffer is not in memory')
+        const copy = Buffer.alloc(len)
+        memory.readSlice(copy, addr)
+        return [copy]
+      }
+    })
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The split virtqueue as it lies in guest memory (virtio 1.2, section 2.7). Names are those of the standard; its fields
+ * are little-endian, as is every host that this package is built for, so native accesses serve.
+ */
+
+export const VIRTQ_MAX_SIZE = 32768
+
+// 2.7.5 The Virtqueue Descriptor Table: struct virtq_desc { le64 addr; le32 len; le16 flags; le16 next; }
+export const VIRTQ_DESC_SIZE = 16
+export const VIRTQ_DESC_ADDR = 0
+export const VIRTQ_DESC_LEN = 8
+export const VIRTQ_DESC_FLAGS = 12
+export const VIRTQ_DESC_NEXT = 14
+/** The buffer goes on in the descriptor `next`. */
+export const VIRTQ_DESC_F_NEXT = 1
+/** The device writes the buffer; otherwise it reads it. */
+export const VIRTQ_DESC_F_WRITE = 2
+/** The buffer is a table of descriptors; only with VIRTIO_F_INDIRECT_DESC, which this device does not offer. */
+export const VIRTQ_DESC_F_INDIRECT = 4
+
+// 2.7.6 The Virtqueue Available Ring: struct virtq_avail { le16 flags; le16 idx; le16 ring[]; le16 used_event; }
+export const VIRTQ_AVAIL_FLAGS = 0
+export const VIRTQ_AVAIL_IDX = 2
+export const VIRTQ_AVAIL_RING = 4
+export const VIRTQ_AVAIL_F_NO_INTERRUPT = 1
+
+// 2.7.8 The Virtqueue Used Ring: struct virtq_used { le16 flags; le16 idx; struct { le32 id; le32 len; } ring[]; le16 avail_event; }
+export const VIRTQ_USED_FLAGS = 0
+export const VIRTQ_USED_IDX = 2
+export const VIRTQ_USED_RING = 4
+export const VIRTQ_USED_ELEM_SIZE = 8
+export const VIRTQ_USED_ELEM_ID = 0
+export const VIRTQ_USED_ELEM_LEN = 4
+export const VIRTQ_USED_F_NO_NOTIFY = 1
+
+/** All that driver and device tell each other about a queue outside of guest memory (`queue_size`, `queue_desc`, …). */
+export interface VirtqLayout {
+  /** Queue Size: a power of two. */
+  readonly size: number
+  /** Guest addresses of the Descriptor Area, the Driver Area and the Device Area. */
+  readonly desc: number
+  readonly avail: number
+  readonly used: number
+}
+
+export function alignUp(address: number, alignment: number): number {
+  return Math.ceil(address / alignment) * alignment
+}
+
+/** A queue of `size` entries at `base`, one part after the other with the alignments of 2.7; `end` is the first byte after it. */
+export function layOutVirtq(base: number, size: number): VirtqLayout & { readonly end: number } {
+  const desc = alignUp(base, 16)
+  const avail = desc + VIRTQ_DESC_SIZE * size
+  const used = alignUp(avail + VIRTQ_AVAIL_RING + 2 * size + 2, 4)
+  return { size, desc, avail, used, end: used + VIRTQ_USED_RING + VIRTQ_USED_ELEM_SIZE * size + 2 }
+}
+
+/** Indices run freely through 16 bits and wrap (2.7.6); the slot in the ring is the index modulo the queue size. */
+export function nextIndex(index: number): number {
+  return (index + 1) & 0xffff
+}

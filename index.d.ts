@@ -1,0 +1,1147 @@
+/* oxlint-disable */
+
+/// <reference types="node" />
+
+/**
+ * Guest memory of virtual machines: the Rust crate vm-memory 0.16.2.
+ *
+ * Number rules
+ *   guest addresses, host addresses, file offsets, 64-bit values .. bigint out; number | bigint in
+ *   lengths, counts, offsets inside a region or slice ............. number out; number | bigint in
+ *   a number must be a safe integer >= 0, a bigint must fit u64; anything else is a TypeError (`ERR_INVALID_ARG_TYPE`)
+ *   or a RangeError (`ERR_OUT_OF_RANGE`), thrown before anything is touched. Nothing is ever truncated or wrapped
+ *   silently: a value that does not fit its scalar type (256 as 'u8', -1n as 'u64') is a RangeError too.
+ */
+
+// ------------------------------------------------------------------------------------------------ scalars and values
+
+/** A guest physical address or another u64 (upstream `GuestAddress`, `GuestUsize`). */
+export type U64 = number | bigint
+/** A length, a count, or an offset inside a region or slice (upstream `usize`). */
+export type Usize = number | bigint
+
+/** Integers with atomic `load`/`store` (upstream `AtomicAccess`). */
+export type AtomicType = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | 'i64' | 'usize' | 'isize'
+/** Everything that can be read or written as an object (upstream `ByteValued` and the endian types). */
+export type ScalarType =
+  AtomicType | 'u128' | 'i128' | 'le16' | 'le32' | 'le64' | 'leSize' | 'be16' | 'be32' | 'be64' | 'beSize'
+/**
+ * A scalar, or an array of n of them (upstream `[T; n]`), read as the matching typed array (an array of bigint for 128
+ * bits).
+ */
+export type ByteValued = ScalarType | readonly [type: ScalarType, length: number]
+/** 8 to 32 bits are numbers, 64 bits and wider are bigints. */
+export type ValueOf<T extends ByteValued> = T extends
+  'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'le16' | 'le32' | 'be16' | 'be32'
+  ? number
+  : T extends ScalarType
+    ? bigint
+    : ArrayLike<number> | ArrayLike<bigint>
+
+/** Bytes that JS hands in; may alias guest memory (overlap is safe) and may be shared. */
+export type Bytes = Uint8Array | DataView | ArrayBufferView
+/** An open file: a descriptor number, or anything with an `fd` (a `FileHandle`, a `FileOffset`). Borrowed for the call only. */
+export type FileLike = number | { readonly fd: number }
+/** What volatile reads take from and volatile writes go to: a file, or bytes in memory. */
+export type VolatileIo = FileLike | Uint8Array
+
+// ------------------------------------------------------------------------------------------------ shared method groups
+
+/**
+ * `Bytes<A>`: access by copy. `A` is a guest address (memory), an offset in a region (region) or in a slice (slice), in
+ * bytes.
+ *
+ * All methods throw `ERR_PROTECTION` where the access would be a fault, before anything is transferred. Memory and
+ * regions throw errors of name `GuestMemoryError`: `ERR_INVALID_GUEST_ADDRESS` (memory) or `ERR_INVALID_BACKEND_ADDRESS`
+ * (regions) where there is nothing at `addr`, `ERR_PARTIAL_BUFFER` where there is too little. Slices throw
+ * `VolatileMemoryError`: `ERR_OUT_OF_BOUNDS`, `ERR_PARTIAL_BUFFER`. What is written is marked dirty.
+ */
+export interface ByteAccess<A> {
+  /** Copies from memory into `buf`; returns the bytes copied, which may be fewer. (`Bytes::read`) */
+  read(buf: Bytes, addr: A): number
+  /** Copies `buf` into memory; returns the bytes copied, which may be fewer. (`Bytes::write`) */
+  write(buf: Bytes, addr: A): number
+  /**
+   * Fills all of `buf` from memory, or throws `ERR_PARTIAL_BUFFER` with `expected` and `completed`; the prefix has then
+   * been transferred. (`Bytes::read_slice`)
+   */
+  readSlice(buf: Bytes, addr: A): void
+  /**
+   * Copies all of `buf` into memory, or throws `ERR_PARTIAL_BUFFER` with `expected` and `completed`; the prefix has then
+   * been transferred. (`Bytes::write_slice`)
+   */
+  writeSlice(buf: Bytes, addr: A): void
+  /** Reads a scalar or an array of them. (`Bytes::read_obj`) */
+  readObj<T extends ByteValued>(type: T, addr: A): ValueOf<T>
+  /**
+   * Writes a scalar or an array of them. `ERR_OUT_OF_RANGE` if a value does not fit its type or an array has another
+   * length than its type says. (`Bytes::write_obj`)
+   */
+  writeObj<T extends ByteValued>(type: T, value: ValueOf<T> | number | bigint, addr: A): void
+  /**
+   * Reads an integer atomically. Within one mapping, aligned on the host: `ERR_INVALID_BACKEND_ADDRESS` (slices:
+   * `ERR_MISALIGNED`, `ERR_OUT_OF_BOUNDS`). `ERR_OUT_OF_RANGE` for `Release` and `AcqRel`. (`Bytes::load`)
+   */
+  load(type: 'u64' | 'i64' | 'usize' | 'isize', addr: A, order: Ordering): bigint
+  load(type: 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32', addr: A, order: Ordering): number
+  /**
+   * Writes an integer atomically. As `load`, but `ERR_OUT_OF_RANGE` for `Acquire` and `AcqRel`, or if the value does not
+   * fit the type. (`Bytes::store`)
+   */
+  store(type: AtomicType, value: number | bigint, addr: A, order: Ordering): void
+  // The same accesses as `readObj`/`writeObj` of one native-endian scalar, for hot paths.
+  /** `readObj('u8', addr)`. */
+  readU8(addr: A): number
+  /** `readObj('i8', addr)`. */
+  readI8(addr: A): number
+  /** `readObj('u16', addr)`. */
+  readU16(addr: A): number
+  /** `readObj('i16', addr)`. */
+  readI16(addr: A): number
+  /** `readObj('u32', addr)`. */
+  readU32(addr: A): number
+  /** `readObj('i32', addr)`. */
+  readI32(addr: A): number
+  /** `readObj('u64', addr)`. */
+  readU64(addr: A): bigint
+  /** `readObj('i64', addr)`. */
+  readI64(addr: A): bigint
+  /** `writeObj('u8', value, addr)`. */
+  writeU8(value: number, addr: A): void
+  /** `writeObj('i8', value, addr)`. */
+  writeI8(value: number, addr: A): void
+  /** `writeObj('u16', value, addr)`. */
+  writeU16(value: number, addr: A): void
+  /** `writeObj('i16', value, addr)`. */
+  writeI16(value: number, addr: A): void
+  /** `writeObj('u32', value, addr)`. */
+  writeU32(value: number, addr: A): void
+  /** `writeObj('i32', value, addr)`. */
+  writeI32(value: number, addr: A): void
+  /** `writeObj('u64', value, addr)`. */
+  writeU64(value: number | bigint, addr: A): void
+  /** `writeObj('i64', value, addr)`. */
+  writeI64(value: number | bigint, addr: A): void
+}
+
+/**
+ * Moves bytes between memory and a file (or bytes) without a copy in between.
+ *
+ * A file is read and written at its cursor. `count` is in bytes. Errors of the operating system are `ERR_IO` with
+ * `errno`; memory without the right protection is `EFAULT` then, and `ERR_PROTECTION` when `src` or `dst` are bytes.
+ * Nothing at `addr`, or too little: as in `ByteAccess`. On regions and slices: `getSlice(addr, count)` and one volatile
+ * access to it.
+ */
+export interface VolatileTransfer<A> {
+  /**
+   * Reads at most `count` bytes from `src` into memory: on memory one read(2) for each region that is crossed; returns
+   * the bytes read. (`GuestMemory::read_volatile_from`)
+   */
+  readVolatileFrom(addr: A, src: VolatileIo, count: Usize): number
+  /**
+   * As `readVolatileFrom`, but fewer bytes are an error: on memory `ERR_PARTIAL_BUFFER`, on regions and slices `ERR_IO`
+   * with `kind` `UnexpectedEof`, after as many reads as it takes. (`GuestMemory::read_exact_volatile_from`)
+   */
+  readExactVolatileFrom(addr: A, src: VolatileIo, count: Usize): void
+  /**
+   * Writes at most `count` bytes of memory to `dst`; returns the bytes written. On memory, what there is of them is
+   * written whole, or it is an `ERR_IO` with `kind` `WriteZero`. (`GuestMemory::write_volatile_to`)
+   */
+  writeVolatileTo(addr: A, dst: VolatileIo, count: Usize): number
+  /**
+   * As `writeVolatileTo`, but fewer bytes are an error: `ERR_PARTIAL_BUFFER`, or `ERR_IO` with `kind` `WriteZero`.
+   * (`GuestMemory::write_all_volatile_to`)
+   */
+  writeAllVolatileTo(addr: A, dst: VolatileIo, count: Usize): void
+}
+
+/**
+ * The same off the JS thread, on the pool of the event loop. Not upstream.
+ *
+ * The snapshot is held until the promise settles, whatever happens to guards and maps; the descriptor may be closed once
+ * the call has returned. Never throws: the promise is rejected with what `VolatileTransfer` throws.
+ */
+export interface AsyncVolatileTransfer<A> {
+  /** As `readVolatileFrom`. */
+  readVolatileFromAsync(addr: A, src: FileLike, count: Usize): Promise<number>
+  /** As `readExactVolatileFrom`. */
+  readExactVolatileFromAsync(addr: A, src: FileLike, count: Usize): Promise<void>
+  /** As `writeVolatileTo`. */
+  writeVolatileToAsync(addr: A, dst: FileLike, count: Usize): Promise<number>
+  /** As `writeAllVolatileTo`. */
+  writeAllVolatileToAsync(addr: A, dst: FileLike, count: Usize): Promise<void>
+}
+
+/** `VolatileMemory`: typed windows on memory, by offset in bytes. The windows keep the memory mapped. */
+export interface VolatileMemory {
+  /** Bytes. (`len`) */
+  readonly len: number
+  /** Whether there are no bytes. (`is_empty`) */
+  readonly isEmpty: boolean
+  /**
+   * `count` bytes from `offset` on. `ERR_OUT_OF_BOUNDS` with the end of the part as `addr`, `ERR_OVERFLOW`; on a region
+   * `ERR_INVALID_BACKEND_ADDRESS`. (`get_slice`)
+   */
+  getSlice(offset: Usize, count: Usize): VolatileSlice
+  /** All of it. (`as_volatile_slice`) */
+  asVolatileSlice(): VolatileSlice
+  /** A reference to one value at `offset`. `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`. (`get_ref`) */
+  getRef(type: ScalarType, offset: Usize): VolatileRef
+  /** A reference to `n` values at `offset`. `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, `ERR_TOO_BIG`. (`get_array_ref`) */
+  getArrayRef(type: ScalarType, offset: Usize, n: Usize): VolatileArrayRef
+  /**
+   * A reference to one integer with atomic access, aligned on the host. `ERR_MISALIGNED`, `ERR_OUT_OF_BOUNDS`,
+   * `ERR_OVERFLOW`. (`get_atomic_ref`)
+   */
+  getAtomicRef(type: AtomicType, offset: Usize): AtomicRef
+}
+
+/** `GuestAddressSpace`: whatever hands out memory snapshots. `GuestMemoryMmap.memory()` returns the map itself. */
+export interface GuestAddressSpace {
+  /** A snapshot. (`GuestAddressSpace::memory`) */
+  memory(): GuestMemoryMmap
+}
+
+/** `[start, size]` or `[start, size, file]`; `file` null or absent means anonymous memory. Sizes are in bytes. */
+export type GuestRange = readonly [start: U64, size: Usize, file?: FileOffset | null]
+/** Options of whatever makes a mapping. */
+export interface MappingOptions {
+  /** Gives each region an `AtomicBitmap` of the host's page size (upstream `B = AtomicBitmap`); false by default. */
+  bitmap?: boolean
+}
+
+/** `GuestMemory`: look-ups and derivation of maps. Addresses are guest physical addresses. */
+export interface GuestMemory
+  extends
+    GuestAddressSpace,
+    Iterable<GuestRegionMmap>,
+    ByteAccess<U64>,
+    VolatileTransfer<U64>,
+    AsyncVolatileTransfer<U64> {
+  /** The map itself. */
+  memory(): GuestMemoryMmap
+  /**
+   * A new map with one region more. `ERR_MEMORY_REGION_OVERLAP` if it meets another. (`insert_region`)
+   */
+  insertRegion(region: GuestRegionMmap): GuestMemoryMmap
+  /**
+   * A new map with one region less, and that region. `base` and `size` (bytes) must be exactly those of a region, else
+   * `ERR_INVALID_GUEST_REGION`. The last region can be removed too. (`remove_region`)
+   */
+  removeRegion(base: U64, size: U64): [memory: GuestMemoryMmap, region: GuestRegionMmap]
+  /** How many regions there are. (`num_regions`) */
+  readonly numRegions: number
+  /** Ascending by start address. The same region is the same object wherever it is met in this thread. (`iter`) */
+  iter(): IterableIterator<GuestRegionMmap>
+  /** As `iter`. */
+  [Symbol.iterator](): IterableIterator<GuestRegionMmap>
+  /** The region that `addr` is in, else null. (`find_region`) */
+  findRegion(addr: U64): GuestRegionMmap | null
+  /** The region that `addr` is in, and where in it, in bytes; else null. (`to_region_addr`) */
+  toRegionAddr(addr: U64): [region: GuestRegionMmap, offset: number] | null
+  /** Whether `addr` is in a region. (`address_in_range`) */
+  addressInRange(addr: U64): boolean
+  /** `addr` if it is in a region, else null. (`check_address`) */
+  checkAddress(addr: U64): bigint | null
+  /** Whether `len` bytes from `base` on are all in regions, which may touch. (`check_range`) */
+  checkRange(base: U64, len: Usize): boolean
+  /** `base + offset` if that is in a region, else null. Whether there are holes between is not asked. (`checked_offset`) */
+  checkedOffset(base: U64, offset: Usize): bigint | null
+  /** The last address of the last region; 0n of an empty map. (`last_addr`) */
+  readonly lastAddr: bigint
+  /**
+   * The host address of `addr`. Dangles once its region is unmapped. `ERR_INVALID_GUEST_ADDRESS` if it is in no region.
+   * (`get_host_address`)
+   */
+  getHostAddress(addr: U64): bigint
+  /**
+   * `count` bytes from `addr` on, within one region. `ERR_INVALID_GUEST_ADDRESS`, `ERR_INVALID_BACKEND_ADDRESS` beyond the
+   * end of the region. (`get_slice`)
+   */
+  getSlice(addr: U64, count: Usize): VolatileSlice
+  /**
+   * Walks `count` bytes from `addr` on, region by region. `callback` gets each piece in turn (what was used before it, its
+   * bytes, its offset in `region`) and returns the bytes it used; 0 ends the walk. What it throws is thrown on. Returns
+   * the bytes used. `ERR_INVALID_GUEST_ADDRESS` if there is nothing at `addr`, `ERR_CALLBACK_OUT_OF_RANGE` if the callback
+   * used more than there was. (`try_access`)
+   */
+  tryAccess(
+    count: Usize,
+    addr: U64,
+    callback: (offset: number, len: number, regionAddr: number, region: GuestRegionMmap) => number,
+  ): number
+  /** A one-use ticket that can be posted to a worker; `GuestMemoryMmap.fromShared` there gives this map. Not upstream. */
+  share(): SharedMemory
+  /**
+   * Zero-copy views of `count` bytes at `addr`, one for each region they cross, ready for `fs.readv`/`fs.writev`. Writes
+   * through them are not seen by bitmaps: mark them with `region.bitmap.markDirty`. `ERR_INVALID_GUEST_ADDRESS`,
+   * `ERR_PARTIAL_BUFFER` where there are fewer bytes, `ERR_PROTECTION` unless all are mapped for reading and writing. Not
+   * upstream.
+   */
+  views(addr: U64, count: Usize): Uint8Array[]
+}
+
+export interface GuestMemoryMmap extends GuestMemory {}
+
+export interface GuestMemoryAtomic extends GuestAddressSpace {
+  memory(): GuestMemoryLoadGuard
+  /**
+   * The lock without blocking the event loop, which it keeps alive; first come, first served, over `lock()` in other
+   * threads too. Rejects with the reason of `signal` when that aborts (by default an AbortError), with `ERR_LOCK_TIMEOUT`
+   * after `timeout` milliseconds. An abort after the grant does nothing. Not upstream.
+   */
+  lockAsync(options?: { signal?: AbortSignal; timeout?: number }): Promise<GuestMemoryExclusiveGuard>
+}
+
+/** Survives structured clone; good for one `fromShared`, in any thread of the process. */
+export interface SharedMemory {
+  /** What it is a ticket for. */
+  readonly type: 'GuestMemoryAtomic' | 'GuestMemoryMmap'
+  /** Cannot be guessed. */
+  readonly id: string
+}
+
+export interface GuestMemoryLoadGuard extends GuestMemoryMmap {}
+export interface GuestMemoryLoadGuard {
+  /** As `dispose`, for `using`. */
+  [Symbol.dispose](): void
+}
+export interface GuestMemoryExclusiveGuard {
+  /** As `dispose`, for `using`. */
+  [Symbol.dispose](): void
+}
+
+/** What `MmapRegion` has, and `GuestRegionMmap` through it. */
+export interface Mapping extends VolatileMemory {
+  /** Bytes. (`size`) */
+  readonly size: number
+  /** `PROT_…` bits given to mmap. (`prot`) */
+  readonly prot: number
+  /** `MAP_…` bits given to mmap. (`flags`) */
+  readonly flags: number
+  /** Whether the memory is unmapped when nothing uses it any more; false of raw mappings. (`owned`) */
+  readonly owned: boolean
+  /** What is mapped; null for anonymous memory. (`file_offset`) */
+  readonly fileOffset: FileOffset | null
+  /** A label given by the user, null when none was. (`is_hugetlbfs`) */
+  readonly isHugetlbfs: boolean | null
+  /** Which pages were written; null unless they are tracked. Always the same object in a thread. (`bitmap`) */
+  readonly bitmap: AtomicBitmap | null
+  /** The host address. Dangles once the region is unmapped. (`as_ptr`) */
+  asPtr(): bigint
+  /** Whether both map overlapping parts of a file, by the same `FileOffset` descriptor. (`fds_overlap`) */
+  fdsOverlap(other: MmapRegion | GuestRegionMmap): boolean
+  /**
+   * The whole region, zero-copy: one ArrayBuffer for each region and thread, made on first use, always the same object.
+   * It keeps the mapping alive. Writes through it are not seen by `bitmap`: mark them with `bitmap.markDirty`.
+   * `ERR_PROTECTION` unless prot is read-write, `ERR_BUFFER_TOO_LARGE` where the engine cannot make one that long (use
+   * `asUint8Array` on a part), `ERR_UNSUPPORTED` where it cannot make any.
+   */
+  readonly buffer: ArrayBuffer
+  /**
+   * The same memory as a SharedArrayBuffer, for `postMessage` and `Atomics.wait`; `ERR_UNSUPPORTED` where the runtime has
+   * none (Node before 22.23, 24.16 and 26.1), else as `buffer`.
+   */
+  readonly sharedBuffer: SharedArrayBuffer
+  /**
+   * A zero-copy view on a part, in bytes (default: from 0 to the end). Works on regions of any size. Writes through it
+   * are not seen by `bitmap`: mark them with `bitmap.markDirty`. `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, and as `buffer`.
+   */
+  asUint8Array(offset?: Usize, length?: Usize): Uint8Array
+}
+
+export interface MmapRegion extends Mapping {}
+export interface GuestRegionMmap extends Mapping, ByteAccess<Usize>, VolatileTransfer<Usize> {}
+export interface VolatileSlice extends VolatileMemory, ByteAccess<Usize>, VolatileTransfer<Usize> {}
+
+/** One bit for each page of memory, set when the page was written (upstream `Bitmap`). Offsets are in bytes. */
+export interface Bitmap {
+  /** Marks the pages of `len` bytes at `offset`; those beyond the end are left out. (`mark_dirty`) */
+  markDirty(offset: Usize, len: Usize): void
+  /** Whether the page at `offset` is dirty; false beyond the end. (`dirty_at`) */
+  dirtyAt(offset: Usize): boolean
+  /** The bitmap seen from `offset`. (`slice_at`) */
+  sliceAt(offset: Usize): BitmapSlice
+}
+
+export interface AtomicBitmap extends Bitmap {}
+export interface BitmapSlice extends Bitmap {}
+
+// ------------------------------------------------------------------------------------------------ errors
+
+/**
+ * Everything that vm-memory itself refuses is an `Error` with `name` the upstream type, `code` the upstream variant and
+ * `message` its Display text, word for word. `ERR_IO`, `ERR_MMAP`, `ERR_SEEK_END` and `ERR_SEEK_START` also carry
+ * `errno` (positive, as the OS gives it). A variant's fields are properties: addresses as bigint, counts as number.
+ */
+export interface VmMemoryError extends Error {
+  readonly name: 'GuestMemoryError' | 'MmapError' | 'MmapRegionError' | 'VolatileMemoryError'
+  readonly code:
+    // GuestMemoryError
+    | 'ERR_INVALID_GUEST_ADDRESS' // addr: bigint
+    | 'ERR_IO' // errno: number (absent for UnexpectedEof/WriteZero, then kind: string)
+    | 'ERR_PARTIAL_BUFFER' // expected, completed: number
+    | 'ERR_INVALID_BACKEND_ADDRESS'
+    | 'ERR_HOST_ADDRESS_NOT_AVAILABLE'
+    | 'ERR_CALLBACK_OUT_OF_RANGE'
+    | 'ERR_GUEST_ADDRESS_OVERFLOW'
+    // MmapError
+    | 'ERR_INVALID_GUEST_REGION'
+    | 'ERR_NO_MEMORY_REGION'
+    | 'ERR_MEMORY_REGION_OVERLAP'
+    | 'ERR_UNSORTED_MEMORY_REGIONS'
+    // MmapRegionError
+    | 'ERR_INVALID_OFFSET_LENGTH'
+    | 'ERR_INVALID_POINTER'
+    | 'ERR_MAP_FIXED'
+    | 'ERR_MAPPING_OVERLAP'
+    | 'ERR_MAPPING_PAST_EOF'
+    | 'ERR_MMAP'
+    | 'ERR_SEEK_END'
+    | 'ERR_SEEK_START'
+    // VolatileMemoryError (also ERR_IO and ERR_PARTIAL_BUFFER)
+    | 'ERR_OUT_OF_BOUNDS' // addr: bigint
+    | 'ERR_OVERFLOW' // base, offset: bigint
+    | 'ERR_TOO_BIG' // nelements, size: bigint
+    | 'ERR_MISALIGNED' // addr: bigint, alignment: number
+  /** As the operating system gives it, positive. */
+  readonly errno?: number
+}
+
+/** What the binding refuses on its own. TypeError and RangeError where those fit, else Error. */
+export type BindingErrorCode =
+  | 'ERR_INVALID_ARG_TYPE' // TypeError
+  | 'ERR_OUT_OF_RANGE' // RangeError: not a u64, an index past the end, not a power of two, an impossible ordering
+  | 'ERR_DISPOSED' // a guard used after dispose, replace or intoInner
+  | 'ERR_MOVED' // a MmapRegion, builder or bitmap that went into something else
+  | 'ERR_LOCK_HELD' // lock() by the thread that holds it
+  | 'ERR_LOCK_TIMEOUT'
+  | 'ERR_INVALID_TICKET' // fromShared of an unknown or used ticket
+  | 'ERR_PROTECTION' // the access would be a SIGSEGV: prot lacks the right
+  | 'ERR_BUFFER_TOO_LARGE'
+  | 'ERR_UNSUPPORTED' // this runtime or platform cannot do it
+
+// ------------------------------------------------------------------------------------------------ generated from Rust
+
+export type TypedArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+
+/**
+ * Which binding artifact the generated loader actually loaded: `'native'` for
+ * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
+ * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
+ * can point the loader at a WASI artifact this package does not build itself.
+ */
+export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
+
+export declare namespace GuestAddress {
+  /** `a + other`, null on overflow. (`Address::checked_add`) */
+  export function checkedAdd(a: U64, other: U64): bigint | null
+  /**
+   * `a`, or the next address after it that is a multiple of `powerOfTwo`; null on overflow.
+   * (`Address::checked_align_up`)
+   *
+   * @throws `ERR_OUT_OF_RANGE` unless `powerOfTwo` is a power of two
+   */
+  export function checkedAlignUp(a: U64, powerOfTwo: U64): bigint | null
+  /** How far `a` lies behind `base`, null when it lies before. (`Address::checked_offset_from`) */
+  export function checkedOffsetFrom(a: U64, base: U64): bigint | null
+  /** `a - other`, null when that is negative. (`Address::checked_sub`) */
+  export function checkedSub(a: U64, other: U64): bigint | null
+  /** The bits of `a` that are set in `mask`. (`Address::mask`) */
+  export function mask(a: U64, mask: U64): bigint
+  /** `a + other` modulo 2^64, and whether it overflowed. (`Address::overflowing_add`) */
+  export function overflowingAdd(a: U64, other: U64): [bigint, boolean]
+  /** `a - other` modulo 2^64, and whether it overflowed. (`Address::overflowing_sub`) */
+  export function overflowingSub(a: U64, other: U64): [bigint, boolean]
+  /** `a + other` modulo 2^64, as in a release build. (`Address::unchecked_add`) */
+  export function uncheckedAdd(a: U64, other: U64): bigint
+  /**
+   * `a`, or the next address after it that is a multiple of `powerOfTwo`, modulo 2^64, as in a release build.
+   * (`Address::unchecked_align_up`)
+   *
+   * @throws `ERR_OUT_OF_RANGE` unless `powerOfTwo` is a power of two
+   */
+  export function uncheckedAlignUp(a: U64, powerOfTwo: U64): bigint
+  /** How far `a` lies behind `base`, modulo 2^64, as in a release build. (`Address::unchecked_offset_from`) */
+  export function uncheckedOffsetFrom(a: U64, base: U64): bigint
+  /** `a - other` modulo 2^64, as in a release build. (`Address::unchecked_sub`) */
+  export function uncheckedSub(a: U64, other: U64): bigint
+}
+
+/**
+ * One bit for each page of memory, set when the page was written; safe to use from several threads.
+ *
+ * Every write through the methods of this package marks what was transferred. Writes through `buffer`,
+ * `asUint8Array` and `views` do not: mark them with `markDirty`. (`AtomicBitmap`)
+ */
+export declare class AtomicBitmap {
+  /**
+   * A bitmap of its own, all clean. (`AtomicBitmap::new`)
+   *
+   * @param byteSize bytes that are tracked
+   * @param pageSize bytes for each bit, more than 0
+   * @throws `ERR_OUT_OF_RANGE` for a page size of 0, and where there is no memory for the bits
+   */
+  constructor(byteSize: Usize, pageSize: Usize)
+  /**
+   * A bitmap of its own, with a bit for each page of the host. (`NewBitmap::with_len`)
+   *
+   * @param byteSize bytes that are tracked
+   * @throws `ERR_OUT_OF_RANGE` where there is no memory for the bits
+   */
+  static withLen(byteSize: Usize): AtomicBitmap
+  /** Pages. (`len`) */
+  get len(): number
+  /** Bytes that are tracked. (`byte_size`) */
+  get byteSize(): number
+  /** Whether the page with this index is dirty; false beyond the end. (`is_bit_set`) */
+  isBitSet(index: Usize): boolean
+  /** Whether the page at this offset, in bytes, is dirty; false beyond the end. (`is_addr_set`) */
+  isAddrSet(addr: Usize): boolean
+  /** Marks the page with this index; beyond the end nothing happens. (`set_bit`) */
+  setBit(index: Usize): void
+  /** Clears the page with this index; beyond the end nothing happens. (`reset_bit`) */
+  resetBit(index: Usize): void
+  /** Marks the pages of `len` bytes at offset `start`; those beyond the end are left out. (`set_addr_range`) */
+  setAddrRange(start: Usize, len: Usize): void
+  /** Clears the pages of `len` bytes at offset `start`; those beyond the end are left out. (`reset_addr_range`) */
+  resetAddrRange(start: Usize, len: Usize): void
+  /** Clears all pages. (`reset`) */
+  reset(): void
+  /** The bits, 64 pages in each word, lowest first; clears them. (`get_and_reset`) */
+  getAndReset(): BigUint64Array
+  /** A copy of the bits, on their own. (`Clone`) */
+  clone(): AtomicBitmap
+  /**
+   * Tracks more bytes; the new pages are clean. (`enlarge`)
+   *
+   * @param additionalSize bytes
+   * @throws `ERR_MOVED` if the bitmap is part of a builder or mapping; `ERR_OUT_OF_RANGE` where there is no memory for
+   * the bits
+   */
+  enlarge(additionalSize: Usize): void
+}
+
+/**
+ * One aligned integer with atomic access.
+ *
+ * (What `VolatileMemory::get_atomic_ref` returns)
+ */
+export declare class AtomicRef {
+  /** The type of the integer. */
+  get type(): AtomicType
+  /**
+   * Reads the integer. (`AtomicInteger::load`)
+   *
+   * @returns a number up to 32 bits, a bigint for 64 bits
+   * @throws `ERR_OUT_OF_RANGE` for `Release` and `AcqRel`; `ERR_PROTECTION`
+   */
+  load(order: Ordering): number | bigint
+  /**
+   * Writes the integer. Does not mark it dirty, as upstream: `store` of a slice does.
+   * (`AtomicInteger::store`)
+   *
+   * @throws `ERR_OUT_OF_RANGE` for `Acquire` and `AcqRel`, or if the value does not fit the type; `ERR_PROTECTION`
+   */
+  store(value: number | bigint, order: Ordering): void
+}
+
+/** A bitmap seen from an offset: what a slice of memory marks. (`BitmapSlice`) */
+export declare class BitmapSlice {}
+
+/**
+ * A file and where in it a mapping starts.
+ *
+ * Holds its own duplicate of the descriptor, which is closed when nothing uses it. Mappings of one
+ * `FileOffset` share that duplicate. (`FileOffset`)
+ */
+export declare class FileOffset {
+  /**
+   * Duplicates the descriptor (`FileOffset::new`), or shares the duplicate of another `FileOffset`
+   * (`FileOffset::from_arc`), so that `fdsOverlap` sees mappings of both as mappings of one file.
+   *
+   * @param file an open file, or another `FileOffset`
+   * @param start where in the file a mapping starts, in bytes; mappings want a multiple of the page size
+   * @throws `ERR_IO` with `errno` if the descriptor cannot be duplicated
+   */
+  constructor(file: FileLike, start: U64)
+  /** Where in the file a mapping starts, in bytes. (`start`) */
+  get start(): bigint
+  /** The duplicate of the descriptor. Belongs to this object: do not close it. (`file`) */
+  get fd(): number
+}
+
+/**
+ * A memory map that can be replaced while others read it (RCU).
+ *
+ * Readers take a snapshot with `memory()` and never wait; a writer takes the lock, derives a new map and replaces the
+ * old one. (`GuestMemoryAtomic<GuestMemoryMmap>`)
+ */
+export declare class GuestMemoryAtomic {
+  /**
+   * The first snapshot is `map`. (`GuestMemoryAtomic::new` and `From<Arc<_>>`)
+   *
+   * @param map a map, or a guard that holds one
+   * @throws `ERR_DISPOSED` for a guard that was disposed of
+   */
+  constructor(map: GuestMemoryMmap)
+  /**
+   * The current snapshot; never blocks. Dispose of the guard when done: `using guard = atomic.memory()`.
+   * (`GuestAddressSpace::memory`)
+   */
+  memory(): GuestMemoryLoadGuard
+  /**
+   * Takes the update lock, waiting while another thread holds it; first come, first served. (`lock`)
+   *
+   * @param options.timeout milliseconds after which to give up; 0 tries once; no limit by default
+   * @throws `ERR_LOCK_HELD` instead of hanging when this thread holds the lock or has a pending `lockAsync`;
+   * `ERR_LOCK_TIMEOUT`; `ERR_OUT_OF_RANGE` for a negative timeout
+   */
+  lock(options?: { timeout?: number }): GuestMemoryExclusiveGuard
+  /** The lock if it is free now, else null. Not upstream. */
+  tryLock(): GuestMemoryExclusiveGuard | null
+  /**
+   * Takes the lock, calls `fn` with the current map, replaces that by what it returns, and unlocks. A throw leaves
+   * the map as it was. Reading the map before taking the lock would lose the updates of others. Not upstream.
+   *
+   * @param fn derives the new map; not asynchronous
+   * @returns the new map
+   * @throws `ERR_LOCK_HELD` as `lock`; what `fn` throws
+   */
+  update(fn: (current: GuestMemoryMmap) => GuestMemoryMmap): GuestMemoryMmap
+  /** Another handle on the same map and lock. (`Clone`) */
+  clone(): GuestMemoryAtomic
+  /**
+   * A one-use ticket that can be posted to a worker; `fromShared` there gives a clone. A ticket that is never taken is
+   * dropped when this thread ends. Not upstream.
+   */
+  share(): SharedMemory
+  /**
+   * Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
+   *
+   * @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryMmap`
+   */
+  static fromShared(ticket: SharedMemory): GuestMemoryAtomic
+}
+
+/**
+ * The update lock, held. A guard that is dropped without dispose unlocks at garbage collection, and one whose thread
+ * ends does at once. (`GuestMemoryExclusiveGuard`)
+ */
+export declare class GuestMemoryExclusiveGuard {
+  /**
+   * Publishes `map` and unlocks; consumes the guard. No validation, as upstream. (`replace`)
+   *
+   * @param map a map, or a guard that holds one
+   * @throws `ERR_DISPOSED`
+   */
+  replace(map: GuestMemoryMmap): void
+  /** Unlocks without replacing. Any later use throws `ERR_DISPOSED`; a second dispose does nothing. */
+  dispose(): void
+}
+
+/**
+ * A snapshot, with all that a `GuestMemoryMmap` can do. Accepted wherever a map is taken.
+ *
+ * The snapshot lives while any guard, map, region, slice or buffer of it does. A guard that is dropped without dispose
+ * lets go at garbage collection. (`GuestMemoryLoadGuard`, `Deref<Target = GuestMemoryMmap>`)
+ */
+export declare class GuestMemoryLoadGuard {
+  /**
+   * A second guard on the same snapshot, which outlives this one. (`Clone`)
+   *
+   * @throws `ERR_DISPOSED`
+   */
+  clone(): GuestMemoryLoadGuard
+  /**
+   * Consumes the guard and returns its map: the same object for the same snapshot. (`into_inner`)
+   *
+   * @throws `ERR_DISPOSED`
+   */
+  intoInner(): GuestMemoryMmap
+  /** Lets go of the snapshot. Any later use throws `ERR_DISPOSED`; a second dispose does nothing. */
+  dispose(): void
+}
+
+/**
+ * An immutable set of regions, ascending by guest address, that do not overlap.
+ *
+ * (`GuestMemory` and `GuestMemoryMmap`)
+ */
+export declare class GuestMemoryMmap {
+  /** An empty memory. (`GuestMemoryMmap::new`) */
+  constructor()
+  /**
+   * Maps a region for each range: anonymous memory, or a file where the range has one. (`from_ranges`)
+   *
+   * @param ranges ascending by start, without overlap: `[start, size]` or `[start, size, file]`
+   * @throws `ERR_NO_MEMORY_REGION` for none, `ERR_UNSORTED_MEMORY_REGIONS`, `ERR_MEMORY_REGION_OVERLAP`,
+   * `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
+   */
+  static fromRanges(ranges: readonly GuestRange[], options?: MappingOptions): GuestMemoryMmap
+  /**
+   * As `fromRanges`. (`from_ranges_with_files`)
+   *
+   * @throws as `fromRanges`
+   */
+  static fromRangesWithFiles(ranges: readonly GuestRange[], options?: MappingOptions): GuestMemoryMmap
+  /**
+   * A memory of regions that exist. They are shared, not moved. (`from_regions` and `from_arc_regions`)
+   *
+   * @param regions ascending by start, without overlap
+   * @throws `ERR_NO_MEMORY_REGION` for none, `ERR_UNSORTED_MEMORY_REGIONS`, `ERR_MEMORY_REGION_OVERLAP`
+   */
+  static fromRegions(regions: readonly GuestRegionMmap[]): GuestMemoryMmap
+  /**
+   * Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
+   *
+   * @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryAtomic`
+   */
+  static fromShared(ticket: SharedMemory): GuestMemoryMmap
+  /** Another memory of the same regions. (`Clone`) */
+  clone(): GuestMemoryMmap
+}
+
+/**
+ * A mapping at a guest address. Immutable and shared: the same region is the same object wherever
+ * it is met in a thread. Offsets are relative to its start.
+ *
+ * (`GuestMemoryRegion` and `GuestRegionMmap`, which dereferences to its `MmapRegion`)
+ */
+export declare class GuestRegionMmap {
+  /**
+   * Puts a mapping at a guest address. Takes `mapping` over: it stays readable, but cannot be
+   * given away again. (`GuestRegionMmap::new`)
+   *
+   * @throws `ERR_MOVED` if the mapping is part of a region; `ERR_INVALID_GUEST_REGION` if the region would reach
+   * 2^64, which leaves the mapping free
+   */
+  constructor(mapping: MmapRegion, guestBase: U64)
+  /**
+   * Maps `size` bytes, anonymous or of a file, and puts them at a guest address.
+   * (`GuestRegionMmap::from_range`)
+   *
+   * @param addr guest address of the first byte
+   * @param size bytes, more than 0
+   * @param file what is mapped, none for anonymous memory
+   * @throws `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
+   */
+  static fromRange(addr: U64, size: Usize, file?: FileOffset | null, options?: MappingOptions): GuestRegionMmap
+  /** Guest address of the first byte. (`start_addr`) */
+  get startAddr(): bigint
+  /** Guest address of the last byte. (`last_addr`) */
+  get lastAddr(): bigint
+  /** `offset` if it is within the region, else null. (`check_address`) */
+  checkAddress(offset: Usize): number | null
+  /** Whether `offset` is within the region. (`address_in_range`) */
+  addressInRange(offset: Usize): boolean
+  /** `base + offset` if it is within the region, else null. (`checked_offset`) */
+  checkedOffset(base: Usize, offset: Usize): number | null
+  /** The offset of a guest address, null if that is not in the region. (`to_region_addr`) */
+  toRegionAddr(addr: U64): number | null
+  /**
+   * The host address of an offset. Dangles once the region is unmapped. (`get_host_address`)
+   *
+   * @throws `ERR_INVALID_BACKEND_ADDRESS` if the offset is not within the region
+   */
+  getHostAddress(offset: Usize): bigint
+}
+
+/**
+ * A mapping of host memory: anonymous, of a file, or one that somebody else made.
+ *
+ * (`MmapRegion`)
+ */
+export declare class MmapRegion {
+  /**
+   * Private anonymous memory: zeros, readable and writable. (`MmapRegion::new`)
+   *
+   * @param size bytes, more than 0
+   * @throws `ERR_MMAP` with `errno`
+   */
+  constructor(size: Usize, options?: MappingOptions)
+  /**
+   * A shared mapping of a part of a file, readable and writable. Sets the file's cursor to 0.
+   * (`MmapRegion::from_file`)
+   *
+   * @param size bytes, more than 0
+   * @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`
+   */
+  static fromFile(file: FileOffset, size: Usize, options?: MappingOptions): MmapRegion
+  /**
+   * A mapping with protection and flags of one's own. (`MmapRegion::build`)
+   *
+   * @param file what is mapped, `null` for anonymous memory
+   * @param size bytes, more than 0
+   * @param prot `PROT_…` bits
+   * @param flags `MAP_…` bits
+   * @throws `ERR_MAP_FIXED`, and what `fromFile` throws
+   */
+  static build(file: FileOffset | null, size: Usize, prot: number, flags: number, options?: MappingOptions): MmapRegion
+  /**
+   * A mapping that somebody else made, and will unmap. (`MmapRegion::build_raw`)
+   *
+   * Unsafe: nothing checks that there are `size` bytes at `addr` with that protection, or that
+   * they stay there for as long as the result, a region, slice or buffer of it is used.
+   *
+   * @param addr the host address, a multiple of the page size
+   * @param size bytes, more than 0
+   * @throws `ERR_INVALID_POINTER`
+   */
+  static buildRaw(addr: bigint, size: Usize, prot: number, flags: number): MmapRegion
+  /**
+   * Sets what `isHugetlbfs` answers; maps nothing anew. (`MmapRegion::set_hugetlbfs`)
+   *
+   * @throws `ERR_MOVED` once a region has taken the mapping over
+   */
+  setHugetlbfs(hugetlbfs: boolean): void
+
+
+}
+
+/**
+ * Builds a mapping step by step.
+ *
+ * Starts with `PROT_NONE` and `MAP_ANONYMOUS | MAP_PRIVATE`. After `build` every method throws
+ * `ERR_MOVED`. (`MmapRegionBuilder`)
+ */
+export declare class MmapRegionBuilder {
+  /**
+   * A builder of an untracked mapping. (`MmapRegionBuilder::new`)
+   *
+   * @param size bytes
+   */
+  constructor(size: Usize)
+  /**
+   * A builder of a mapping that is tracked by `bitmap`, which becomes part of it.
+   * (`MmapRegionBuilder::new_with_bitmap`)
+   *
+   * @param size bytes
+   * @throws `ERR_MOVED` if the bitmap is part of something else
+   */
+  static newWithBitmap(size: Usize, bitmap: AtomicBitmap): MmapRegionBuilder
+  /**
+   * Sets the protection. (`MmapRegionBuilder::with_mmap_prot`)
+   *
+   * @param prot `PROT_…` bits
+   * @throws `ERR_MOVED` after `build`
+   */
+  withMmapProt(prot: number): this
+  /**
+   * Sets the flags. (`MmapRegionBuilder::with_mmap_flags`)
+   *
+   * @param flags `MAP_…` bits
+   * @throws `ERR_MOVED` after `build`
+   */
+  withMmapFlags(flags: number): this
+  /**
+   * Maps a file. (`MmapRegionBuilder::with_file_offset`)
+   *
+   * @throws `ERR_MOVED` after `build`
+   */
+  withFileOffset(file: FileOffset): this
+  /**
+   * Sets what `isHugetlbfs` answers. (`MmapRegionBuilder::with_hugetlbfs`)
+   *
+   * @throws `ERR_MOVED` after `build`
+   */
+  withHugetlbfs(hugetlbfs: boolean): this
+  /**
+   * Takes a mapping that somebody else made, and will unmap. Unsafe, see `MmapRegion.buildRaw`.
+   * (`MmapRegionBuilder::with_raw_mmap_pointer`)
+   *
+   * @param addr the host address, a multiple of the page size
+   * @throws `ERR_MOVED` after `build`
+   */
+  withRawMmapPointer(addr: bigint): this
+  /**
+   * Makes the mapping; consumes the builder. (`MmapRegionBuilder::build`)
+   *
+   * @throws `ERR_MOVED` the second time; `ERR_MAP_FIXED`, `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`,
+   * `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`, `ERR_INVALID_POINTER`
+   */
+  build(): MmapRegion
+}
+
+/**
+ * Values of one type, one after another. May be unaligned, and are not atomic.
+ *
+ * (`VolatileArrayRef`)
+ */
+export declare class VolatileArrayRef {
+  /** The type of the values. */
+  get type(): ScalarType
+  /** Elements. (`len`) */
+  get len(): number
+  /** Whether there are no elements. (`is_empty`) */
+  get isEmpty(): boolean
+  /** Bytes of each element. (`element_size`) */
+  get elementSize(): number
+  /** Marks and asks by offset, in bytes, from the first element; null when the memory is not tracked. (`bitmap`) */
+  get bitmap(): BitmapSlice | null
+  /**
+   * The element with this index. (`ref_at`)
+   *
+   * @throws `ERR_OUT_OF_RANGE` beyond the end
+   */
+  refAt(index: Usize): VolatileRef
+  /**
+   * Reads an element. (`load`)
+   *
+   * @returns a number up to 32 bits, a bigint from 64 bits on
+   * @throws `ERR_OUT_OF_RANGE` beyond the end; `ERR_PROTECTION`
+   */
+  load(index: Usize): number | bigint
+  /**
+   * Writes an element, and marks it dirty. (`store`)
+   *
+   * @throws `ERR_OUT_OF_RANGE` beyond the end, or if the value does not fit the type; `ERR_PROTECTION`
+   */
+  store(index: Usize, value: number | bigint): void
+  /**
+   * Copies elements to the start of `dst`, as many as both have. (`copy_to`)
+   *
+   * @param dst with elements as wide as these, whose bytes it gets as memory holds them
+   * @returns elements copied
+   * @throws `ERR_INVALID_ARG_TYPE` for elements of another width; `ERR_PROTECTION`
+   */
+  copyTo(dst: NodeJS.TypedArray): number
+  /**
+   * Copies elements from the start of `src`, as many as both have, and marks them dirty. (`copy_from`)
+   *
+   * @param src with elements as wide as these, whose bytes memory gets as they are
+   * @throws `ERR_INVALID_ARG_TYPE` for elements of another width; `ERR_PROTECTION`
+   */
+  copyFrom(src: NodeJS.TypedArray): void
+  /**
+   * Copies bytes to a slice, as many as both have; they may overlap. (`copy_to_volatile_slice`)
+   *
+   * @throws `ERR_PROTECTION`
+   */
+  copyToVolatileSlice(dst: VolatileSlice): void
+  /** The bytes of all elements. (`to_slice`) */
+  toSlice(): VolatileSlice
+}
+
+/**
+ * One value in memory. May be unaligned, and is not atomic.
+ *
+ * (`VolatileRef`)
+ */
+export declare class VolatileRef {
+  /** The type of the value. */
+  get type(): ScalarType
+  /** Bytes of the value. (`len`) */
+  get len(): number
+  /** Marks and asks by offset from the value; null when the memory is not tracked. (`bitmap`) */
+  get bitmap(): BitmapSlice | null
+  /**
+   * Reads the value. (`load`)
+   *
+   * @returns a number up to 32 bits, a bigint from 64 bits on
+   * @throws `ERR_PROTECTION`
+   */
+  load(): number | bigint
+  /**
+   * Writes the value, and marks it dirty. (`store`)
+   *
+   * @throws `ERR_OUT_OF_RANGE` if the value does not fit the type; `ERR_PROTECTION`
+   */
+  store(value: number | bigint): void
+  /** The bytes of the value. (`to_slice`) */
+  toSlice(): VolatileSlice
+}
+
+/**
+ * A window on memory, accessed by offset. Keeps its region mapped for as long as it lives.
+ *
+ * (`VolatileSlice`)
+ */
+export declare class VolatileSlice {
+  /** Marks and asks by offset in this slice; null when the memory is not tracked. (`bitmap`) */
+  get bitmap(): BitmapSlice | null
+  /**
+   * The first `mid` bytes, and the rest. (`split_at`)
+   *
+   * @throws `ERR_OUT_OF_BOUNDS` if there are fewer: its `addr` is a host address
+   */
+  splitAt(mid: Usize): [VolatileSlice, VolatileSlice]
+  /**
+   * `count` bytes from `offset` on. (`subslice`)
+   *
+   * @throws `ERR_OUT_OF_BOUNDS`, with the end of the part as `addr`; `ERR_OVERFLOW`
+   */
+  subslice(offset: Usize, count: Usize): VolatileSlice
+  /**
+   * All but the first `count` bytes. (`offset`)
+   *
+   * @throws `ERR_OUT_OF_BOUNDS` if there are fewer: its `addr` is a host address; `ERR_OVERFLOW`
+   */
+  offset(count: Usize): VolatileSlice
+  /**
+   * Copies elements from memory to the start of `dst`, as many as both have. (`copy_to`)
+   *
+   * @returns elements copied
+   * @throws `ERR_PROTECTION`
+   */
+  copyTo(dst: NodeJS.TypedArray): number
+  /**
+   * Copies elements from the start of `src` to memory. What does not fit is left out, silently. (`copy_from`)
+   *
+   * @throws `ERR_PROTECTION`
+   */
+  copyFrom(src: NodeJS.TypedArray): void
+  /**
+   * Copies bytes to another slice, as many as both have; they may overlap. (`copy_to_volatile_slice`)
+   *
+   * @throws `ERR_PROTECTION`
+   */
+  copyToVolatileSlice(dst: VolatileSlice): void
+  /** The host address of the first byte. Dangles once the region is unmapped. (`ptr_guard`) */
+  asPtr(): bigint
+  /**
+   * A zero-copy view of all of it. Writes through the view are not seen by `bitmap`: mark them with
+   * `bitmap.markDirty`.
+   *
+   * @throws `ERR_PROTECTION` unless the memory is mapped for reading and writing
+   */
+  asUint8Array(): Uint8Array
+  /**
+   * Fills memory by one read(2) at the file's cursor, or from the start of bytes.
+   * (`ReadVolatile::read_volatile`)
+   *
+   * @returns bytes read; 0 at the end of the file
+   * @throws `ERR_IO` with `errno`; `ERR_PROTECTION`
+   */
+  readVolatile(src: VolatileIo): number
+  /**
+   * Fills all of the memory. (`ReadVolatile::read_exact_volatile`)
+   *
+   * @throws `ERR_IO` with `kind` `UnexpectedEof` where there is less; else as `readVolatile`
+   */
+  readExactVolatile(src: VolatileIo): void
+  /**
+   * Writes memory by one write(2) at the file's cursor, or to the start of bytes.
+   * (`WriteVolatile::write_volatile`)
+   *
+   * @returns bytes written
+   * @throws `ERR_IO` with `errno`; `ERR_PROTECTION`
+   */
+  writeVolatile(dst: VolatileIo): number
+  /**
+   * Writes all of the memory. (`WriteVolatile::write_all_volatile`)
+   *
+   * @throws `ERR_IO` with `kind` `WriteZero` where there is no room; else as `writeVolatile`
+   */
+  writeAllVolatile(dst: VolatileIo): void
+
+}
+
+/**
+ * Throws what a mapping of `size` bytes at `file` would throw. Sets the file's cursor to 0.
+ * (`check_file_offset`)
+ *
+ * @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
+ */
+export declare function checkFileOffset(file: FileOffset, size: Usize): void
+
+/**
+ * `base + offset`. (`compute_offset`)
+ *
+ * @throws `ERR_OVERFLOW` with `base` and `offset` when the sum does not fit 64 bits; `ERR_OUT_OF_RANGE` when it fits
+ * those, but is not a safe integer
+ */
+export declare function computeOffset(base: Usize, offset: Usize): number
+
+/**
+ * Orders the accesses before it against those after it, in this thread as other threads see it.
+ *
+ * Needed by every virtqueue, where a store to one ring must be seen before a load of another.
+ * (`std::sync::atomic::fence`; not in vm-memory.)
+ *
+ * @param order not `Relaxed`
+ * @throws `ERR_OUT_OF_RANGE` for `Relaxed`
+ */
+export declare function fence(order: Ordering): void
+
+/** r" Zeros instead of a file. */
+export declare const MAP_ANONYMOUS: number
+
+/** r" Refused by every constructor here with `ERR_MAP_FIXED`. */
+export declare const MAP_FIXED: number
+
+/** r" Huge pages. Linux only; 0 elsewhere. */
+export declare const MAP_HUGETLB: number
+
+/** r" Pages stay in memory. Linux only; 0 elsewhere. */
+export declare const MAP_LOCKED: number
+
+/** r" No swap space is reserved. */
+export declare const MAP_NORESERVE: number
+
+/** r" All pages are made at once. Linux only; 0 elsewhere. */
+export declare const MAP_POPULATE: number
+
+/** r" Writes are seen by this mapping only. */
+export declare const MAP_PRIVATE: number
+
+/** r" Writes are seen by other mappings of the file, and carried through to it. */
+export declare const MAP_SHARED: number
+
+/**
+ * An anonymous file to map and to pass to other processes; returns its descriptor, which the caller closes. Linux only;
+ * not upstream.
+ *
+ * `seal: true` (the default) forbids shrinking and growing it, so that no one can turn accesses into SIGBUS.
+ *
+ * @param name shown in `/proc/self/maps`, at most 249 bytes
+ * @param size bytes
+ * @param options.hugetlb huge pages, of which `size` must be a multiple
+ * @throws `ERR_IO` with `errno`; `ERR_UNSUPPORTED` where there are none
+ */
+export declare function memfdCreate(name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean }): number
+
+/**
+ * Memory orderings, as `std::sync::atomic::Ordering`.
+ *
+ * A load cannot be `Release` or `AcqRel`, a store cannot be `Acquire` or `AcqRel`, and a fence
+ * cannot be `Relaxed`: `ERR_OUT_OF_RANGE`.
+ */
+export declare enum Ordering {
+  /** Atomic, without any order relative to other accesses. */
+  Relaxed = 0,
+  /** Of a store: what was written before it is seen by whoever loads it with `Acquire`. */
+  Release = 1,
+  /** Of a load: sees what was written before the store that it reads, if that was `Release`. */
+  Acquire = 2,
+  /** Both; of a fence. */
+  AcqRel = 3,
+  /** As `Acquire`, `Release` or `AcqRel`, and in one order that all threads agree on. */
+  SeqCst = 4,
+}
+
+/** Bytes in a page of the host. */
+export declare function pageSize(): number
+
+/** r" Memory that can be executed. */
+export declare const PROT_EXEC: number
+
+/** r" Memory that cannot be accessed. */
+export declare const PROT_NONE: number
+
+/** r" Memory that can be read. */
+export declare const PROT_READ: number
+
+/** r" Memory that can be written. */
+export declare const PROT_WRITE: number

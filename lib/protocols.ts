@@ -1,0 +1,20 @@
+/** Protocols of the language: `using` and iteration. Their symbols are out of Rust's reach. */
+import type * as VmMemory from '../index'
+
+// Older engines know the name from Node itself, or not at all.
+const dispose: symbol = Symbol.dispose ?? Symbol.for('nodejs.dispose')
+
+/** Adds a method to a class the way the engine does it for methods of its own: not enumerable. */
+export function defineMethod(prototype: object, name: string | symbol, method: unknown): void {
+  Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true, enumerable: false })
+}
+
+export function installProtocols(native: typeof VmMemory): void {
+  const { GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard } = native
+  for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
+    defineMethod(prototype, Symbol.iterator, prototype.iter)
+  }
+  for (const { prototype } of [GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
+    defineMethod(prototype, dispose, prototype.dispose)
+  }
+}
