@@ -10,6 +10,7 @@ interface Line {
   lockAsyncOptions(options?: Options): [timeout?: number, signal?: AbortSignal]
   joinLine(callback: (guard: Guard) => void): number
   leaveLine(request: number): boolean
+  throwInvalidSignal(signal: unknown): never
   throwLockTimeout(limit: number): never
 }
 
@@ -27,48 +28,76 @@ function startTimer(delay: number, callback: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
-/** Takes a method off a class or its prototype. */
-function take<K extends keyof Line>(owner: object, name: K): Line[K] {
-  const method = Reflect.get(owner, name) as Line[K]
-  Reflect.deleteProperty(owner, name)
+/** Calls back when a signal aborts; returns what cancels that. Look-alikes of signals are refused by the engine. */
+function listen(signal: AbortSignal, callback: () => void): () => void {
+  const { addEventListener, removeEventListener } = EventTarget.prototype
+  addEventListener.call(signal, 'abort', callback, { once: true })
+  return () => removeEventListener.call(signal, 'abort', callback)
+}
+
+/** Why a signal has aborted, as an object, or null. */
+function aborted(signal: AbortSignal): { reason: unknown } | null {
+  const get = (name: 'aborted' | 'reason'): unknown => Reflect.get(AbortSignal.prototype, name, signal)
+  return get('aborted') === true ? { reason: get('reason') } : null
+}
+
+/** Takes a method off the prototype. */
+function take<K extends keyof Line>(prototype: object, name: K): Line[K] {
+  const method = Reflect.get(prototype, name) as Line[K]
+  Reflect.deleteProperty(prototype, name)
   return method
 }
 
 export function installLockAsync(native: typeof VmMemory): void {
   const { prototype } = native.GuestMemoryAtomic
-  const lockAsyncOptions = take(native.GuestMemoryAtomic, 'lockAsyncOptions')
-  const leaveLine = take(native.GuestMemoryAtomic, 'leaveLine')
-  const throwLockTimeout = take(native.GuestMemoryAtomic, 'throwLockTimeout')
+  const lockAsyncOptions = take(prototype, 'lockAsyncOptions')
   const joinLine = take(prototype, 'joinLine')
+  const leaveLine = take(prototype, 'leaveLine')
+  const throwInvalidSignal = take(prototype, 'throwInvalidSignal')
+  const throwLockTimeout = take(prototype, 'throwLockTimeout')
   const { tryLock } = prototype
 
   async function lockAsync(this: VmMemory.GuestMemoryAtomic & Line, options?: Options): Promise<Guard> {
-    const [timeout, signal] = lockAsyncOptions(options)
-    signal?.throwIfAborted()
-    if (timeout === 0) return tryLock.call(this) ?? throwLockTimeout(timeout)
+    const [timeout, signal] = lockAsyncOptions.call(this, options)
     return new Promise((resolve, reject) => {
-      let stopTimer = (): void => {}
-      const request = joinLine.call(this, (guard) => {
-        stopTimer()
-        signal?.removeEventListener('abort', abort)
-        resolve(guard)
-      })
+      const stops: (() => void)[] = []
+      const stop = (): void => {
+        for (const each of stops) each()
+      }
+      let request: number | null = null
       /** Gives up, unless the guard has been delivered. */
       const leave = (fail: () => void): void => {
-        if (!leaveLine(request)) return
-        stopTimer()
-        signal?.removeEventListener('abort', abort)
+        if (request === null || !leaveLine.call(this, request)) return
+        stop()
+        fail()
+      }
+      if (signal !== undefined) {
         try {
-          fail()
-        } catch (error) {
-          reject(error)
+          const already = aborted(signal)
+          if (already) return reject(already.reason)
+          stops.push(listen(signal, () => leave(() => reject(aborted(signal)?.reason))))
+        } catch {
+          throwInvalidSignal.call(this, signal)
         }
       }
-      const abort = (): void => leave(() => signal?.throwIfAborted())
-      signal?.addEventListener('abort', abort, { once: true })
-      if (timeout !== undefined && timeout !== Infinity) {
-        stopTimer = startTimer(timeout, () => leave(() => throwLockTimeout(timeout)))
+      if (timeout === 0) {
+        stop()
+        return resolve(tryLock.call(this) ?? throwLockTimeout.call(this, timeout))
       }
+      if (timeout !== undefined && timeout !== Infinity) {
+        const fail = (): void => {
+          try {
+            throwLockTimeout.call(this, timeout)
+          } catch (error) {
+            reject(error)
+          }
+        }
+        stops.push(startTimer(timeout, () => leave(fail)))
+      }
+      request = joinLine.call(this, (guard) => {
+        stop()
+        resolve(guard)
+      })
     })
   }
   defineMethod(prototype, 'lockAsync', lockAsync)

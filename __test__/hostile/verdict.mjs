@@ -49,6 +49,11 @@ const documented = new Set([
 
 /** Whether this is the engine's own answer to reading a property of a revoked proxy. */
 const isRevoked = (error) => error instanceof TypeError && /proxy that has been revoked/.test(error.message)
+/** Whether a getter of the package was read off what only looks like an instance: that is what the getter throws. */
+const isImpostor = (error) =>
+  error instanceof TypeError && error.code === undefined && error.message === 'Illegal invocation'
+/** Whether a class was passed as a callback, and called as one. */
+const isUncallable = (error) => error instanceof TypeError && /^(Class )?[Cc]onstructor .*'new'$/.test(error.message)
 /** Whether this is how an `AbortSignal` ends what waits for it. */
 const isAbort = (error) => error instanceof DOMException && /^(Abort|Timeout)Error$/.test(error.name)
 /** Whether the engine ran out of stack. */
@@ -63,7 +68,8 @@ export function isDocumented(error) {
 }
 
 /** Whether a call with hostile arguments may end with this error. */
-export const isAllowed = (error) => error === sentinel || isDocumented(error) || isRevoked(error) || isAbort(error)
+export const isAllowed = (error) =>
+  error === sentinel || isDocumented(error) || [isRevoked, isImpostor, isUncallable, isAbort].some((is) => is(error))
 
 /** Whether a call on a wrong `this`, or without `new`, may end with this error: a TypeError with our code or none. */
 export const isTypeError = (error) =>

@@ -13,8 +13,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use napi::Env;
 use napi::bindgen_prelude::This;
-use napi::{Env, ValueType};
 use napi_derive::napi;
 use vm_memory::{GuestAddressSpace, GuestMemory};
 
@@ -257,9 +257,11 @@ impl GuestMemoryAtomic {
         Ok(Self { shared })
     }
 
-    /// For `lockAsync`: its options, checked. Taken off the class when that is installed.
+    /// For `lockAsync`: checks its options. These methods are taken off the class when that is
+    /// installed.
     #[napi(skip_typescript, catch_unwind)]
-    pub fn lock_async_options(options: Value) -> Result<Vec<Value>> {
+    #[allow(clippy::unused_self)] // a static method could not be taken off
+    pub fn lock_async_options(&self, options: Value) -> Result<Vec<Value>> {
         let Some(options) = options.options("options")? else {
             return Ok(Vec::new());
         };
@@ -268,13 +270,14 @@ impl GuestMemoryAtomic {
         if !timeout.is_undefined() {
             timeout.milliseconds("options.timeout")?;
         }
-        let is_signal = signal.is_undefined()
-            || (signal.kind() == ValueType::Object
-                && signal.property(c"aborted")?.kind() == ValueType::Boolean);
-        if !is_signal {
-            return Err(signal.must_be("options.signal", "an AbortSignal"));
-        }
         Ok(vec![timeout, signal])
+    }
+
+    /// For `lockAsync`: refuses what is no signal.
+    #[napi(skip_typescript, catch_unwind)]
+    #[allow(clippy::unused_self)] // as above
+    pub fn throw_invalid_signal(&self, signal: Value) -> Result<()> {
+        Err(signal.must_be("options.signal", "an AbortSignal"))
     }
 
     /// For `lockAsync`: joins the line; `callback` gets the guard.
@@ -285,13 +288,15 @@ impl GuestMemoryAtomic {
 
     /// For `lockAsync`: leaves the line; whether the guard was still to come.
     #[napi(skip_typescript, catch_unwind)]
-    pub fn leave_line(request: Value) -> Result<bool> {
+    #[allow(clippy::unused_self)] // as above
+    pub fn leave_line(&self, request: Value) -> Result<bool> {
         Ok(lock_async::leave(request.usize("request")?))
     }
 
     /// For `lockAsync`: throws that the lock was not to be had in time.
     #[napi(skip_typescript, catch_unwind)]
-    pub fn throw_lock_timeout(limit: Value) -> Result<()> {
+    #[allow(clippy::unused_self)] // as above
+    pub fn throw_lock_timeout(&self, limit: Value) -> Result<()> {
         let limit = limit.milliseconds("limit")?.unwrap_or_default();
         Err(BindingError::lock_timeout("lockAsync()", limit))
     }

@@ -176,28 +176,28 @@ impl Transfer for Memory {
 
     fn read_from(&self, address: GuestAddress, io: VolatileIo, count: usize) -> Result<usize> {
         self.permit(address, io.touched(count), Access::Write)?;
-        io.apart_from(self, address, |io| {
+        io.apart_from(self, address, Access::Write, |io| {
             Ok(self.read_volatile_from(address, io, count)?)
         })
     }
 
     fn read_exact_from(&self, address: GuestAddress, io: VolatileIo, count: usize) -> Result<()> {
         self.permit(address, io.touched(count), Access::Write)?;
-        io.apart_from(self, address, |io| {
+        io.apart_from(self, address, Access::Write, |io| {
             Ok(self.read_exact_volatile_from(address, io, count)?)
         })
     }
 
     fn write_to(&self, address: GuestAddress, io: VolatileIo, count: usize) -> Result<usize> {
         self.permit(address, io.touched(count), Access::Read)?;
-        io.apart_from(self, address, |io| {
+        io.apart_from(self, address, Access::Read, |io| {
             Ok(self.write_volatile_to(address, io, count)?)
         })
     }
 
     fn write_all_to(&self, address: GuestAddress, io: VolatileIo, count: usize) -> Result<()> {
         self.permit(address, io.touched(count), Access::Read)?;
-        io.apart_from(self, address, |io| {
+        io.apart_from(self, address, Access::Read, |io| {
             Ok(self.write_all_volatile_to(address, io, count)?)
         })
     }
@@ -210,6 +210,7 @@ impl VolatileIo {
         mut self,
         memory: &Memory,
         address: GuestAddress,
+        access: Access,
         transfer: impl FnOnce(&mut Self) -> Result<R>,
     ) -> Result<R> {
         let Self::Bytes(buffer) = self else {
@@ -220,7 +221,10 @@ impl VolatileIo {
         }
         let mut copy = buffer.to_vec()?;
         let result = transfer(&mut Self::Bytes(Buffer::of(&mut copy)));
-        buffer.copy_from(Buffer::of(&mut copy));
+        if access == Access::Read {
+            // What was read from memory went to the copy.
+            buffer.copy_from(Buffer::of(&mut copy));
+        }
         result
     }
 }
