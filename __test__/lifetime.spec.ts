@@ -1,17 +1,12 @@
-// Who keeps memory mapped, and that nothing does in the end. Memory is backed by named memfds here, so that the kernel
-// tells whether it is still there.
+// Who keeps memory mapped, and that nothing does in the end.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
 import fs from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { MessageChannel, Worker } from 'node:worker_threads'
 import test from 'ava'
 import {
   FileOffset,
-  type GuestMemoryExclusiveGuard,
   GuestMemoryAtomic,
+  type GuestMemoryExclusiveGuard,
   type GuestMemoryLoadGuard,
   GuestMemoryMmap,
   GuestRegionMmap,
@@ -20,64 +15,10 @@ import {
   memfdCreate,
   pageSize,
 } from '../index.js'
+import { Held } from './held.js'
+import { BASE, MARK, SIZE, freshName, isGone, namedMemory, regionOf } from './named-memory.js'
 import { descriptorsOf, eventually, isMapped, mappingsOf, openDescriptors, settle } from './process-resources.js'
 import { temporaryFifo } from './temporary-file.js'
-
-const packageEntry = fileURLToPath(new URL('../index.js', import.meta.url))
-
-const BASE = 0x10000
-const SIZE = 4 * pageSize()
-const MARK = 0x5a
-
-let names = 0
-const freshName = (): string => `lifetime-${process.pid}-${(names += 1)}`
-
-/** The start of a file to map; only the `FileOffset` has it open. */
-function namedFile(name: string): FileOffset {
-  const fd = memfdCreate(name, SIZE)
-  try {
-    return new FileOffset(fd, 0)
-  } finally {
-    fs.closeSync(fd)
-  }
-}
-
-/** A memory of one region that begins with MARK. */
-function namedMemory(name: string): GuestMemoryMmap {
-  const memory = GuestMemoryMmap.fromRangesWithFiles([[BASE, SIZE, namedFile(name)]], { bitmap: true })
-  memory.writeU8(MARK, BASE)
-  return memory
-}
-
-function regionOf(memory: GuestMemoryMmap): GuestRegionMmap {
-  const region = memory.findRegion(BASE)
-  if (region === null) throw new Error('the region is gone')
-  return region
-}
-
-const isGone = (name: string) => (): boolean => mappingsOf(name) === 0 && descriptorsOf(name) === 0
-
-/**
- * Holds what a test must be able to let go of. Everything is done in functions of their own: whatever an async function
- * had in its hands, if only for the length of an expression, may stay in its frame.
- */
-class Held<T extends object> {
-  #value: T | null
-  constructor(make: () => T) {
-    this.#value = make()
-  }
-  static async of<T extends object>(make: () => Promise<T>): Promise<Held<T>> {
-    const value = await make()
-    return new Held(() => value)
-  }
-  use<R>(work: (value: T) => R): R {
-    if (this.#value === null) throw new Error('let go of already')
-    return work(this.#value)
-  }
-  letGo(): void {
-    this.#value = null
-  }
-}
 
 // ------------------------------------------------------------------------------------------------ the last holder
 
@@ -289,95 +230,6 @@ test.serial('mappings and descriptors are back where they began after everything
   t.deepEqual(openDescriptors().toSorted(), before)
 })
 
-// ------------------------------------------------------------------------------------------------ identity
-
-test.serial('the same region is the same object wherever it is met', (t) => {
-  const memory = namedMemory(freshName())
-  const other = GuestRegionMmap.fromRange(2 * BASE, SIZE)
-  const region = regionOf(memory)
-  const larger = memory.insertRegion(other)
-  const atomic = new GuestMemoryAtomic(larger)
-  const guard = atomic.memory()
-  const seen: (GuestRegionMmap | null | undefined)[] = [
-    ...memory.iter(),
-    ...memory,
-    memory.findRegion(BASE + 1),
-    memory.toRegionAddr(BASE + SIZE - 1)?.[0],
-    memory.removeRegion(BASE, SIZE)[1],
-    memory.clone().findRegion(BASE),
-    memory.memory().findRegion(BASE),
-    larger.findRegion(BASE),
-    larger.removeRegion(2 * BASE, SIZE)[0].findRegion(BASE),
-    larger.removeRegion(BASE, SIZE)[1],
-    GuestMemoryMmap.fromRegions([region, other]).findRegion(BASE),
-    GuestMemoryMmap.fromShared(memory.share()).findRegion(BASE),
-    GuestMemoryAtomic.fromShared(atomic.share()).memory().findRegion(BASE),
-    atomic.clone().memory().findRegion(BASE),
-    guard.findRegion(BASE),
-    guard.clone().findRegion(BASE),
-    guard.toRegionAddr(BASE)?.[0],
-    [...guard][0],
-    [...guard.iter()][0],
-    guard.memory().findRegion(BASE),
-    guard.clone().intoInner().findRegion(BASE),
-  ]
-  memory.tryAccess(1, BASE, (_offset, len, _regionAddr, each) => {
-    seen.push(each)
-    return len
-  })
-  guard.tryAccess(1, BASE, (_offset, len, _regionAddr, each) => {
-    seen.push(each)
-    return len
-  })
-  atomic.update((current) => {
-    seen.push(current.findRegion(BASE))
-    return current.removeRegion(2 * BASE, SIZE)[0]
-  })
-  seen.push(atomic.memory().findRegion(BASE))
-  for (const [index, each] of seen.entries()) t.is(each, region, `number ${index}`)
-  t.not(other, region)
-  t.is(larger.findRegion(2 * BASE), other)
-})
-
-test.serial('a region stays the same object through collections as long as anyone has it', async (t) => {
-  const memory = namedMemory(freshName())
-  const region = Object.assign(regionOf(memory), { label: 'mine' })
-  const { buffer } = region
-  await settle()
-  t.is(regionOf(memory), region)
-  t.is((regionOf(memory) as typeof region).label, 'mine')
-  t.is(region.buffer, buffer)
-})
-
-test.serial('a guard gives back the very map that was published', (t) => {
-  const first = namedMemory(freshName())
-  const second = new GuestMemoryMmap()
-  const third = namedMemory(freshName())
-  const atomic = new GuestMemoryAtomic(first)
-  t.is(first.memory(), first)
-  t.is(atomic.memory().intoInner(), first)
-  t.is(atomic.clone().memory().clone().intoInner(), first)
-  atomic.lock().replace(second)
-  t.is(atomic.memory().intoInner(), second)
-  t.is(
-    atomic.update((current) => {
-      t.is(current, second)
-      return third
-    }),
-    third,
-  )
-  t.is(atomic.memory().intoInner(), third)
-})
-
-test.serial('a mapping and its region have one buffer', (t) => {
-  const mapping = new MmapRegion(SIZE)
-  const early = mapping.buffer
-  const region = new GuestRegionMmap(mapping, BASE)
-  t.is(region.buffer, early)
-  t.is(mapping.buffer, early)
-  t.is(GuestMemoryMmap.fromRegions([region]).findRegion(BASE)?.buffer, early)
-})
-
 // ------------------------------------------------------------------------------------------------ guards
 
 test.serial('load guards dropped without dispose are given back at a collection', async (t) => {
@@ -512,95 +364,6 @@ test.serial('a FileOffset got from a region keeps the file open, not the memory 
   t.true(await eventually(isGone(name)))
 })
 
-// ------------------------------------------------------------------------------------------------ stolen buffers
-
-/** A reader of byte streams takes the buffer of the view that it is given, at once, and gives another in its place. */
-async function readInto(buffer: ArrayBuffer): Promise<ArrayBuffer> {
-  const stream = new ReadableStream({
-    type: 'bytes',
-    pull: ({ byobRequest }) => byobRequest?.respond(byobRequest.view?.byteLength ?? 0),
-  })
-  const { value } = await stream.getReader({ mode: 'byob' }).read(new Uint8Array(buffer))
-  if (value === undefined) throw new Error('nothing was read')
-  return value.buffer
-}
-
-const THIEVES: [how: string, steal: (buffer: ArrayBuffer) => Promise<ArrayBuffer>][] = [
-  ['a reader of byte streams', readInto],
-]
-const { transfer } = ArrayBuffer.prototype as { transfer?: (this: ArrayBuffer) => ArrayBuffer }
-if (transfer !== undefined) {
-  THIEVES.push(['ArrayBuffer.prototype.transfer', (buffer) => Promise.resolve(transfer.call(buffer))])
-}
-
-for (const [how, steal] of THIEVES) {
-  test.serial(`a buffer stolen by ${how} leaves the region as it was`, async (t) => {
-    const memory = namedMemory(freshName())
-    const region = regionOf(memory)
-    const before = region.buffer
-    t.is(memory.readU8(BASE), MARK) // whatever tables fast paths have are filled now
-    const stealing = steal(before)
-    t.is(before.byteLength, 0)
-
-    t.is(memory.readU8(BASE), MARK)
-    t.is(region.readU8(0), MARK)
-    memory.writeU32(0x01020304, BASE + 4)
-    t.is(region.readU32(4), 0x01020304)
-    t.is(memory.load('u32', BASE + 4, Ordering.SeqCst), 0x01020304)
-    t.deepEqual([...(memory.views(BASE + 4, 1)[0] as Uint8Array)], [4])
-    t.deepEqual([...region.asUint8Array(4, 4)], [4, 3, 2, 1])
-    const bytes = new Uint8Array(4)
-    memory.readSlice(bytes, BASE + 4)
-    t.deepEqual([...bytes], [4, 3, 2, 1])
-
-    const { buffer } = region
-    t.not(buffer, before)
-    t.is(buffer, region.buffer)
-    t.is(buffer.byteLength, SIZE)
-    new Uint8Array(await stealing)[9] = 0x77
-    t.is(new Uint8Array(buffer)[9], 0x77)
-    t.is(memory.readU8(BASE + 9), 0x77)
-  })
-
-  test.serial(`a buffer stolen by ${how} keeps the memory mapped, and lets go of it`, async (t) => {
-    const name = freshName()
-    const held = await Held.of(() => steal(regionOf(namedMemory(name)).buffer))
-    await settle()
-    t.is(mappingsOf(name), 1)
-    t.is(
-      held.use((stolen) => new Uint8Array(stolen)[0]),
-      MARK,
-    )
-    held.letGo()
-    t.true(await eventually(isGone(name)))
-  })
-}
-
-test.serial('a buffer cannot be posted away: it is copied or refused, whichever the runtime does', async (t) => {
-  const name = freshName()
-  ;(() => {
-    const region = regionOf(namedMemory(name))
-    const { buffer } = region
-    const { port1, port2 } = new MessageChannel()
-    for (const post of [
-      () => structuredClone(buffer, { transfer: [buffer] }),
-      () => port1.postMessage(buffer, [buffer]),
-    ]) {
-      try {
-        post()
-      } catch (error) {
-        t.like(error, { name: 'DataCloneError' })
-      }
-      t.is(buffer.byteLength, SIZE)
-      t.is(region.buffer, buffer)
-      t.is(region.readU8(0), MARK)
-    }
-    port1.close()
-    port2.close()
-  })()
-  t.true(await eventually(isGone(name)))
-})
-
 // ------------------------------------------------------------------------------------------------ pending transfers
 
 test.serial('an asynchronous transfer holds the memory until its promise settles', async (t) => {
@@ -612,134 +375,4 @@ test.serial('an asynchronous transfer holds the memory until its promise settles
   fs.writeSync(fd, Uint8Array.of(1, 2, 3, 4))
   await transferring
   t.true(await eventually(isGone(name)))
-})
-
-// ------------------------------------------------------------------------------------------------ threads
-
-/** A thread that has the package as `vm` and runs this code. */
-function startWorker(code: string, workerData: unknown): Worker {
-  const source = `
-    const { parentPort, workerData } = require('node:worker_threads')
-    const fs = require('node:fs')
-    const vm = require(${JSON.stringify(packageEntry)})
-    ${code}`
-  return new Worker(source, { eval: true, workerData, execArgv: [], trackUnmanagedFds: false })
-}
-
-function tell(worker: Worker, message: string): void {
-  worker.postMessage(message, [])
-}
-
-test.serial('an idle thread that only took and disposed guards holds nothing, without any collection', async (t) => {
-  const name = freshName()
-  const atomic = new GuestMemoryAtomic(namedMemory(name))
-  const worker = startWorker(
-    `const atomic = vm.GuestMemoryAtomic.fromShared(workerData)
-     for (let i = 0; i < 10; i += 1) atomic.memory().dispose()
-     parentPort.on('message', () => parentPort.close())
-     parentPort.postMessage('idle')`,
-    atomic.share(),
-  )
-  await once(worker, 'message')
-  atomic.lock().replace(new GuestMemoryMmap())
-  t.true(await eventually(isGone(name)))
-  tell(worker, 'end')
-  t.deepEqual(await once(worker, 'exit'), [0])
-})
-
-test.serial('a thread that also read through a guard lets go at its next collection', async (t) => {
-  const name = freshName()
-  const atomic = new GuestMemoryAtomic(namedMemory(name))
-  const worker = startWorker(
-    `const atomic = vm.GuestMemoryAtomic.fromShared(workerData)
-     for (let i = 0; i < 10; i += 1) {
-       const guard = atomic.memory()
-       if (guard.readU8(${BASE}) !== ${MARK}) throw new Error('wrong byte')
-       guard.dispose()
-     }
-     parentPort.on('message', async (message) => {
-       if (message === 'end') return parentPort.close()
-       for (let round = 0; round < 5; round += 1) {
-         gc()
-         await new Promise(setImmediate)
-       }
-     })
-     parentPort.postMessage('idle')`,
-    atomic.share(),
-  )
-  await once(worker, 'message')
-  atomic.lock().replace(new GuestMemoryMmap())
-  tell(worker, 'collect')
-  t.true(await eventually(isGone(name), 200))
-  tell(worker, 'end')
-  t.deepEqual(await once(worker, 'exit'), [0])
-})
-
-const ENDINGS: [how: string, code: string][] = [
-  ['returns', ''],
-  ['exits', 'process.exit(0)'],
-  ['is terminated', "parentPort.on('message', () => {}); parentPort.postMessage('ready')"],
-]
-
-for (const [how, code] of ENDINGS) {
-  test.serial(`a thread that ${how} lets go of all that it made`, async (t) => {
-    const name = freshName()
-    const worker = startWorker(
-      `const fd = vm.memfdCreate(workerData, ${SIZE})
-       const file = new vm.FileOffset(fd, 0)
-       fs.closeSync(fd)
-       const memory = vm.GuestMemoryMmap.fromRangesWithFiles([[${BASE}, ${SIZE}, file]], { bitmap: true })
-       const atomic = new vm.GuestMemoryAtomic(memory)
-       globalThis.kept = [
-         file,
-         memory,
-         atomic,
-         atomic.memory(),
-         atomic.lock(),
-         memory.findRegion(${BASE}),
-         memory.findRegion(${BASE}).buffer,
-         memory.views(${BASE}, 8),
-         memory.getSlice(${BASE}, 8).getAtomicRef('u8', 0),
-         memory.share(), // tickets that nobody takes
-         atomic.share(),
-       ]
-       ${code}`,
-      name,
-    )
-    if (how === 'is terminated') {
-      await once(worker, 'message')
-      t.true(mappingsOf(name) > 0)
-      await worker.terminate()
-    } else {
-      t.deepEqual(await once(worker, 'exit'), [0])
-    }
-    t.true(await eventually(isGone(name)))
-  })
-}
-
-test.serial('memory shared with a thread that ended is still there, and its lock is free', async (t) => {
-  const name = freshName()
-  const atomic = new GuestMemoryAtomic(namedMemory(name))
-  const worker = startWorker(
-    `const atomic = vm.GuestMemoryAtomic.fromShared(workerData)
-     globalThis.kept = [atomic.lock(), atomic.memory(), atomic.memory().findRegion(${BASE}).buffer]
-     process.exit(0)`,
-    atomic.share(),
-  )
-  t.deepEqual(await once(worker, 'exit'), [0])
-  const guard = atomic.tryLock()
-  t.truthy(guard)
-  guard?.dispose()
-  t.is(atomic.memory().readU8(BASE), MARK)
-})
-
-test.serial('process.exit with everything alive ends quietly', (t) => {
-  const code = `
-    const vm = require(${JSON.stringify(packageEntry)})
-    const memory = vm.GuestMemoryMmap.fromRanges([[0, 65536]], { bitmap: true })
-    const atomic = new vm.GuestMemoryAtomic(memory)
-    globalThis.kept = [memory, atomic.memory(), atomic.lock(), memory.findRegion(0).buffer, atomic.share()]
-    atomic.lockAsync()
-    process.exit(0)`
-  t.is(execFileSync(process.execPath, ['-e', code], { encoding: 'utf8', stdio: 'pipe' }), '')
 })

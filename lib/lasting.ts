@@ -6,7 +6,11 @@ import type * as VmMemory from '../index'
 
 type Owner = VmMemory.GuestRegionMmap | VmMemory.MmapRegion
 
-function install(prototype: Owner, name: 'buffer' | 'sharedBuffer' | 'bitmap', isValid: (value: object) => boolean): void {
+function install(
+  prototype: Owner,
+  name: 'buffer' | 'sharedBuffer' | 'bitmap',
+  isValid: (value: object) => boolean,
+): void {
   const descriptor = Object.getOwnPropertyDescriptor(prototype, name)
   const native = descriptor?.get
   if (!native) return

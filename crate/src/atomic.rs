@@ -10,7 +10,7 @@
 //! then.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use napi::Env;
@@ -27,7 +27,10 @@ use crate::identity::{self, Handle};
 use crate::lock_async;
 use crate::mapping::Memory;
 use crate::mmap::GuestMemoryMmap;
-use crate::share::{self, TICKETS};
+use crate::share::{self, Tickets};
+
+/// The tickets of this process.
+pub static TICKETS: LazyLock<Tickets<Shared, Memory>> = LazyLock::new(Tickets::default);
 
 /// How long a thread blocks before it looks whether it has been told to end.
 const SLICE: Duration = Duration::from_millis(10);

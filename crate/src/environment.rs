@@ -14,7 +14,6 @@ use napi_derive::napi;
 use crate::argument::Value;
 use crate::error::{self, BindingError, Error, Result, check};
 use crate::identity::{self, Handle};
-use crate::share::TICKETS;
 use crate::{atomic, lock_async, zero_copy};
 
 thread_local! {
@@ -52,7 +51,7 @@ pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
 unsafe extern "C" fn end(_: *mut c_void) {
     lock_async::clear();
     atomic::abandon_locks();
-    TICKETS.abandon(number());
+    atomic::TICKETS.abandon(number());
 }
 
 /// An array of objects.

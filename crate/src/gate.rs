@@ -5,8 +5,10 @@
 //! JavaScript: threads are numbers, and whoever does not want to block is called back.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Stands for one request, in line or through the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +95,19 @@ impl Gate {
 
     /// Blocks until the gate opens for this pass, at most so long; whether it did.
     pub fn wait(&self, pass: Pass, limit: Duration) -> bool {
-        let (state, _) = self
-            .opened
-            .wait_timeout_while(self.state(), limit, |state| state.holder != Some(pass))
-            .unwrap_or_else(PoisonError::into_inner);
-        state.holder == Some(pass)
+        let deadline = Instant::now() + limit;
+        let mut state = self.state();
+        while state.holder != Some(pass) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = match self.opened.wait_timeout(state, left) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+        true
     }
 
     /// Gives a pass back, whether it is through or in line. A second time nothing happens.

@@ -9,14 +9,14 @@ use napi_derive::napi;
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryError, MemoryRegionAddress};
 
 use crate::argument::{BigU64, Number, Value};
-use crate::atomic::Shared;
+use crate::atomic::{Shared, TICKETS};
 use crate::environment::{self, check_new};
 use crate::error::{BindingError, Result};
 use crate::identity::Handle;
 use crate::io::{descriptor, duplicate};
 use crate::mapping::Memory;
 use crate::mmap::{GuestRegionMmap, arc_of, slice_of};
-use crate::share::{self, TICKETS};
+use crate::share;
 use crate::volatile_memory::VolatileSlice;
 
 /// A file and where in it a mapping starts.

@@ -46,6 +46,7 @@ mod mmap_unix;
 mod ordering;
 mod scalar;
 mod share;
+mod sync;
 mod volatile_memory;
 mod weak_table;
 mod zero_copy;

@@ -19,7 +19,6 @@ use crate::identity::{self, Handle};
 use crate::io::{Window, volatile_transfer};
 use crate::mapping::{Memory, OwnedSlice, Owner, Region};
 use crate::mmap_unix::{self, MmapRegion, is_tracked, mapping};
-use crate::share::TICKETS;
 use crate::volatile_memory::{VolatileSlice, references};
 
 /// Upstream's `GuestRegionMmap::from_range`.
@@ -371,7 +370,7 @@ impl GuestMemoryMmap {
     )]
     pub fn from_shared(ticket: Value) -> Result<Handle> {
         let id = ticket_id(ticket, "GuestMemoryMmap")?;
-        let memory = TICKETS
+        let memory = crate::atomic::TICKETS
             .take_memory(&id)
             .ok_or_else(|| BindingError::invalid_ticket("GuestMemoryMmap"))?;
         Self::intern(&memory)

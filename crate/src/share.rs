@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// What tickets stand for, with the thread that made each.
 pub struct Tickets<A, M> {
@@ -102,7 +104,3 @@ impl<A, M> Tickets<A, M> {
         drop(abandoned);
     }
 }
-
-/// The tickets of this process.
-pub static TICKETS: LazyLock<Tickets<crate::atomic::Shared, crate::mapping::Memory>> =
-    LazyLock::new(Tickets::default);

@@ -1,0 +1,21 @@
+// Sums up what the test runners printed: `node .ci/count.mjs LOG FAILED_STEPS`.
+import { readFileSync } from 'node:fs'
+
+const [log, failedSteps] = process.argv.slice(2)
+// Colours, where a runner insists on them.
+const text = readFileSync(log, 'utf8').replaceAll(/\u001b\[[0-9;]*m/g, '')
+
+const sum = (pattern) => [...text.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0)
+
+// ava, then cargo.
+const passed = sum(/^ +(\d+) tests? passed$/gm) + sum(/^test result: \w+\. (\d+) passed/gm)
+let failed =
+  sum(/^ +(\d+) tests? failed$/gm) +
+  sum(/^ +(\d+) uncaught exceptions?$/gm) +
+  sum(/^ +(\d+) unhandled rejections?$/gm) +
+  sum(/^test result: \w+\. \d+ passed; (\d+) failed/gm)
+// A step that failed without a failed test, such as a linter or a crash, counts as one.
+if (Number(failedSteps) > 0 && failed === 0) failed = Number(failedSteps)
+
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1

@@ -1,0 +1,94 @@
+// The same thing is the same object, as pointers are equal upstream.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+import test from 'ava'
+import { GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap, MmapRegion } from '../index.js'
+import { BASE, SIZE, freshName, namedMemory, regionOf } from './named-memory.js'
+import { settle } from './process-resources.js'
+
+test.serial('the same region is the same object wherever it is met', (t) => {
+  const memory = namedMemory(freshName())
+  const other = GuestRegionMmap.fromRange(2 * BASE, SIZE)
+  const region = regionOf(memory)
+  const larger = memory.insertRegion(other)
+  const atomic = new GuestMemoryAtomic(larger)
+  const guard = atomic.memory()
+  const seen: (GuestRegionMmap | null | undefined)[] = [
+    ...memory.iter(),
+    ...memory,
+    memory.findRegion(BASE + 1),
+    memory.toRegionAddr(BASE + SIZE - 1)?.[0],
+    memory.removeRegion(BASE, SIZE)[1],
+    memory.clone().findRegion(BASE),
+    memory.memory().findRegion(BASE),
+    larger.findRegion(BASE),
+    larger.removeRegion(2 * BASE, SIZE)[0].findRegion(BASE),
+    larger.removeRegion(BASE, SIZE)[1],
+    GuestMemoryMmap.fromRegions([region, other]).findRegion(BASE),
+    GuestMemoryMmap.fromShared(memory.share()).findRegion(BASE),
+    GuestMemoryAtomic.fromShared(atomic.share()).memory().findRegion(BASE),
+    atomic.clone().memory().findRegion(BASE),
+    guard.findRegion(BASE),
+    guard.clone().findRegion(BASE),
+    guard.toRegionAddr(BASE)?.[0],
+    [...guard][0],
+    [...guard.iter()][0],
+    guard.memory().findRegion(BASE),
+    guard.clone().intoInner().findRegion(BASE),
+  ]
+  memory.tryAccess(1, BASE, (_offset, len, _regionAddr, each) => {
+    seen.push(each)
+    return len
+  })
+  guard.tryAccess(1, BASE, (_offset, len, _regionAddr, each) => {
+    seen.push(each)
+    return len
+  })
+  atomic.update((current) => {
+    seen.push(current.findRegion(BASE))
+    return current.removeRegion(2 * BASE, SIZE)[0]
+  })
+  seen.push(atomic.memory().findRegion(BASE))
+  for (const [index, each] of seen.entries()) t.is(each, region, `number ${index}`)
+  t.not(other, region)
+  t.is(larger.findRegion(2 * BASE), other)
+})
+
+test.serial('a region stays the same object through collections as long as anyone has it', async (t) => {
+  const memory = namedMemory(freshName())
+  const region = Object.assign(regionOf(memory), { label: 'mine' })
+  const { buffer } = region
+  await settle()
+  t.is(regionOf(memory), region)
+  t.is((regionOf(memory) as typeof region).label, 'mine')
+  t.is(region.buffer, buffer)
+})
+
+test.serial('a guard gives back the very map that was published', (t) => {
+  const first = namedMemory(freshName())
+  const second = new GuestMemoryMmap()
+  const third = namedMemory(freshName())
+  const atomic = new GuestMemoryAtomic(first)
+  t.is(first.memory(), first)
+  t.is(atomic.memory().intoInner(), first)
+  t.is(atomic.clone().memory().clone().intoInner(), first)
+  atomic.lock().replace(second)
+  t.is(atomic.memory().intoInner(), second)
+  t.is(
+    atomic.update((current) => {
+      t.is(current, second)
+      return third
+    }),
+    third,
+  )
+  t.is(atomic.memory().intoInner(), third)
+})
+
+test.serial('a mapping and its region have one buffer', (t) => {
+  const mapping = new MmapRegion(SIZE)
+  const early = mapping.buffer
+  const region = new GuestRegionMmap(mapping, BASE)
+  t.is(region.buffer, early)
+  t.is(mapping.buffer, early)
+  t.is(GuestMemoryMmap.fromRegions([region]).findRegion(BASE)?.buffer, early)
+})

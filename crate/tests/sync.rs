@@ -1,0 +1,278 @@
+//! The gate and the tickets: plainly, under all interleavings (loom), and under Miri.
+//!
+//! ```sh
+//! cargo test --test sync
+//! RUSTFLAGS="--cfg loom" cargo test --release --test sync
+//! cargo +nightly miri test --test sync
+//! ```
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[path = "../src/gate.rs"]
+mod gate;
+#[path = "../src/share.rs"]
+mod share;
+
+#[cfg(not(loom))]
+mod sync {
+    pub use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use std::thread;
+
+    /// Runs a test once.
+    pub fn model(test: impl Fn() + Sync + Send + 'static) {
+        test();
+    }
+}
+
+#[cfg(loom)]
+mod sync {
+    pub use loom::model;
+    pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use loom::thread;
+}
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use gate::{Gate, Pass};
+use share::{Shared, Tickets};
+use sync::{Arc, model, thread};
+
+/// Long enough to be no limit.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Counts without synchronization, so that two who are through at once are noticed.
+struct Counter(std::cell::UnsafeCell<usize>);
+
+// SAFETY: accessed by who is through the gate only; that this is one at a time is what is tested.
+unsafe impl Sync for Counter {}
+// SAFETY: as above.
+unsafe impl Send for Counter {}
+
+impl Counter {
+    fn new() -> Self {
+        Self(std::cell::UnsafeCell::new(0))
+    }
+
+    fn increment(&self) {
+        // SAFETY: see `Sync`.
+        let count = unsafe { *self.0.get() };
+        thread::yield_now();
+        // SAFETY: see `Sync`.
+        unsafe { *self.0.get() = count + 1 };
+    }
+}
+
+fn is_free(gate: &Gate) -> bool {
+    gate.try_enter(99)
+        .inspect(|pass| gate.leave(*pass))
+        .is_some()
+}
+
+#[test]
+fn one_is_through_at_a_time() {
+    model(|| {
+        let shared = Arc::new((Gate::default(), Counter::new()));
+        let threads: Vec<_> = (1..=2)
+            .map(|number| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let (gate, counter) = &*shared;
+                    let pass = gate.join(number, None);
+                    assert!(gate.wait(pass, LONG));
+                    counter.increment();
+                    gate.leave(pass);
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let (gate, counter) = &*shared;
+        // SAFETY: the threads have ended.
+        assert_eq!(unsafe { *counter.0.get() }, 2);
+        assert!(is_free(gate));
+    });
+}
+
+#[test]
+fn first_come_first_served_whether_blocked_or_called_back() {
+    model(|| {
+        let gate = Arc::new(Gate::default());
+        let first = gate.try_enter(1).unwrap();
+        let called = Arc::new(AtomicUsize::new(0));
+        let called_back = Arc::clone(&called);
+        let second = gate.join(
+            2,
+            Some(Box::new(move || {
+                called_back.fetch_add(1, Ordering::SeqCst);
+            })),
+        );
+        let third = gate.join(3, None);
+        assert!(gate.try_enter(4).is_none(), "nobody jumps the queue");
+        let waiter = {
+            let gate = Arc::clone(&gate);
+            thread::spawn(move || {
+                assert!(gate.wait(third, LONG));
+                gate.leave(third);
+            })
+        };
+        assert_eq!(called.load(Ordering::SeqCst), 0, "not before its turn");
+        gate.leave(first);
+        assert_eq!(called.load(Ordering::SeqCst), 1);
+        assert!(gate.involves(2) && gate.involves(3));
+        gate.leave(second);
+        waiter.join().unwrap();
+        assert!(is_free(&gate));
+    });
+}
+
+/// Gives up a place in line while the gate is about to open for it.
+fn give_up_while_it_opens(give_up: fn(&Gate, Pass)) {
+    model(move || {
+        let gate = Arc::new(Gate::default());
+        let holder = gate.try_enter(1).unwrap();
+        let called = Arc::new(AtomicUsize::new(0));
+        let called_back = Arc::clone(&called);
+        let waiting = gate.join(
+            2,
+            Some(Box::new(move || {
+                called_back.fetch_add(1, Ordering::SeqCst);
+            })),
+        );
+        let quitter = {
+            let gate = Arc::clone(&gate);
+            thread::spawn(move || give_up(&gate, waiting))
+        };
+        gate.leave(holder);
+        quitter.join().unwrap();
+        assert!(called.load(Ordering::SeqCst) <= 1);
+        assert!(is_free(&gate), "whoever came first, the gate is not lost");
+        assert!(!gate.involves(2));
+    });
+}
+
+#[test]
+fn a_waiter_may_leave_while_the_gate_opens() {
+    give_up_while_it_opens(Gate::leave);
+}
+
+#[test]
+fn a_thread_may_end_while_the_gate_opens_for_it() {
+    give_up_while_it_opens(|gate, _| gate.abandon(2));
+}
+
+#[test]
+fn a_waiter_behind_one_that_ends_is_served() {
+    model(|| {
+        let gate = Arc::new(Gate::default());
+        let holder = gate.try_enter(1).unwrap();
+        gate.join(2, None);
+        let third = gate.join(3, None);
+        let reaper = {
+            let gate = Arc::clone(&gate);
+            thread::spawn(move || gate.abandon(2))
+        };
+        gate.leave(holder);
+        assert!(gate.wait(third, LONG));
+        gate.leave(third);
+        reaper.join().unwrap();
+        assert!(is_free(&gate));
+    });
+}
+
+#[test]
+fn a_pass_is_given_back_once() {
+    model(|| {
+        let gate = Gate::default();
+        let first = gate.try_enter(1).unwrap();
+        gate.leave(first);
+        let second = gate.try_enter(2).unwrap();
+        gate.leave(first);
+        assert!(gate.try_enter(3).is_none(), "an old pass opens nothing");
+        gate.leave(second);
+        assert!(is_free(&gate));
+    });
+}
+
+// Loom has no clock.
+#[cfg(not(loom))]
+#[test]
+fn waiting_has_an_end() {
+    let gate = Gate::default();
+    let holder = gate.try_enter(1).unwrap();
+    let waiting = gate.join(2, None);
+    assert!(!gate.wait(waiting, Duration::from_millis(1)));
+    gate.leave(waiting);
+    gate.leave(holder);
+    assert!(is_free(&gate));
+}
+
+type Numbers = Tickets<usize, usize>;
+
+#[test]
+fn a_ticket_is_taken_once() {
+    model(|| {
+        let tickets = Arc::new(Numbers::default());
+        let id = Arc::new(tickets.issue(1, Shared::Atomic(Arc::new(7))));
+        let takers: Vec<_> = (0..2)
+            .map(|_| {
+                let (tickets, id) = (Arc::clone(&tickets), Arc::clone(&id));
+                thread::spawn(move || tickets.take_atomic(&id).is_some())
+            })
+            .collect();
+        let taken = takers
+            .into_iter()
+            .filter_map(|taker| taker.join().ok().filter(|taken| *taken))
+            .count();
+        assert_eq!(taken, 1);
+    });
+}
+
+#[test]
+fn a_ticket_is_taken_or_dropped_when_its_thread_ends() {
+    model(|| {
+        let tickets = Arc::new(Numbers::default());
+        let what = Arc::new(7);
+        let id = tickets.issue(1, Shared::Memory(Arc::clone(&what)));
+        let other = tickets.issue(2, Shared::Memory(Arc::clone(&what)));
+        let reaper = {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || tickets.abandon(1))
+        };
+        let taken = tickets.take_memory(&id);
+        reaper.join().unwrap();
+        assert!(tickets.take_memory(&id).is_none());
+        assert!(
+            tickets.take_memory(&other).is_some(),
+            "of a thread that lives"
+        );
+        drop(taken);
+        assert_eq!(Arc::strong_count(&what), 1, "nothing is kept");
+    });
+}
+
+#[test]
+fn a_ticket_for_something_else_stays_good() {
+    model(|| {
+        let tickets = Numbers::default();
+        let id = tickets.issue(1, Shared::Atomic(Arc::new(7)));
+        assert!(tickets.take_memory(&id).is_none());
+        assert!(tickets.take_memory("0").is_none());
+        assert!(tickets.take_atomic(&id).is_some());
+        assert!(tickets.take_atomic(&id).is_none());
+    });
+}
+
+// Ids are random, which loom's repeated runs must not see; one run is enough.
+#[cfg(not(loom))]
+#[test]
+fn ids_are_long_and_differ() {
+    let (one, other) = (Numbers::default(), Numbers::default());
+    let mut ids: Vec<_> = (0..100)
+        .flat_map(|_| [&one, &other].map(|tickets| tickets.issue(1, Shared::Atomic(Arc::new(0)))))
+        .collect();
+    assert!(ids.iter().all(|id| id.len() == 32));
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 200);
+}
