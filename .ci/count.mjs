@@ -1,9 +1,10 @@
 // Sums up what the test runners printed: `node .ci/count.mjs LOG FAILED_STEPS`.
 import { readFileSync } from 'node:fs'
+import { stripVTControlCharacters } from 'node:util'
 
 const [log, failedSteps] = process.argv.slice(2)
-// Colours, where a runner insists on them.
-const text = readFileSync(log, 'utf8').replaceAll(/\u001b\[[0-9;]*m/g, '')
+// Some runners insist on colours.
+const text = stripVTControlCharacters(readFileSync(log, 'utf8'))
 
 const sum = (pattern) => [...text.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0)
 

@@ -54,11 +54,10 @@ function documentedItems(module: string, text: string): string[] {
 
 /** Whose members follow, where this line begins a trait or an `impl`. */
 function ownerFrom(line: string): string | undefined {
-  const trait = /^(?:pub )?(?:unsafe )?trait (\w+)/.exec(line)?.[1]
-  if (trait !== undefined) return trait
-  if (!/^(?:unsafe )?impl\b/.test(line)) return undefined
-  // Traits of type parameters have angle brackets too, so the type is the last path that has none before it.
-  const type = /(?:\bfor |> |impl )(\w+)(?:<[^{]*>)?\s*(?:where.*)?\{?$/.exec(line)?.[1]
+  const { trait, parameters, type } =
+    /^(?:pub )?(?:unsafe )?(?:trait (?<trait>\w+)|impl(?<parameters><[^>]*>)? (?:.+ for )?&?(?<type>\w+))/.exec(line)
+      ?.groups ?? {}
+  if (type === undefined) return trait
   // An `impl` for a type parameter is one for everything with the trait that bounds it.
-  return type === undefined ? undefined : (new RegExp(`[<,]\\s*${type}: (\\w+)`).exec(line)?.[1] ?? type)
+  return new RegExp(`\\b${type}: (\\w+)`).exec(parameters ?? '')?.[1] ?? type
 }

@@ -6,18 +6,16 @@
 //   npx tsx docs/upstream-tests.ts            writes the page
 //   npx tsx docs/upstream-tests.ts --check    exits with 1 when the page is out of date
 
-import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { join } from 'node:path'
 
 import { format, resolveConfig } from 'prettier'
+
+import { upstreamSource } from './upstream-source.js'
 
 const ROOT = join(import.meta.dirname, '..')
 const PAGE = join(import.meta.dirname, 'upstream-tests.md')
 const SPECS = '__test__'
-
-/** Backends that this package is not built with. */
-const OTHER_BACKENDS = new Set(['mmap_windows', 'mmap_xen'])
 
 const PLAIN_BIGINT = 'tests the Rust type of an address, which is a plain bigint here'
 
@@ -65,33 +63,10 @@ function testNames(source: string): string[] {
   return modules.flatMap((module) => names.map((name) => `${module}::${name}`))
 }
 
-/** The crate that the native half is built with, in the sources that cargo has. */
+/** The tests of the crate that the native half is built with. */
 function upstream(): Crate {
-  const metadata = execFileSync('cargo', ['metadata', '--format-version', '1'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const { packages } = JSON.parse(metadata) as {
-    packages: { name: string; version: string; source: string | null; manifest_path: string }[]
-  }
-  const crate = packages.find(({ name, source }) => name === 'vm-memory' && source !== null)
-  if (crate === undefined) {
-    throw new Error('cargo metadata does not name the crate vm-memory')
-  }
-  const source = join(dirname(crate.manifest_path), 'src')
-  const files = readdirSync(source, { encoding: 'utf8', recursive: true }).filter((file) => file.endsWith('.rs'))
-  const tests = files.flatMap((file) => {
-    const module = file.slice(0, -'.rs'.length).split(sep).join('::')
-    const names = OTHER_BACKENDS.has(module) ? [] : testNames(readFileSync(join(source, file), 'utf8'))
-    return names.map((name) => ({ module, name }))
-  })
-  // Stable, so that the tests of a file stay in its order.
-  return {
-    version: crate.version,
-    tests: tests.toSorted((a, b) => (a.module < b.module ? -1 : Number(a.module > b.module))),
-  }
+  const { version, files } = upstreamSource()
+  return { version, tests: files.flatMap(({ module, text }) => testNames(text).map((name) => ({ module, name }))) }
 }
 
 /** The titles in each spec. */
