@@ -235,6 +235,11 @@ export interface GuestMemory
   iter(): IterableIterator<GuestRegionMmap>
   /** As `iter`. */
   [Symbol.iterator](): IterableIterator<GuestRegionMmap>
+  /**
+   * Does nothing: a map is let go when it is collected. So `using memory = space.memory()` works on every address space;
+   * a guard lets go of its snapshot.
+   */
+  [Symbol.dispose](): void
   /** The region that `addr` is in, else null. (`find_region`) */
   findRegion(addr: U64): GuestRegionMmap | null
   /** The region that `addr` is in, and where in it, in bytes; else null. (`to_region_addr`) */
@@ -1075,28 +1080,28 @@ export declare function computeOffset(base: Usize, offset: Usize): number
  */
 export declare function fence(order: Ordering): void
 
-/** r" Zeros instead of a file. */
+/** Zeros instead of a file. */
 export declare const MAP_ANONYMOUS: number
 
-/** r" Refused by every constructor here with `ERR_MAP_FIXED`. */
+/** Refused by every constructor here with `ERR_MAP_FIXED`. */
 export declare const MAP_FIXED: number
 
-/** r" Huge pages. Linux only; 0 elsewhere. */
+/** Huge pages. Linux only; 0 elsewhere. */
 export declare const MAP_HUGETLB: number
 
-/** r" Pages stay in memory. Linux only; 0 elsewhere. */
+/** Pages stay in memory. Linux only; 0 elsewhere. */
 export declare const MAP_LOCKED: number
 
-/** r" No swap space is reserved. */
+/** No swap space is reserved. */
 export declare const MAP_NORESERVE: number
 
-/** r" All pages are made at once. Linux only; 0 elsewhere. */
+/** All pages are made at once. Linux only; 0 elsewhere. */
 export declare const MAP_POPULATE: number
 
-/** r" Writes are seen by this mapping only. */
+/** Writes are seen by this mapping only. */
 export declare const MAP_PRIVATE: number
 
-/** r" Writes are seen by other mappings of the file, and carried through to it. */
+/** Writes are seen by other mappings of the file, and carried through to it. */
 export declare const MAP_SHARED: number
 
 /**
@@ -1134,14 +1139,14 @@ export declare enum Ordering {
 /** Bytes in a page of the host. */
 export declare function pageSize(): number
 
-/** r" Memory that can be executed. */
+/** Memory that can be executed. */
 export declare const PROT_EXEC: number
 
-/** r" Memory that cannot be accessed. */
+/** Memory that cannot be accessed. */
 export declare const PROT_NONE: number
 
-/** r" Memory that can be read. */
+/** Memory that can be read. */
 export declare const PROT_READ: number
 
-/** r" Memory that can be written. */
+/** Memory that can be written. */
 export declare const PROT_WRITE: number

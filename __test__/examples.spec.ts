@@ -64,15 +64,11 @@ fs.mkdirSync(path.join(project, 'node_modules'))
 fs.symlinkSync(root, path.join(project, 'node_modules', 'vm-memory'))
 fs.symlinkSync(path.join(root, 'node_modules', '@types'), path.join(project, 'node_modules', '@types'))
 
-function moduleOf(page: Page, example: Example): string {
-  return path.join(project, page.name, `${example.line}.ts`)
-}
-
 for (const page of pages) {
   fs.mkdirSync(path.join(project, page.name), { recursive: true })
   const titles = new Map<string, number>()
   for (const example of page.examples) {
-    const module = moduleOf(page, example)
+    const module = path.join(project, page.name, `${example.line}.ts`)
     fs.writeFileSync(module, '\n'.repeat(example.line) + example.code)
 
     const title = `${page.name}: ${example.heading.replaceAll('`', '')}`
@@ -123,14 +119,12 @@ function itemsOf(page: Page): string[] {
 }
 
 test('every example in the documentation of upstream is there, under the name of its item', (t) => {
-  const upstream = Object.groupBy(upstreamExamples(), ({ module }) => pageOf(module))
-  const expected = Object.fromEntries(
-    Object.entries(upstream).map(([page, examples]) => [page, examples!.map(({ item }) => item)]),
-  )
-  const actual = pages
-    .filter(({ name }) => name.startsWith(EXAMPLES))
-    .map((page) => [page.name, itemsOf(page)] as const)
-  t.deepEqual(Object.fromEntries(actual.filter(([, items]) => items.length > 0)), expected)
+  const expected: Record<string, string[]> = {}
+  for (const { module, item } of upstreamExamples()) {
+    ;(expected[pageOf(module)] ??= []).push(item)
+  }
+  const actual = pages.filter((page) => page.name.startsWith(EXAMPLES) && itemsOf(page).length > 0)
+  t.deepEqual(Object.fromEntries(actual.map((page) => [page.name, itemsOf(page)])), expected)
 })
 
 test('the index of the examples names every page, with the right numbers', (t) => {

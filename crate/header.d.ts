@@ -235,6 +235,11 @@ export interface GuestMemory
   iter(): IterableIterator<GuestRegionMmap>
   /** As `iter`. */
   [Symbol.iterator](): IterableIterator<GuestRegionMmap>
+  /**
+   * Does nothing: a map is let go when it is collected. So `using memory = space.memory()` works on every address space;
+   * a guard lets go of its snapshot.
+   */
+  [Symbol.dispose](): void
   /** The region that `addr` is in, else null. (`find_region`) */
   findRegion(addr: U64): GuestRegionMmap | null
   /** The region that `addr` is in, and where in it, in bytes; else null. (`to_region_addr`) */

@@ -14,6 +14,7 @@ export function installProtocols(native: typeof VmMemory): void {
   for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
     defineMethod(prototype, Symbol.iterator, prototype.iter)
   }
+  defineMethod(GuestMemoryMmap.prototype, dispose, () => {})
   for (const { prototype } of [GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
     defineMethod(prototype, dispose, prototype.dispose)
   }

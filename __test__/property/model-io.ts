@@ -36,6 +36,7 @@ class BytesInMemory {
   readonly #target: Uint8Array
   readonly #copy: Uint8Array
   #position = 0
+  #written = 0
 
   constructor(target: Uint8Array) {
     this.#target = target
@@ -56,11 +57,12 @@ class BytesInMemory {
     const fitting = bytes.subarray(0, this.left)
     this.#copy.set(fitting, this.#position)
     this.#position += fitting.length
+    this.#written = this.#position
     return fitting.length
   }
 
   flush(): void {
-    this.#target.set(this.#copy.subarray(0, this.#position))
+    this.#target.set(this.#copy.subarray(0, this.#written))
   }
 }
 

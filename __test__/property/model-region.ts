@@ -40,13 +40,17 @@ export class ModelBitmap implements Bitmap {
     this.#set(BigInt(start), BigInt(len), false)
   }
 
+  clone(): { getAndReset(): BigUint64Array } {
+    return { getAndReset: () => this.#words() }
+  }
+
   getAndReset(): BigUint64Array {
-    const words = this.words()
+    const words = this.#words()
     this.#dirty.fill(false)
     return words
   }
 
-  words(): BigUint64Array {
+  #words(): BigUint64Array {
     const words = new BigUint64Array(Math.ceil(this.#dirty.length / 64))
     for (const [page, dirty] of this.#dirty.entries()) {
       const word = Math.floor(page / 64)

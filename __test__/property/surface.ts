@@ -4,10 +4,12 @@
 
 import type { AtomicBitmap, ByteAccess, FileLike, U64, Usize, VolatileIo, VolatileTransfer } from '../../index.js'
 
-export type Bitmap = Pick<
+export interface Bitmap extends Pick<
   AtomicBitmap,
   'dirtyAt' | 'getAndReset' | 'isAddrSet' | 'isBitSet' | 'len' | 'markDirty' | 'resetAddrRange' | 'setAddrRange'
->
+> {
+  clone(): Pick<AtomicBitmap, 'getAndReset'>
+}
 
 export type BitmapSlice = Pick<AtomicBitmap, 'dirtyAt' | 'markDirty'>
 

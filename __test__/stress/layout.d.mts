@@ -2,16 +2,7 @@ export declare const PAGE: number
 export declare const ACCOUNTS: { readonly base: number; readonly size: number }
 
 export type Tally =
-  | 'snapshots'
-  | 'pages'
-  | 'handovers'
-  | 'replaces'
-  | 'abandoned'
-  | 'forgotten'
-  | 'givenUp'
-  | 'exits'
-  | 'terminations'
-  | 'beats'
+  'snapshots' | 'pages' | 'handovers' | 'replaces' | 'abandoned' | 'forgotten' | 'givenUp' | 'terminations' | 'beats'
 
 export declare const IDLE: number
 export declare const WAITING: number

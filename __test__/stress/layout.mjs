@@ -23,7 +23,6 @@ const TALLIES = [
   'abandoned',
   'forgotten',
   'givenUp',
-  'exits',
   'terminations',
   'beats',
 ]

@@ -38,7 +38,7 @@ export function linger() {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, random(3))
       break
     case 1:
-      for (const end = performance.now() + random(1000) / 1000; performance.now() < end; );
+      for (const end = performance.now() + random(1000) / 1000; performance.now() < end;);
       break
     default:
   }
@@ -53,16 +53,32 @@ export function inside(work) {
   return result
 }
 
-/** Gives the lock back, or loses it, so that only a collection gives it back. */
-async function giveBack(guard) {
-  if (random(64) > 0) return guard.dispose()
-  board.count('forgotten')
-  guard = undefined
-  // The guard may have stayed in the frame of a caller.
-  for (let held = atomic.tryLock(); held === null && !board.stopped; held = atomic.tryLock()) {
-    await collect()
-    if (random(8) === 0) break
+/** Whether this thread still holds the lock. */
+function holds() {
+  try {
+    atomic.lock({ timeout: 0 }).dispose()
+    return false
+  } catch (error) {
+    if (error.code === 'ERR_LOCK_HELD') return true
+    if (error.code === 'ERR_LOCK_TIMEOUT') return false
+    throw error
   }
+}
+
+/** Does `work` with a guard that nobody disposes of: a collection gives the lock back. */
+export async function forgetLock(work) {
+  const isForgotten = (() => {
+    const guard = atomic.tryLock()
+    if (guard !== null) inside(() => work(guard))
+    return guard !== null
+  })()
+  if (!isForgotten) return false
+  board.count('forgotten')
+  for (let rounds = 0; holds(); rounds += 1) {
+    if (rounds > 100) throw new Error('a lock whose guard was collected is still held')
+    await collect()
+  }
+  return true
 }
 
 const isExpected = ({ code, name }) => code === 'ERR_LOCK_TIMEOUT' || name === 'AbortError'

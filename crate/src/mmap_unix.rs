@@ -20,41 +20,42 @@ use crate::identity::Handle;
 use crate::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
 use crate::volatile_memory::{VolatileSlice, references};
 
-/// `PROT_…` and `MAP_…` of the host.
-macro_rules! constants {
-    ($($(#[$attribute:meta])* $name:ident = $value:expr;)*) => {$(
-        $(#[$attribute])*
-        #[napi]
-        pub const $name: i32 = $value;
-    )*};
-}
-
-constants! {
-    /// Memory that cannot be accessed.
-    PROT_NONE = libc::PROT_NONE;
-    /// Memory that can be read.
-    PROT_READ = libc::PROT_READ;
-    /// Memory that can be written.
-    PROT_WRITE = libc::PROT_WRITE;
-    /// Memory that can be executed.
-    PROT_EXEC = libc::PROT_EXEC;
-    /// Writes are seen by other mappings of the file, and carried through to it.
-    MAP_SHARED = libc::MAP_SHARED;
-    /// Writes are seen by this mapping only.
-    MAP_PRIVATE = libc::MAP_PRIVATE;
-    /// Refused by every constructor here with `ERR_MAP_FIXED`.
-    MAP_FIXED = libc::MAP_FIXED;
-    /// Zeros instead of a file.
-    MAP_ANONYMOUS = libc::MAP_ANONYMOUS;
-    /// No swap space is reserved.
-    MAP_NORESERVE = libc::MAP_NORESERVE;
-    /// Huge pages. Linux only; 0 elsewhere.
-    MAP_HUGETLB = linux::HUGETLB;
-    /// All pages are made at once. Linux only; 0 elsewhere.
-    MAP_POPULATE = linux::POPULATE;
-    /// Pages stay in memory. Linux only; 0 elsewhere.
-    MAP_LOCKED = linux::LOCKED;
-}
+/// Memory that cannot be accessed.
+#[napi]
+pub const PROT_NONE: i32 = libc::PROT_NONE;
+/// Memory that can be read.
+#[napi]
+pub const PROT_READ: i32 = libc::PROT_READ;
+/// Memory that can be written.
+#[napi]
+pub const PROT_WRITE: i32 = libc::PROT_WRITE;
+/// Memory that can be executed.
+#[napi]
+pub const PROT_EXEC: i32 = libc::PROT_EXEC;
+/// Writes are seen by other mappings of the file, and carried through to it.
+#[napi]
+pub const MAP_SHARED: i32 = libc::MAP_SHARED;
+/// Writes are seen by this mapping only.
+#[napi]
+pub const MAP_PRIVATE: i32 = libc::MAP_PRIVATE;
+/// Refused by every constructor here with `ERR_MAP_FIXED`.
+#[napi]
+pub const MAP_FIXED: i32 = libc::MAP_FIXED;
+/// Zeros instead of a file.
+#[napi]
+pub const MAP_ANONYMOUS: i32 = libc::MAP_ANONYMOUS;
+/// No swap space is reserved.
+#[napi]
+pub const MAP_NORESERVE: i32 = libc::MAP_NORESERVE;
+/// Huge pages. Linux only; 0 elsewhere.
+#[napi]
+pub const MAP_HUGETLB: i32 = linux::HUGETLB;
+/// All pages are made at once. Linux only; 0 elsewhere.
+#[napi]
+pub const MAP_POPULATE: i32 = linux::POPULATE;
+/// Pages stay in memory. Linux only; 0 elsewhere.
+#[napi]
+pub const MAP_LOCKED: i32 = linux::LOCKED;
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -112,15 +112,36 @@ const _: () = {
     is_send::<Owner>();
 };
 
-unsafe extern "C" fn finalize(_: sys::napi_env, _data: *mut c_void, owner: *mut c_void) {
+unsafe extern "C" fn finalize(env: sys::napi_env, _data: *mut c_void, owner: *mut c_void) {
     // SAFETY: it is the box that `external` gave away, and a finalizer runs once.
-    drop(unsafe { Box::from_raw(owner.cast::<Owner>()) });
+    let External { owner, length } = *unsafe { Box::from_raw(owner.cast::<External>()) };
+    drop(owner);
+    charge(env, length.cast_signed() as i64);
+}
+
+/// What the finalizer of a buffer needs.
+struct External {
+    owner: Owner,
+    length: usize,
+}
+
+/// Tells the engine that so many bytes more, or less, are kept alive by its objects.
+///
+/// It charges a buffer with its whole length, as if collecting that freed so much of its heap: with
+/// a few guests' worth of memory it would do little else than collect. So that is taken back.
+fn charge(env: sys::napi_env, bytes: i64) {
+    let mut total = 0;
+    // SAFETY: `env` is the environment of this thread.
+    unsafe { sys::napi_adjust_external_memory(env, bytes, &raw mut total) };
 }
 
 /// Makes an external buffer that keeps `owner` alive.
 fn external(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_value> {
     check_possible(env, span)?;
-    let owner = Box::into_raw(Box::new(owner));
+    let owner = Box::into_raw(Box::new(External {
+        owner,
+        length: span.length,
+    }));
     let mut buffer = ptr::null_mut();
     // SAFETY: the bytes stay mapped until `finalize` drops the owner. (Directly, not by
     // the glue, which would silently copy where external buffers are forbidden.)
@@ -135,7 +156,10 @@ fn external(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_v
         )
     };
     match status {
-        sys::Status::napi_ok => Ok(buffer),
+        sys::Status::napi_ok => {
+            charge(env, -(span.length.cast_signed() as i64));
+            Ok(buffer)
+        }
         sys::Status::napi_no_external_buffers_allowed => {
             // SAFETY: the engine has refused at once and will not call the finalizer.
             drop(unsafe { Box::from_raw(owner) });
