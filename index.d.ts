@@ -1051,6 +1051,7 @@ export declare class VolatileSlice {
    */
   writeAllVolatile(dst: VolatileIo): void
 
+
 }
 
 /**

@@ -66,6 +66,13 @@ function isFree(atomic: GuestMemoryAtomic): boolean {
   return guard !== null
 }
 
+/** What a promise is rejected with. (An abort is no error in the eyes of ava.) */
+async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  const [settled] = await Promise.allSettled([promise])
+  if (settled.status === 'fulfilled') throw new Error('not rejected')
+  return settled.reason
+}
+
 // ------------------------------------------------------------------------------------------------ tickets
 
 test.serial('a ticket is plain data, and any copy of it is as good', (t) => {
@@ -276,10 +283,11 @@ test.serial('first come, first served, whether one blocks or not', async (t) => 
   const agents = await Promise.all([1, 2, 3, 4].map(() => Agent.start(t, atomic)))
   const [first, second, third, fourth] = agents as [Agent, Agent, Agent, Agent]
   const signAsync = async (name: number): Promise<void> => {
-    using _guard = await atomic.lockAsync()
+    const lock = await atomic.lockAsync()
     const length = readU32(atomic, 0)
     writeU32(atomic, name, 4 + 4 * length)
     writeU32(atomic, length + 1, 0)
+    lock.dispose()
   }
   const guard = atomic.lock()
   const pending = [
@@ -317,9 +325,10 @@ test.serial('waiters that abort, time out or die are skipped', async (t) => {
   const served = await last.beginBlocking('lockAndSign', 9)
 
   controller.abort()
-  await t.throwsAsync(aborted, { name: 'AbortError' })
-  await t.throwsAsync(late, TIMED_OUT)
-  await t.throwsAsync(timedOut.result, TIMED_OUT)
+  const reasons = await Promise.all([aborted, late, timedOut.result].map(rejection))
+  t.like(reasons[0], { name: 'AbortError' })
+  t.like(reasons[1], TIMED_OUT)
+  t.like(reasons[2], TIMED_OUT)
   await blocked.terminate()
   await waiting.terminate()
   await leaving.begin('exit')
@@ -351,11 +360,10 @@ test.serial('lockAsync rejects with what its signal was aborted with', async (t)
   const atomic = newAtomic()
   const agent = await Agent.start(t, atomic)
   await agent.call('lock')
-  await t.throwsAsync(atomic.lockAsync({ signal: AbortSignal.abort() }), { name: 'AbortError' })
-  await t.throwsAsync(atomic.lockAsync({ signal: AbortSignal.timeout(10) }), {
-    name: 'TimeoutError',
-    instanceOf: DOMException,
-  })
+  t.like(await rejection(atomic.lockAsync({ signal: AbortSignal.abort() })), { name: 'AbortError' })
+  const timedOut = await rejection(atomic.lockAsync({ signal: AbortSignal.timeout(10) }))
+  t.true(timedOut instanceof DOMException)
+  t.like(timedOut, { name: 'TimeoutError' })
   const controller = new AbortController()
   const reason = new Error('changed my mind')
   const waiting = atomic.lockAsync({ signal: controller.signal, timeout: 60_000 })
@@ -414,11 +422,12 @@ test.serial('lockAsync leaves the event loop and the thread pool alone', async (
   await agent.call('lock')
   let granted = 0
   const waiting = Array.from({ length: 32 }, async () => {
-    using _guard = await atomic.lockAsync()
+    const lock = await atomic.lockAsync()
     granted += 1
+    lock.dispose()
   })
   for (let turns = 0; turns < 100; turns += 1) await setImmediate()
-  // As many as there may ever be threads in the pool would have to be free for these.
+  // The pool has four threads: if the waiters sat on those, nothing of this could be done.
   t.true((await fs.promises.readFile(fileURLToPath(import.meta.url))).length > 0)
   await Promise.all(Array.from({ length: 8 }, () => fs.promises.stat(process.execPath)))
   t.is(granted, 0)
@@ -588,6 +597,18 @@ test.serial('guards of threads that were terminated hold nothing', async (t) => 
   t.true(await eventually(isGone(name)))
 })
 
+test.serial('threads that are terminated while they make buffers leave nothing mapped', async (t) => {
+  const name = freshName()
+  for (let round = 0; round < 16; round += 1) {
+    const agent = await Agent.start(t, null)
+    await agent.begin('makeBuffers', { file: name, count: 3000 })
+    await agent.inside()
+    await setTimeout((round % 8) / 2)
+    await agent.terminate()
+  }
+  t.true(await eventually(isGone(name)), `${mappingsOf(name)} mappings are left`)
+})
+
 // ------------------------------------------------------------------------------------------------ reading, modifying, writing
 
 const COUNT = 60
@@ -638,7 +659,9 @@ if (hasSharedBuffers()) {
     const region = GuestRegionMmap.fromRange(0, PAGE)
     const agent = await Agent.start(t, null)
     const buffer = region.sharedBuffer
-    t.is(await agent.call('waitFor', { buffer, index: 0, value: 1 }), 'not-equal')
+    region.writeU32(5, 0)
+    t.is(await agent.call('waitFor', { buffer, index: 0, value: 0 }), 'not-equal')
+    region.writeU32(0, 0)
     const waiting = await agent.begin('waitFor', { buffer, index: 0, value: 0 })
     while (Atomics.notify(new Int32Array(buffer), 0) === 0) await setTimeout(2)
     t.is(await waiting.result, 'ok')
@@ -647,7 +670,7 @@ if (hasSharedBuffers()) {
   test.serial('a shared buffer keeps the memory mapped in whatever thread it is, and lets go of it', async (t) => {
     const name = freshName()
     const agent = await Agent.start(t, null)
-    const waiting = await (() => {
+    await (() => {
       const buffer = [...namedMemory(name)][0]?.sharedBuffer
       return agent.begin('waitFor', { buffer, index: 0, value: 0 })
     })()
@@ -655,7 +678,6 @@ if (hasSharedBuffers()) {
     t.is(mappingsOf(name), 1)
     await agent.terminate()
     t.true(await eventually(isGone(name)))
-    t.truthy(waiting)
   })
 } else {
   test.serial('sharedBuffer is refused where the runtime cannot make one', (t) => {

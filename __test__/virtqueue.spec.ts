@@ -6,11 +6,11 @@ import test, { type ExecutionContext } from 'ava'
 
 import { BlkDevice } from '../examples/machine/blk-device.js'
 import { BlkDriver } from '../examples/machine/blk-driver.js'
-import { DeviceQueue, VirtqError } from '../examples/machine/device-queue.js'
+import { DeviceQueue, VirtqError } from '../examples/virtio/device-queue.js'
 import { DriverQueue } from '../examples/machine/driver-queue.js'
 import { readFully, writeFully } from '../examples/machine/positioned-io.js'
-import * as blk from '../examples/machine/virtio-blk.js'
-import * as virtq from '../examples/machine/virtq.js'
+import * as blk from '../examples/virtio/virtio-blk.js'
+import * as virtq from '../examples/virtio/virtq.js'
 import {
   GuestMemoryAtomic,
   GuestMemoryMmap,

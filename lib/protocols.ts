@@ -14,7 +14,11 @@ export function installProtocols(native: typeof VmMemory): void {
   for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
     defineMethod(prototype, Symbol.iterator, prototype.iter)
   }
-  defineMethod(GuestMemoryMmap.prototype, dispose, () => {})
+  const { memory } = GuestMemoryMmap.prototype
+  defineMethod(GuestMemoryMmap.prototype, dispose, function (this: VmMemory.GuestMemoryMmap) {
+    // Does nothing, but not to just anything.
+    memory.call(this)
+  })
   for (const { prototype } of [GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
     defineMethod(prototype, dispose, prototype.dispose)
   }

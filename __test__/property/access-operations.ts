@@ -130,9 +130,9 @@ const array = fc.record({
 })
 
 function typedArray(spec: { Array: number; length: number }): NodeJS.TypedArray {
-  const Array = ARRAYS[spec.Array] ?? Uint8Array
-  const bytes = new Uint8Array(spec.length * Array.BYTES_PER_ELEMENT).map((_, index) => index * 5 + spec.length)
-  return new Array(bytes.buffer)
+  const TypedArray = ARRAYS[spec.Array] ?? Uint8Array
+  const bytes = new Uint8Array(spec.length * TypedArray.BYTES_PER_ELEMENT).map((_, index) => index * 5 + spec.length)
+  return new TypedArray(bytes.buffer)
 }
 
 const part = fc.record({ slice: index, offset, count: fc.oneof(offset, length.map(BigInt)) })

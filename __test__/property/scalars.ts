@@ -50,7 +50,7 @@ function isBigEndian(type: ScalarType): boolean {
 
 export function encode(type: ScalarType, value: bigint): Uint8Array {
   const bytes = Uint8Array.from({ length: sizeOf(type) }, (_, index) => Number((value >> BigInt(8 * index)) & 0xffn))
-  return isBigEndian(type) ? bytes.reverse() : bytes
+  return isBigEndian(type) ? bytes.toReversed() : bytes
 }
 
 export function decode(type: ScalarType, bytes: Uint8Array): number | bigint {

@@ -57,6 +57,17 @@ const tasks = {
     guard.writeU32(value, address)
     guard.dispose()
   },
+  /** Makes so many buffers in one call that it can be terminated in the midst of that. */
+  makeBuffers: ({ file, count }) => {
+    const fd = memfdCreate(file, 4096)
+    const start = new FileOffset(fd, 0)
+    closeSync(fd)
+    const ranges = Array.from({ length: count }, (_, i) => [4096 * i, 4096, start])
+    const memory = GuestMemoryMmap.fromRangesWithFiles(ranges)
+    parentPort.postMessage({ inside: true })
+    memory.views(0, 4096 * count)
+    for (;;);
+  },
   snapshot: (address) => {
     const guard = atomic.memory()
     snapshots.push(guard)

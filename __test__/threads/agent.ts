@@ -23,6 +23,9 @@ interface Task {
   reject: (error: Error) => void
 }
 
+/** For results that nobody asks for. Out here it holds nothing: in place, it would hold what the task was given. */
+const ignore = (): void => {}
+
 /** What a task that is under way will come to. Not itself a promise, so that it can be returned by an async function. */
 export interface Pending {
   readonly result: Promise<unknown>
@@ -40,8 +43,15 @@ export class Agent {
 
   private constructor(atomic: GuestMemoryAtomic | null) {
     const workerData = { ticket: atomic?.share() }
-    this.worker = new Worker(new URL('agent.mjs', import.meta.url), { workerData, execArgv: [] })
-    this.exit = once(this.worker, 'exit').then(([code]) => code as number)
+    this.worker = new Worker(new URL('agent.mjs', import.meta.url), {
+      workerData,
+      execArgv: [],
+      trackUnmanagedFds: false,
+    })
+    // Not by `once`, which an error of the thread would reject.
+    this.exit = new Promise((resolve) => {
+      this.worker.on('exit', resolve)
+    })
     this.worker.on('error', (error) => this.errors.push(error))
     this.#inside = new Promise((resolve) => {
       this.worker.on('message', ({ inside }: Message) => {
@@ -82,7 +92,7 @@ export class Agent {
       const result = new Promise((resolve, reject) => {
         this.#tasks.set(id, { started, resolve, reject })
       })
-      result.catch(() => {}) // for those who do not ask
+      result.catch(ignore)
       pending = { result }
       this.worker.postMessage({ id, task, argument }, [])
     })

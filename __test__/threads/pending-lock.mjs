@@ -15,9 +15,9 @@ worker.unref()
 
 // Neither the worker nor the timer keeps this process.
 setTimeout(() => worker.postMessage({ id: 1, task: 'unlock' }), 300).unref()
-if (process.argv[2] === 'wait') {
-  void atomic.lockAsync().then((guard) => {
-    guard.dispose()
-    process.stdout.write('granted\n')
-  })
+async function wait() {
+  const guard = await atomic.lockAsync()
+  guard.dispose()
+  process.stdout.write('granted\n')
 }
+if (process.argv[2] === 'wait') void wait()

@@ -7,8 +7,10 @@
 use std::fmt;
 use std::ptr;
 
-use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, TypeTag, ValidateNapiValue};
-use napi::{ValueType, sys};
+use napi::bindgen_prelude::{
+    FromNapiValue, JavaScriptClassExt, ToNapiValue, TypeName, TypeTag, ValidateNapiValue,
+};
+use napi::{Env, Unknown, ValueType, sys};
 
 use crate::error::{BindingError, Error, Result, check};
 
@@ -328,6 +330,13 @@ impl Value {
         // call that got it as an argument returns, and nobody has a `&mut T`: no exported method
         // takes one.
         Some(unsafe { &*native.cast::<T>() })
+    }
+
+    /// Whether this is an instance of the class as JavaScript sees it, native half or not.
+    pub fn is_instance_of<T: JavaScriptClassExt>(self) -> Result<bool> {
+        // SAFETY: `raw` is a value of `env`.
+        let unknown = unsafe { Unknown::from_raw_unchecked(self.env, self.raw) };
+        Ok(T::instance_of(&Env::from_raw(self.env), &unknown)?)
     }
 
     /// The native half of an instance of `T`.

@@ -28,6 +28,7 @@ use crate::lock_async;
 use crate::mapping::Memory;
 use crate::mmap::GuestMemoryMmap;
 use crate::share::{self, Tickets};
+use crate::slot::{self, Slots};
 
 /// The tickets of this process.
 pub static TICKETS: LazyLock<Tickets<Shared, Memory>> = LazyLock::new(Tickets::default);
@@ -39,9 +40,27 @@ const SLICE: Duration = Duration::from_millis(10);
 pub struct Shared {
     atomic: vm_memory::GuestMemoryAtomic<Memory>,
     gate: Gate,
+    slots: Slots,
 }
 
 impl Shared {
+    pub fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// Notes that this thread must leave when it ends.
+    fn note_stake(self: &Arc<Self>) {
+        STAKES.with_borrow_mut(|stakes| {
+            stakes.retain(|stake| stake.strong_count() > 0);
+            if !stakes
+                .iter()
+                .any(|stake| stake.as_ptr() == Arc::as_ptr(self))
+            {
+                stakes.push(Arc::downgrade(self));
+            }
+        });
+    }
+
     /// The current snapshot.
     fn snapshot(&self) -> Arc<Memory> {
         self.atomic.memory().into_inner()
@@ -57,6 +76,7 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .replace(memory.clone());
+        self.slots.invalidate();
         identity::register(&self.snapshot(), object.0)
     }
 
@@ -96,15 +116,7 @@ pub struct Holder {
 
 impl Holder {
     fn new(shared: &Arc<Shared>, pass: Pass) -> Self {
-        STAKES.with_borrow_mut(|stakes| {
-            stakes.retain(|stake| stake.strong_count() > 0);
-            if !stakes
-                .iter()
-                .any(|stake| stake.as_ptr() == Arc::as_ptr(shared))
-            {
-                stakes.push(Arc::downgrade(shared));
-            }
-        });
+        shared.note_stake();
         Self {
             shared: Arc::clone(shared),
             pass,
@@ -121,14 +133,16 @@ impl Holder {
 }
 
 thread_local! {
-    /// The atomics that this thread has asked the lock of.
+    /// The atomics that this thread has asked the lock of, or has a slot for.
     static STAKES: RefCell<Vec<Weak<Shared>>> = RefCell::default();
 }
 
-/// Gives back every lock of this thread, which is ending, whatever becomes of its guards.
-pub fn abandon_locks() {
+/// Gives back every lock of this thread, which is ending, whatever becomes of its guards, and
+/// forgets its slots.
+pub fn abandon() {
     for shared in STAKES.take().iter().filter_map(Weak::upgrade) {
         shared.gate.abandon(environment::number());
+        shared.slots.abandon(environment::number());
     }
 }
 
@@ -170,6 +184,7 @@ impl GuestMemoryAtomic {
             shared: Arc::new(Shared {
                 atomic: memory_argument(map, "map")?.into(),
                 gate: Gate::default(),
+                slots: Slots::default(),
             }),
         })
     }
@@ -258,6 +273,46 @@ impl GuestMemoryAtomic {
             .take_atomic(&id)
             .ok_or_else(|| BindingError::invalid_ticket("GuestMemoryAtomic"))?;
         Ok(Self { shared })
+    }
+
+    /// For the fast guards: the cell that counts replacements. These methods, too, are taken off.
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn generation_cell(&self) -> Result<Handle> {
+        slot::cell(&self.shared)
+    }
+
+    /// For the fast guards: lets a slot be told when it is stale.
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn watch_slot(&self, slot: Value) -> Result<()> {
+        self.shared.note_stake();
+        self.shared.slots.watch(slot.usize("slot")?)
+    }
+
+    /// For the fast guards: a native guard for a slot.
+    #[napi(skip_typescript, catch_unwind)]
+    pub fn pin_snapshot(&self, slot: Value) -> Result<GuestMemoryLoadGuard> {
+        self.shared.slots.renew(slot.usize("slot")?);
+        Ok(self.memory())
+    }
+
+    /// For the fast guards: forgets a slot of this thread, of whatever atomic.
+    #[napi(skip_typescript, catch_unwind)]
+    #[allow(clippy::unused_self)] // a static method could not be taken off
+    pub fn forget_slot(&self, slot: Value) -> Result<()> {
+        let slot = slot.usize("slot")?;
+        STAKES.with_borrow(|stakes| {
+            for shared in stakes.iter().filter_map(Weak::upgrade) {
+                shared.slots.forget(slot);
+            }
+        });
+        Ok(())
+    }
+
+    /// For the fast guards: sets whom to tell of stale slots.
+    #[napi(skip_typescript, catch_unwind)]
+    #[allow(clippy::unused_self)] // as above
+    pub fn set_stale_callback(&self, callback: Value) -> Result<()> {
+        slot::set_callback(callback.function("callback")?)
     }
 
     /// For `lockAsync`: checks its options. These methods are taken off the class when that is

@@ -14,7 +14,7 @@ use napi_derive::napi;
 use crate::argument::Value;
 use crate::error::{self, BindingError, Error, Result, check};
 use crate::identity::{self, Handle};
-use crate::{atomic, lock_async, zero_copy};
+use crate::{atomic, bell, lock_async, slot, zero_copy};
 
 thread_local! {
     static CURRENT: Cell<sys::napi_env> = const { Cell::new(ptr::null_mut()) };
@@ -42,6 +42,7 @@ pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     // Of an environment that has ended in this thread.
     identity::clear();
     zero_copy::clear();
+    slot::clear();
     // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
     check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
         .map_err(Error::throw)
@@ -49,8 +50,9 @@ pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
 
 /// Runs when an environment ends, on its thread, whether that was asked to or not.
 unsafe extern "C" fn end(_: *mut c_void) {
+    bell::take_down();
     lock_async::clear();
-    atomic::abandon_locks();
+    atomic::abandon();
     atomic::TICKETS.abandon(number());
 }
 

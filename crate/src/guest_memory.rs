@@ -9,7 +9,7 @@ use napi_derive::napi;
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryError, MemoryRegionAddress};
 
 use crate::argument::{BigU64, Number, Value};
-use crate::atomic::{Shared, TICKETS};
+use crate::atomic::{GuestMemoryLoadGuard, Shared, TICKETS};
 use crate::environment::{self, check_new};
 use crate::error::{BindingError, Result};
 use crate::identity::Handle;
@@ -95,8 +95,15 @@ pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
     if let Some(map) = value.try_instance::<crate::mmap::GuestMemoryMmap>() {
         return map.target();
     }
-    if let Some(guard) = value.try_instance::<crate::atomic::GuestMemoryLoadGuard>() {
+    if let Some(guard) = value.try_instance::<GuestMemoryLoadGuard>() {
         return guard.target();
+    }
+    // A guard of the fast paths is an object of JavaScript, which gives its map.
+    if value.is_instance_of::<GuestMemoryLoadGuard>()? {
+        let map = value.property(c"memory")?.call_on(value, &[])?;
+        if let Some(map) = map.try_instance::<crate::mmap::GuestMemoryMmap>() {
+            return map.target();
+        }
     }
     Err(value.must_be(name, "a GuestMemoryMmap or a GuestMemoryLoadGuard"))
 }

@@ -18,7 +18,8 @@
 //! [`buffer`], [`ordering`]), what keeps memory mapped ([`mapping`]) and shows it
 //! ([`zero_copy`]), files to map ([`memfd`]), objects and their identity ([`environment`], [`identity`], [`weak_table`]),
 //! transfers off the thread ([`io_async`]), the lock ([`gate`],
-//! [`lock_async`]), tickets ([`share`]), and errors
+//! [`lock_async`]), tickets ([`share`]), word between threads ([`bell`]), fast paths ([`hot`],
+//! [`slot`]), and errors
 //! ([`error`]).
 
 // The glue leaves the registration of what it exports out of test builds.
@@ -28,6 +29,7 @@ mod address;
 mod argument;
 mod array;
 mod atomic;
+mod bell;
 mod bitmap;
 mod buffer;
 mod bytes;
@@ -35,6 +37,7 @@ mod environment;
 mod error;
 mod gate;
 mod guest_memory;
+mod hot;
 mod identity;
 mod io;
 mod io_async;
@@ -46,6 +49,7 @@ mod mmap_unix;
 mod ordering;
 mod scalar;
 mod share;
+mod slot;
 mod sync;
 mod volatile_memory;
 mod weak_table;

@@ -15,6 +15,7 @@ use crate::bytes::byte_access;
 use crate::environment::check_new;
 use crate::error::{BindingError, Error, Result};
 use crate::guest_memory::{FileOffset, guest_memory, ticket_id};
+use crate::hot::{self, Extent, hot};
 use crate::identity::{self, Handle};
 use crate::io::{Window, volatile_transfer};
 use crate::mapping::{Memory, OwnedSlice, Owner, Region};
@@ -78,12 +79,24 @@ impl GuestRegionMmap {
     fn whole(&self) -> Result<OwnedSlice> {
         self.owner().whole()
     }
+
+    fn extents(&self) -> Result<Value> {
+        hot::layout(std::iter::once(Extent {
+            start: 0,
+            ..extent(&self.region)
+        }))
+    }
+
+    fn piece(&self, _index: usize) -> Result<OwnedSlice> {
+        self.whole()
+    }
 }
 
 byte_access! { GuestRegionMmap }
 volatile_transfer! { GuestRegionMmap }
 mapping! { GuestRegionMmap }
 references! { GuestRegionMmap }
+hot! { GuestRegionMmap }
 
 #[napi]
 impl GuestRegionMmap {
@@ -258,7 +271,28 @@ impl GuestMemoryMmap {
     pub fn target(&self) -> Result<Arc<Memory>> {
         Ok(Arc::clone(&self.memory))
     }
+
+    fn extents(&self) -> Result<Value> {
+        hot::layout(self.memory.iter().map(extent))
+    }
+
+    fn piece(&self, index: usize) -> Result<OwnedSlice> {
+        let region = self.memory.iter().nth(index).ok_or_else(hot::no_piece)?;
+        Owner::Region(arc_of(region)).whole()
+    }
 }
+
+/// A region as the fast paths see it.
+fn extent(region: &Region) -> Extent {
+    Extent {
+        start: region.start_addr().raw_value(),
+        size: region.size(),
+        prot: region.prot(),
+        is_tracked: GuestMemoryRegion::bitmap(region).is_some(),
+    }
+}
+
+hot! { GuestMemoryMmap }
 
 /// A `GuestRange`, checked.
 struct Range {

@@ -9,6 +9,7 @@ use crate::buffer::TypedArray;
 use crate::bytes::{Target, byte_access};
 use crate::environment::no_constructor;
 use crate::error::{BindingError, Error, Result};
+use crate::hot::{self, Extent, hot};
 use crate::identity::Handle;
 use crate::io::{VolatileIo, Window, volatile_transfer};
 use crate::mapping::{Access, OwnedSlice};
@@ -57,6 +58,19 @@ impl VolatileSlice {
     #[allow(clippy::unnecessary_wraps)] // as the macros call it on every class
     fn whole(&self) -> Result<OwnedSlice> {
         Ok(self.slice.clone())
+    }
+
+    fn extents(&self) -> Result<Value> {
+        hot::layout(std::iter::once(Extent {
+            start: 0,
+            size: self.slice.slice.len(),
+            prot: self.slice.protection.0,
+            is_tracked: self.slice.slice.bitmap().is_some(),
+        }))
+    }
+
+    fn piece(&self, _index: usize) -> Result<OwnedSlice> {
+        self.whole()
     }
 
     fn derive(
@@ -325,6 +339,7 @@ macro_rules! references {
 pub(crate) use references;
 
 references! { VolatileSlice }
+hot! { VolatileSlice }
 
 /// One value in memory. May be unaligned, and is not atomic.
 ///

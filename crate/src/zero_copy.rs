@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use napi::sys;
 use vm_memory::{GuestAddress, VolatileMemory};
@@ -80,6 +80,18 @@ pub fn buffer(owner: &Owner) -> Result<Handle> {
     Ok(Handle(buffer))
 }
 
+/// A buffer on a slice that nothing else refers to.
+pub fn private_buffer(slice: &OwnedSlice) -> Result<Handle> {
+    permit(slice.protection)?;
+    let (start, length) = (slice.start(), slice.slice.len());
+    let buffer = external(
+        environment::current(),
+        &Span { start, length },
+        slice.owner.clone(),
+    )?;
+    Ok(Handle(buffer))
+}
+
 /// The one `SharedArrayBuffer` of a mapping in this thread.
 pub fn shared_buffer(owner: &Owner) -> Result<Handle> {
     let (key, span) = span(owner)?;
@@ -112,17 +124,53 @@ const _: () = {
     is_send::<Owner>();
 };
 
-unsafe extern "C" fn finalize(env: sys::napi_env, _data: *mut c_void, owner: *mut c_void) {
-    // SAFETY: it is the box that `external` gave away, and a finalizer runs once.
-    let External { owner, length } = *unsafe { Box::from_raw(owner.cast::<External>()) };
-    drop(owner);
-    charge(env, length.cast_signed() as i64);
+/// What a buffer keeps, shared by its maker and its finalizer. Whether an engine that fails to make
+/// a buffer runs the finalizer, and when, is not known: the maker takes the memory back then, and a
+/// finalizer that never comes leaks no more than this.
+struct Hint {
+    owner: Mutex<Option<Owner>>,
+    length: usize,
 }
 
-/// What the finalizer of a buffer needs.
-struct External {
-    owner: Owner,
-    length: usize,
+impl Hint {
+    fn new(owner: Owner, length: usize) -> Arc<Self> {
+        Arc::new(Self {
+            owner: Mutex::new(Some(owner)),
+            length,
+        })
+    }
+
+    /// Takes the memory out; whether it was there.
+    fn release(&self) -> bool {
+        // Dropped after the lock: unmapping takes its time.
+        let owner = self
+            .owner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        owner.is_some()
+    }
+
+    /// For a finalizer.
+    fn give_away(self: &Arc<Self>) -> *mut c_void {
+        Arc::into_raw(Arc::clone(self)).cast_mut().cast()
+    }
+
+    /// # Safety
+    ///
+    /// `hint` was given away, and this is the one run of its finalizer.
+    unsafe fn take_over(hint: *mut c_void) -> Arc<Self> {
+        // SAFETY: see above.
+        unsafe { Arc::from_raw(hint.cast_const().cast()) }
+    }
+}
+
+unsafe extern "C" fn finalize(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+    // SAFETY: it is the hint that `external` gave away, and a finalizer runs once.
+    let hint = unsafe { Hint::take_over(hint) };
+    if hint.release() {
+        charge(env, hint.length.cast_signed() as i64);
+    }
 }
 
 /// Tells the engine that so many bytes more, or less, are kept alive by its objects.
@@ -138,38 +186,30 @@ fn charge(env: sys::napi_env, bytes: i64) {
 /// Makes an external buffer that keeps `owner` alive.
 fn external(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_value> {
     check_possible(env, span)?;
-    let owner = Box::into_raw(Box::new(External {
-        owner,
-        length: span.length,
-    }));
+    let hint = Hint::new(owner, span.length);
     let mut buffer = ptr::null_mut();
-    // SAFETY: the bytes stay mapped until `finalize` drops the owner. (Directly, not by
-    // the glue, which would silently copy where external buffers are forbidden.)
+    // SAFETY: the bytes stay mapped until `finalize` drops the owner. (Directly, not by the glue,
+    // which would silently copy where external buffers are forbidden.)
     let status = unsafe {
         sys::napi_create_external_arraybuffer(
             env,
             span.start.cast(),
             span.length,
             Some(finalize),
-            owner.cast(),
+            hint.give_away(),
             &raw mut buffer,
         )
     };
-    match status {
-        sys::Status::napi_ok => {
-            charge(env, -(span.length.cast_signed() as i64));
-            Ok(buffer)
-        }
-        sys::Status::napi_no_external_buffers_allowed => {
-            // SAFETY: the engine has refused at once and will not call the finalizer.
-            drop(unsafe { Box::from_raw(owner) });
-            Err(BindingError::unsupported(
-                "This runtime forbids external buffers",
-            ))
-        }
-        // Whether the finalizer will be called is not known: to leak is safe.
-        status => Err(Error::Node(status)),
+    if status == sys::Status::napi_ok {
+        charge(env, -(span.length.cast_signed() as i64));
+        return Ok(buffer);
     }
+    hint.release();
+    Err(if status == sys::Status::napi_no_external_buffers_allowed {
+        BindingError::unsupported("This runtime forbids external buffers")
+    } else {
+        Error::Node(status)
+    })
 }
 
 type CreateExternalSharedArrayBuffer = unsafe extern "C" fn(
@@ -197,10 +237,10 @@ static CREATE_SHARED: LazyLock<Option<CreateExternalSharedArrayBuffer>> = LazyLo
 });
 
 /// May run on any thread, and after the environment that made the buffer has ended.
-unsafe extern "C" fn finalize_shared(_data: *mut c_void, owner: *mut c_void) {
-    // SAFETY: it is the box that `shared` gave away, and a finalizer runs once. What it owns may be
+unsafe extern "C" fn finalize_shared(_data: *mut c_void, hint: *mut c_void) {
+    // SAFETY: it is the hint that `shared` gave away, and a finalizer runs once. What it owns may be
     // dropped by any thread.
-    drop(unsafe { Box::from_raw(owner.cast::<Owner>()) });
+    unsafe { Hint::take_over(hint) }.release();
 }
 
 /// Makes an external shared buffer that keeps `owner` alive.
@@ -211,7 +251,7 @@ fn shared(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_val
         ));
     };
     check_possible(env, span)?;
-    let owner = Box::into_raw(Box::new(owner));
+    let hint = Hint::new(owner, span.length);
     let mut buffer = ptr::null_mut();
     // SAFETY: the bytes stay mapped until `finalize_shared` drops the owner.
     check(unsafe {
@@ -220,9 +260,12 @@ fn shared(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_val
             span.start.cast(),
             span.length,
             finalize_shared,
-            owner.cast(),
+            hint.give_away(),
             &raw mut buffer,
         )
+    })
+    .inspect_err(|_| {
+        hint.release();
     })?;
     Ok(buffer)
 }

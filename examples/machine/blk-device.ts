@@ -1,10 +1,11 @@
 import { fdatasyncSync } from 'node:fs'
 import type { GuestMemoryAtomic, GuestMemoryMmap } from '../../index.js'
-import { DeviceQueue, VirtqError, type ChainBuffer, type DescriptorChain } from './device-queue.js'
+import { part, positionOf, readHeader, RequestError, totalLength } from '../virtio/blk-request.js'
+import { DeviceQueue, VirtqError, type ChainBuffer, type DescriptorChain } from '../virtio/device-queue.js'
 import { errorCode } from './input-file.js'
 import { readFully, writeFully } from './positioned-io.js'
-import * as blk from './virtio-blk.js'
-import type { VirtqLayout } from './virtq.js'
+import * as blk from '../virtio/virtio-blk.js'
+import type { VirtqLayout } from '../virtio/virtq.js'
 
 /** What stands behind the device: a file of whole sectors. */
 export interface BlockBackend {
@@ -28,33 +29,6 @@ export interface RequestCounts {
   failed: number
   bytes: number
   milliseconds: number
-}
-
-/** The guest asked for what cannot be done; it is told so in the status byte. */
-class RequestError extends Error {
-  override readonly name = 'RequestError'
-  readonly status: number
-
-  constructor(message: string, status = blk.VIRTIO_BLK_S_IOERR) {
-    super(message)
-    this.status = status
-  }
-}
-
-const totalLength = (buffers: readonly ChainBuffer[]): number => buffers.reduce((sum, { len }) => sum + len, 0)
-
-/** `count` bytes of `buffers` from `offset` on: framing is the driver's choice (2.7.4.1), so a field may lie anywhere in them. */
-function part(buffers: readonly ChainBuffer[], offset: number, count: number): ChainBuffer[] {
-  const parts: ChainBuffer[] = []
-  let skip = offset
-  let left = count
-  for (const { addr, len } of buffers) {
-    const length = Math.min(len - skip, left)
-    if (length > 0) parts.push({ addr: addr + BigInt(skip), len: length })
-    left -= Math.max(length, 0)
-    skip = Math.max(0, skip - len)
-  }
-  return parts
 }
 
 /** Errors that a guest can bring about at will: bad addresses, read-only memory, and the disk's own. */
@@ -153,7 +127,7 @@ export class BlkDevice {
     let bytes = 0
     try {
       if (dataOut < 0) throw new RequestError('the header is too short')
-      const header = this.#readHeader(memory, readable)
+      const header = readHeader(memory, readable)
       type = header.type
       bytes = this.#execute(
         memory,
@@ -176,19 +150,6 @@ export class BlkDevice {
     return dataIn === 0 ? 1 : 0
   }
 
-  #readHeader(memory: GuestMemoryMmap, readable: readonly ChainBuffer[]): { type: number; sector: bigint } {
-    const header = new DataView(new ArrayBuffer(blk.VIRTIO_BLK_REQ_HEADER_SIZE))
-    let at = 0
-    for (const { addr, len } of part(readable, 0, header.byteLength)) {
-      memory.readSlice(new Uint8Array(header.buffer, at, len), addr)
-      at += len
-    }
-    return {
-      type: header.getUint32(blk.VIRTIO_BLK_REQ_TYPE, true),
-      sector: header.getBigUint64(blk.VIRTIO_BLK_REQ_SECTOR, true),
-    }
-  }
-
   /** Returns the bytes moved between the guest and the disk. */
   #execute(
     memory: GuestMemoryMmap,
@@ -199,14 +160,14 @@ export class BlkDevice {
     switch (type) {
       case blk.VIRTIO_BLK_T_IN: {
         const length = totalLength(into)
-        const position = this.#position(sector, length)
+        const position = positionOf(sector, length, this.#backend.sectors)
         if (readFully(this.#backend.fd, this.#views(memory, into), position) < length) {
           throw new RequestError('the disk image has become shorter')
         }
         return length
       }
       case blk.VIRTIO_BLK_T_OUT: {
-        const position = this.#position(sector, totalLength(out))
+        const position = positionOf(sector, totalLength(out), this.#backend.sectors)
         return writeFully(this.#backend.fd, this.#sources(memory, out), position)
       }
       case blk.VIRTIO_BLK_T_FLUSH:
@@ -225,14 +186,6 @@ export class BlkDevice {
       default:
         throw new RequestError(`request type ${type}`, blk.VIRTIO_BLK_S_UNSUPP)
     }
-  }
-
-  /** Where in the file `length` bytes at `sector` lie; the disk has them, or there is an error. */
-  #position(sector: bigint, length: number): number {
-    const sectors = length / blk.SECTOR_SIZE
-    if (!Number.isInteger(sectors)) throw new RequestError(`${length} bytes are not whole sectors`)
-    if (sector + BigInt(sectors) > BigInt(this.#backend.sectors)) throw new RequestError('past the end of the disk')
-    return Number(sector) * blk.SECTOR_SIZE
   }
 
   /** Zero-copy views on the guest's buffers, which may run over the borders of regions. */

@@ -1,7 +1,7 @@
 import type { GuestMemoryAtomic } from '../../index.js'
 import { DriverQueue, type DriverBuffer } from './driver-queue.js'
-import * as blk from './virtio-blk.js'
-import type { VirtqLayout } from './virtq.js'
+import * as blk from '../virtio/virtio-blk.js'
+import type { VirtqLayout } from '../virtio/virtq.js'
 
 /** Header and status of a request, 32 bytes for each that can be in flight. */
 const SLOT_SIZE = 32

@@ -7,7 +7,7 @@ import type { BlkDriver, Completion } from './blk-driver.js'
 import { BufferPool, type PooledBuffer } from './buffer-pool.js'
 import type { HotPlug } from './hot-plug.js'
 import type { SeededRandom } from './seeded-random.js'
-import * as blk from './virtio-blk.js'
+import * as blk from '../virtio/virtio-blk.js'
 import type { RequestPlan } from './workload.js'
 
 /** Requests in flight at most, if the queue and the buffers allow. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { VIRTQ_MAX_SIZE } from './virtq.js'
+import { VIRTQ_MAX_SIZE } from '../virtio/virtq.js'
 import { UsageError } from './usage-error.js'
 
 export interface Settings {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { openInputFile, reasonOf, type InputFile } from './input-file.js'
 import { MIB } from './memory-layout.js'
 import { UsageError } from './usage-error.js'
-import { SECTOR_SIZE } from './virtio-blk.js'
+import { SECTOR_SIZE } from '../virtio/virtio-blk.js'
 
 const DEFAULT_SIZE = 64 * MIB
 

@@ -12,7 +12,7 @@ import type { Progress } from './progress.js'
 import { POOL_SIZE, type RamPlan } from './ram-plan.js'
 import type { Result, Work } from './report.js'
 import { SeededRandom } from './seeded-random.js'
-import * as blk from './virtio-blk.js'
+import * as blk from '../virtio/virtio-blk.js'
 import { mixedRequests, sequentialReads } from './workload.js'
 
 /** The last stage reads no more than this of a large disk. */

@@ -1,5 +1,5 @@
 import { fence, Ordering, type GuestMemoryAtomic } from '../../index.js'
-import * as virtq from './virtq.js'
+import * as virtq from '../virtio/virtq.js'
 
 /** A piece of guest memory, as the driver names it in one descriptor. */
 export interface DriverBuffer {

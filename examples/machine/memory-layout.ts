@@ -9,7 +9,7 @@ import {
   PROT_READ,
 } from '../../index.js'
 import { UsageError } from './usage-error.js'
-import { alignUp } from './virtq.js'
+import { alignUp } from '../virtio/virtq.js'
 
 /**
  * The physical address space of an x86 machine, as VMMs lay it out: RAM from 0 on; under 4 GiB a hole for PCI devices

@@ -3,7 +3,7 @@ import { imageSpan } from './elf-loader.js'
 import type { ElfImage } from './elf.js'
 import { HIGH_MEMORY_START, MIB, PCI_HOLE_START } from './memory-layout.js'
 import { UsageError } from './usage-error.js'
-import { alignUp, layOutVirtq, type VirtqLayout } from './virtq.js'
+import { alignUp, layOutVirtq, type VirtqLayout } from '../virtio/virtq.js'
 
 const PAGE = 4096
 /** Memory of the driver for data in flight. */

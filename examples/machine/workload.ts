@@ -1,5 +1,5 @@
 import type { SeededRandom } from './seeded-random.js'
-import * as blk from './virtio-blk.js'
+import * as blk from '../virtio/virtio-blk.js'
 
 /** The longest request in sectors: 128 KiB. */
 const LONGEST = 256

@@ -5,6 +5,11 @@
 
 export const VIRTQ_MAX_SIZE = 32768
 
+// 6 Reserved Feature Bits
+export const VIRTIO_F_INDIRECT_DESC = 28
+export const VIRTIO_F_EVENT_IDX = 29
+export const VIRTIO_F_VERSION_1 = 32
+
 // 2.7.5 The Virtqueue Descriptor Table: struct virtq_desc { le64 addr; le32 len; le16 flags; le16 next; }
 export const VIRTQ_DESC_SIZE = 16
 export const VIRTQ_DESC_ADDR = 0
@@ -15,7 +20,7 @@ export const VIRTQ_DESC_NEXT = 14
 export const VIRTQ_DESC_F_NEXT = 1
 /** The device writes the buffer; otherwise it reads it. */
 export const VIRTQ_DESC_F_WRITE = 2
-/** The buffer is a table of descriptors; only with VIRTIO_F_INDIRECT_DESC, which this device does not offer. */
+/** The buffer is a table of descriptors; only with VIRTIO_F_INDIRECT_DESC. */
 export const VIRTQ_DESC_F_INDIRECT = 4
 
 // 2.7.6 The Virtqueue Available Ring: struct virtq_avail { le16 flags; le16 idx; le16 ring[]; le16 used_event; }

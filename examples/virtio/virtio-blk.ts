@@ -1,6 +1,20 @@
-/** The block device (virtio 1.2, section 5.2): what its requests look like. */
+/** The block device (virtio 1.2, section 5.2): its configuration and its requests. */
 
 export const SECTOR_SIZE = 512
+
+// 5.2.3 Feature bits
+export const VIRTIO_BLK_F_SEG_MAX = 2
+export const VIRTIO_BLK_F_RO = 5
+export const VIRTIO_BLK_F_BLK_SIZE = 6
+export const VIRTIO_BLK_F_FLUSH = 9
+export const VIRTIO_BLK_F_MQ = 12
+
+// 5.2.4 Device configuration layout: struct virtio_blk_config { le64 capacity; le32 size_max, seg_max; … }
+export const VIRTIO_BLK_CONFIG_SIZE = 60
+export const VIRTIO_BLK_CONFIG_CAPACITY = 0
+export const VIRTIO_BLK_CONFIG_SEG_MAX = 12
+export const VIRTIO_BLK_CONFIG_BLK_SIZE = 20
+export const VIRTIO_BLK_CONFIG_NUM_QUEUES = 34
 
 // 5.2.6 Device Operation: struct virtio_blk_req { le32 type; le32 reserved; le64 sector; u8 data[]; u8 status; }
 export const VIRTIO_BLK_REQ_HEADER_SIZE = 16

@@ -1,0 +1,87 @@
+// The back-end under test, in a process of its own, seen from outside.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** What a process holds of other processes' memory, and what it has open. */
+export interface Holdings {
+  readonly mappings: number
+  readonly descriptors: number
+}
+
+/** A server on a socket, and what it prints. */
+export class BackEnd {
+  readonly lines: string[] = []
+  readonly #process: ChildProcess
+  readonly #exited: Promise<number | null>
+
+  constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+    this.#process = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#exited = new Promise((resolve) => this.#process.once('exit', resolve))
+    createInterface({ input: this.#process.stdout as NodeJS.ReadableStream }).on('line', (line) =>
+      this.lines.push(line),
+    )
+  }
+
+  /** The example on an image; resolves when it listens. */
+  static async start(image: string, socket: string, options: readonly string[] = []): Promise<BackEnd> {
+    const main = 'examples/vhost-user-blk/main.ts'
+    const backEnd = new BackEnd(process.execPath, ['--import', 'tsx', main, ...options, image, socket], process.env)
+    await backEnd.line(/^serving/)
+    return backEnd
+  }
+
+  get pid(): number {
+    return this.#process.pid as number
+  }
+
+  /** Waits for a line, the `nth` one that matches. */
+  async line(pattern: RegExp, nth = 1): Promise<string> {
+    for (;;) {
+      const line = this.lines.filter((each) => pattern.test(each))[nth - 1]
+      if (line !== undefined) return line
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
+        throw new Error(`the back-end has ended, without ${pattern}\n${this.lines.join('\n')}`)
+      }
+      await sleep(5)
+    }
+  }
+
+  holdings(): Holdings {
+    const maps = fs.readFileSync(`/proc/${this.pid}/maps`, 'utf8').split('\n')
+    return {
+      mappings: maps.filter((line) => line.includes('/memfd:')).length,
+      descriptors: fs.readdirSync(`/proc/${this.pid}/fd`).length,
+    }
+  }
+
+  /** The file offsets of all mappings of memfds. */
+  offsets(): number[] {
+    const maps = fs.readFileSync(`/proc/${this.pid}/maps`, 'utf8')
+    return [...maps.matchAll(/^\S+ \S+ ([0-9a-f]+) .*\/memfd:/gm)].map(([, offset]) =>
+      Number.parseInt(offset as string, 16),
+    )
+  }
+
+  /** Seconds of processor time, of the system's included. */
+  cpuSeconds(): number {
+    const fields = fs.readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  }
+
+  /** Asks it to end; its exit code. */
+  async stop(): Promise<number | null> {
+    this.#process.kill('SIGTERM')
+    return this.#exited
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+}

@@ -1,0 +1,182 @@
+// QEMU with a guest, its console and its monitor.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { makeInitramfs } from './initramfs.js'
+import type { Packages } from './packages.js'
+
+export interface Machine {
+  readonly packages: Packages
+  /** For the files of this run. */
+  readonly folder: string
+  readonly base: string
+  /** Where the back-end listens. */
+  readonly socket: string
+  readonly memory: string
+  /** Of `-m`, when memory can be plugged. */
+  readonly memoryOptions?: string
+  readonly queues?: number
+  readonly cpus?: number
+  /** By default the vCPUs take turns: with a thread for each, QEMU 7.2 itself is unstable while its memory map changes. */
+  readonly threads?: 'single' | 'multi'
+  readonly extra?: readonly string[]
+  /** Shell commands; what is to be asserted is printed in lines that begin with `@`. */
+  readonly script: string
+  /** Seconds. */
+  readonly timeout: number
+}
+
+/** A machine that runs. */
+export class VirtualMachine {
+  /** The lines that the script printed for the test, without their `@`. */
+  readonly lines: string[] = []
+  readonly #process: ChildProcess
+  readonly #console: string[] = []
+  readonly #exited: Promise<void>
+  readonly #monitorPath: string
+  readonly #timer: NodeJS.Timeout
+  #monitor: Monitor | null = null
+  #timedOut = false
+
+  constructor(machine: Machine) {
+    const { packages, folder, memory, queues = 1, cpus = 1, extra = [] } = machine
+    const initramfs = path.join(folder, 'initramfs')
+    makeInitramfs(machine.base, machine.script, initramfs)
+    this.#monitorPath = path.join(folder, 'qmp.sock')
+    fs.rmSync(this.#monitorPath, { force: true })
+    const args = [
+      ...packages.firmware.flatMap((each) => ['-L', each]),
+      '-nodefaults',
+      '-no-user-config',
+      '-display',
+      'none',
+      '-no-reboot',
+      '-M',
+      'pc,memory-backend=mem0',
+      '-accel',
+      `tcg,thread=${machine.threads ?? 'single'}`,
+      '-smp',
+      String(cpus),
+      '-object',
+      `memory-backend-memfd,id=mem0,size=${memory},share=on`,
+      '-m',
+      `${memory}${machine.memoryOptions ?? ''}`,
+      '-kernel',
+      packages.kernel,
+      '-initrd',
+      initramfs,
+      '-append',
+      'console=ttyS0 panic=-1 quiet',
+      '-chardev',
+      'stdio,id=console,signal=off',
+      '-serial',
+      'chardev:console',
+      '-qmp',
+      `unix:${this.#monitorPath},server=on,wait=off`,
+      '-chardev',
+      `socket,id=disk,path=${machine.socket}`,
+      '-device',
+      `vhost-user-blk-pci,chardev=disk,num-queues=${queues}`,
+      ...extra,
+    ]
+    this.#process = spawn(packages.program('qemu-system-x86_64'), args, {
+      env: packages.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const lines = createInterface({ input: this.#process.stdout as NodeJS.ReadableStream })
+    lines.on('line', (line) => {
+      this.#console.push(line)
+      if (line.startsWith('@')) this.lines.push(line.slice(1).trim())
+    })
+    this.#process.stderr?.on('data', (text: Buffer) => this.#console.push(String(text)))
+    this.#exited = new Promise((resolve, reject) => {
+      this.#process.once('error', reject)
+      lines.once('close', resolve)
+    })
+    this.#timer = setTimeout(() => {
+      this.#timedOut = true
+      this.#process.kill('SIGKILL')
+    }, machine.timeout * 1000)
+  }
+
+  get console(): string {
+    return this.#console.join('\n')
+  }
+
+  /** The rest of the first line that begins with `word`, once it is there. */
+  async line(word: string): Promise<string> {
+    for (;;) {
+      const line = this.lines.find((each) => each === word || each.startsWith(`${word} `))
+      if (line !== undefined) return line.slice(word.length + 1)
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
+        throw new Error(`the guest never said ${word}\n${this.console}`)
+      }
+      await sleep(5)
+    }
+  }
+
+  /** A command of the monitor. */
+  async command(execute: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    this.#monitor ??= await Monitor.open(this.#monitorPath)
+    return this.#monitor.command(execute, args)
+  }
+
+  /** Until the guest has switched itself off, having said that it came to its end. */
+  async end(): Promise<void> {
+    await this.#exited
+    this.kill()
+    if (this.#timedOut) throw new Error(`the guest took too long\n${this.console}`)
+    if (!this.lines.includes('end')) throw new Error(`the guest did not come to its end\n${this.console}`)
+    const failed = this.lines.filter((line) => line.startsWith('fail'))
+    if (failed.length > 0) throw new Error(`${failed.join('\n')}\n${this.console}`)
+  }
+
+  kill(): void {
+    clearTimeout(this.#timer)
+    this.#monitor?.close()
+    this.#process.kill('SIGKILL')
+  }
+}
+
+/** QEMU's machine protocol: one command at a time. */
+class Monitor {
+  readonly #socket: Socket
+  readonly #lines: AsyncIterator<string>
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+  }
+
+  static async open(file: string): Promise<Monitor> {
+    const socket = connect(file)
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve)
+      socket.once('error', reject)
+    })
+    const monitor = new Monitor(socket)
+    await monitor.#lines.next()
+    await monitor.command('qmp_capabilities', {})
+    return monitor
+  }
+
+  async command(execute: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
+    this.#socket.write(JSON.stringify({ execute, arguments: args }))
+    for (;;) {
+      const { value, done } = await this.#lines.next()
+      if (done) throw new Error(`QEMU went away during ${execute}`)
+      const answer = JSON.parse(value) as { return?: unknown; error?: { desc: string } }
+      if (answer.error !== undefined) throw new Error(`${execute}: ${answer.error.desc}`)
+      if ('return' in answer) return answer.return
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+}

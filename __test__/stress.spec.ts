@@ -1,0 +1,58 @@
+// The stress suite, shorter than `npm run test:stress`, and that it notices what it is there to notice.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+
+interface Ending {
+  code: number | null
+  signal: NodeJS.Signals | null
+  output: string
+  errors: string
+}
+
+async function stress(...args: string[]): Promise<Ending> {
+  const main = fileURLToPath(new URL('stress/main.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import=tsx', main, ...args], { timeout: 90_000, killSignal: 'SIGABRT' })
+  const exit = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+    child.once('close', (...how: [number | null, NodeJS.Signals | null]) => resolve(how))
+  })
+  const [output, errors, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), exit])
+  return { code, signal, output, errors }
+}
+
+test.serial('nothing is lost, torn, leaked or stuck while threads die at any moment', async (t) => {
+  const { code, signal, output, errors } = await stress('--seconds', '5')
+  t.log(output.trim())
+  t.is(errors, '')
+  t.is(signal, null)
+  t.is(code, 0)
+  const count = (what: string): number => Number(new RegExp(`^${what} +(\\d+)$`, 'm').exec(output)?.[1])
+  for (const what of ['terminations', 'replaces', 'lock hand-overs', 'increments', 'snapshots', 'pages verified']) {
+    t.true(count(what) > 0, what)
+  }
+})
+
+// What the suite must notice is done on purpose.
+const SABOTAGES: Record<string, RegExp> = {
+  lock: /someone else held the lock too|the counter is \d+ after \d+ increments/,
+  update: /an update was lost/,
+  pages: /a torn page/,
+  mappings: /left: [1-9]\d* mappings, [1-9]\d* descriptors/,
+}
+
+for (const [sabotage, complaint] of Object.entries(SABOTAGES)) {
+  test.serial(`the suite fails when something is wrong with: ${sabotage}`, async (t) => {
+    const { code, errors } = await stress('--seconds', '3', '--sabotage', sabotage)
+    t.regex(errors, complaint)
+    t.is(code, 1)
+  })
+}
+
+test.serial('the suite is ended when it hangs', async (t) => {
+  const { signal, errors } = await stress('--seconds', '60', '--patience', '2', '--sabotage', 'hang')
+  t.regex(errors, /^hung: /)
+  t.is(signal, 'SIGKILL')
+})

@@ -1,0 +1,191 @@
+/** What is measured, and who is. The names of works are the same in the Rust program (`rust/src`). */
+
+export interface Contender {
+  readonly id: string
+  readonly title: string
+  readonly colour: string
+  /** The shape of its points, for who cannot tell the colours apart. */
+  readonly symbol: 'circle' | 'rect' | 'triangle' | 'diamond'
+}
+
+/** In the order of the table's columns. The colours are those of Okabe and Ito, and can be told apart by everyone. */
+export const CONTENDERS = [
+  { id: 'rust', title: 'Rust', colour: '#000000', symbol: 'diamond' },
+  { id: 'memcpy', title: 'memcpy', colour: '#999999', symbol: 'diamond' },
+  { id: 'vm-memory', title: 'vm-memory', colour: '#d55e00', symbol: 'circle' },
+  { id: 'vm-memory-native', title: 'vm-memory, fast paths off', colour: '#e69f00', symbol: 'circle' },
+  { id: 'table', title: 'hand-written table', colour: '#0072b2', symbol: 'rect' },
+  { id: 'koffi-view', title: 'koffi view + DataView', colour: '#56b4e9', symbol: 'rect' },
+  { id: 'koffi-decode', title: 'koffi decode/encode', colour: '#009e73', symbol: 'triangle' },
+  { id: 'ffi-rs', title: 'ffi-rs', colour: '#cc79a7', symbol: 'triangle' },
+  { id: 'file', title: 'fs.readSync/writeSync', colour: '#b5a800', symbol: 'triangle' },
+] as const satisfies readonly Contender[]
+
+export type ContenderId = (typeof CONTENDERS)[number]['id']
+
+export function contender(id: ContenderId): Contender {
+  const found = CONTENDERS.find((each) => each.id === id)
+  if (!found) throw new Error(`no contender ${id}`)
+  return found
+}
+
+export const SCALARS = ['u8', 'u16', 'u32', 'u64'] as const
+export type Scalar = (typeof SCALARS)[number]
+
+const REGION_COUNTS = [1, 2, 8, 256]
+export const SCALED_REGION_COUNTS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+export const THREAD_COUNTS = [1, 2]
+export const COPY_SIZES = [64, 4096, 65536, 1048576]
+
+export interface Work {
+  readonly id: string
+  readonly title: string
+}
+
+export interface Group {
+  readonly id: string
+  readonly title: string
+  readonly works: readonly Work[]
+}
+
+function regions(count: number): string {
+  return count === 1 ? '1 region' : `${count} regions`
+}
+
+function bytes(count: number): string {
+  if (count >= 1 << 20) return `${count >> 20} MiB`
+  return count >= 1024 ? `${count >> 10} KiB` : `${count} B`
+}
+
+const scalar: Work[] = [
+  ...REGION_COUNTS.flatMap((count) =>
+    ['read', 'write'].flatMap((direction) =>
+      SCALARS.map((type) => ({
+        id: `scalar/${direction}/${type}/${count}`,
+        title: `${direction} ${type}, ${regions(count)}`,
+      })),
+    ),
+  ),
+  { id: 'scalar/read/u32/8/bigint', title: 'read u32, 8 regions, bigint address' },
+  { id: 'scalar/write/u32/8/bigint', title: 'write u32, 8 regions, bigint address' },
+  { id: 'scalar/write/u32/8/tracked', title: 'write u32, 8 regions, tracked' },
+]
+
+const ring: Work[] = [
+  { id: 'ring/load', title: 'load u16, acquire' },
+  { id: 'ring/store', title: 'store u16, release' },
+]
+
+const guard: Work[] = [
+  { id: 'guard/cycle', title: 'memory(), one read, dispose' },
+  { id: 'guard/held', title: 'one read through a held guard' },
+]
+
+const lookup: Work[] = [
+  ...[1, 8, 256].map((count) => ({ id: `lookup/find/${count}`, title: `findRegion, ${regions(count)}` })),
+  { id: 'lookup/in-range/8', title: 'addressInRange, 8 regions' },
+  { id: 'lookup/check-range/8', title: 'checkRange, 8 regions' },
+  // What a call into the addon costs when there is nothing to do.
+  { id: 'lookup/num-regions/8', title: 'numRegions, 8 regions' },
+]
+
+const copy: Work[] = ['read', 'write'].flatMap((direction) =>
+  COPY_SIZES.flatMap((size) =>
+    ['one', 'two'].map((where) => ({
+      id: `copy/${direction}/${size}/${where}`,
+      title: `${direction} ${bytes(size)}, ${where === 'one' ? 'in a region' : 'across two'}`,
+    })),
+  ),
+)
+
+const plug: Work[] = [8, 256].map((count) => ({
+  id: `plug/${count}`,
+  title: `lock, insert, replace, ${regions(count)}`,
+}))
+
+const buffer: Work[] = [
+  { id: 'buffer/first', title: 'buffer of a region of 64 KiB, first use' },
+  { id: 'buffer/later', title: 'buffer of a region of 64 KiB, later use' },
+]
+
+const transfer: Work[] = [
+  { id: 'transfer/read/65536', title: '64 KiB from /dev/zero into memory' },
+  { id: 'transfer/write/65536', title: '64 KiB from memory to /dev/null' },
+  { id: 'transfer/views/65536', title: '64 KiB from a file, views and readv' },
+]
+
+/** Upstream's own benchmarks: 4 places with 14 works each, one look-up and 5 copies of slices. */
+export const UPSTREAM_REGION_SIZE = 0x8000_0000
+export const UPSTREAM_REGION_COUNT = 8
+export const UPSTREAM_ACCESS_SIZE = 0x200
+export const UPSTREAM_SMALL = 8
+export const UPSTREAM_BIG = 96
+export const UPSTREAM_PLACES = ['in-0', 'cross-0', 'cross-6', 'in-7'] as const
+
+export function upstreamOffset(place: (typeof UPSTREAM_PLACES)[number], size: number): number {
+  const [kind, index] = place.split('-')
+  const region = Number(index)
+  return kind === 'in' ? UPSTREAM_REGION_SIZE * region : UPSTREAM_REGION_SIZE * (region + 1) - size / 2
+}
+
+const UPSTREAM_WORKS = [
+  'read_from',
+  'read_from_file',
+  'read_exact_from',
+  'read_entire_slice_from',
+  'read_slice_from',
+  'read_small_obj_from',
+  'read_big_obj_from',
+  'write_to',
+  'write_to_file',
+  'write_exact_to',
+  'write_entire_slice_to',
+  'write_slice_to',
+  'write_small_obj_to',
+  'write_big_obj_to',
+]
+
+function upstreamSize(work: string): number {
+  if (work.includes('small_obj')) return UPSTREAM_SMALL
+  return work.includes('big_obj') ? UPSTREAM_BIG : UPSTREAM_ACCESS_SIZE
+}
+
+const upstream: Work[] = [
+  ...UPSTREAM_PLACES.flatMap((place) =>
+    UPSTREAM_WORKS.map((work) => ({
+      id: `upstream/${work}/${place}`,
+      title: `${work}_0x${upstreamOffset(place, upstreamSize(work)).toString(16).toUpperCase()}`,
+    })),
+  ),
+  { id: 'upstream/find_region', title: 'find_region (256 in a row)' },
+  ...['copy_to_u8', 'copy_to_u16', 'copy_to_volatile_slice', 'copy_from_u8', 'copy_from_u16'].map((work) => ({
+    id: `upstream/${work}`,
+    title: `VolatileSlice::${work}`,
+  })),
+]
+
+const scaling: Work[] = SCALED_REGION_COUNTS.map((count) => ({
+  id: `regions/read/${count}`,
+  title: `read u32, ${regions(count)}`,
+}))
+
+const threads: Work[] = ['read', 'guard'].flatMap((what) =>
+  THREAD_COUNTS.map((count) => ({
+    id: `threads/${what}/${count}`,
+    title: `${what === 'read' ? 'read u32, 8 regions' : 'guard cycle'}, ${count === 1 ? '1 thread' : `${count} threads`}`,
+  })),
+)
+
+export const GROUPS: readonly Group[] = [
+  { id: 'scalar', title: 'Scalars at random addresses', works: scalar },
+  { id: 'ring', title: 'Ring indices', works: ring },
+  { id: 'guard', title: 'Load guards', works: guard },
+  { id: 'lookup', title: 'Looking up', works: lookup },
+  { id: 'copy', title: 'Copies', works: copy },
+  { id: 'plug', title: 'Hot-plug', works: plug },
+  { id: 'buffer', title: 'Zero-copy buffers', works: buffer },
+  { id: 'transfer', title: 'Files', works: transfer },
+  { id: 'upstream', title: "Upstream's own benchmarks", works: upstream },
+  { id: 'regions', title: 'Scaling with regions', works: scaling },
+  { id: 'threads', title: 'Scaling with threads, for each access in each thread', works: threads },
+]

@@ -1,0 +1,46 @@
+/** Scalars at random addresses, in whatever gives this access. A process has one contender, so each loop sees one class. */
+import { SCALED_REGION_COUNTS } from '../catalogue.js'
+import { ADDRESS_MASK, randomAddresses } from '../layout.js'
+import { loop, type Loop } from '../loop.js'
+import type { Works } from './works.js'
+
+export interface ScalarAccess {
+  readU8(address: number): number
+  readU16(address: number): number
+  readU32(address: number): number
+  readU64(address: number): unknown
+  writeU8(value: number, address: number): void
+  writeU16(value: number, address: number): void
+  writeU32(value: number, address: number): void
+  writeU64(value: bigint, address: number): void
+}
+
+export type MakeMemory<Memory extends ScalarAccess = ScalarAccess> = (regions: number) => Memory
+
+export function provideScalars(works: Works, make: MakeMemory): void {
+  for (const count of [1, 2, 8, 256]) {
+    const memory = make(count)
+    const at = randomAddresses(count)
+    const big = 0x1111_2222_3333_4444n
+    works.set(`scalar/read/u8/${count}`, () => loop((i) => memory.readU8(at[i & ADDRESS_MASK]!)))
+    works.set(`scalar/read/u16/${count}`, () => loop((i) => memory.readU16(at[i & ADDRESS_MASK]!)))
+    works.set(`scalar/read/u32/${count}`, () => loop((i) => memory.readU32(at[i & ADDRESS_MASK]!)))
+    works.set(`scalar/read/u64/${count}`, () => loop((i) => memory.readU64(at[i & ADDRESS_MASK]!)))
+    works.set(`scalar/write/u8/${count}`, () => loop((i) => memory.writeU8(i & 0xff, at[i & ADDRESS_MASK]!)))
+    works.set(`scalar/write/u16/${count}`, () => loop((i) => memory.writeU16(i & 0xffff, at[i & ADDRESS_MASK]!)))
+    works.set(`scalar/write/u32/${count}`, () => loop((i) => memory.writeU32(i, at[i & ADDRESS_MASK]!)))
+    works.set(`scalar/write/u64/${count}`, () => loop((i) => memory.writeU64(big, at[i & ADDRESS_MASK]!)))
+  }
+}
+
+/** The work of the plots of scaling. */
+export function readWords(memory: ScalarAccess, regions: number): Loop {
+  const at = randomAddresses(regions)
+  return loop((i) => memory.readU32(at[i & ADDRESS_MASK]!))
+}
+
+export function provideRegions(works: Works, make: MakeMemory): void {
+  for (const count of SCALED_REGION_COUNTS) {
+    works.set(`regions/read/${count}`, () => readWords(make(count), count))
+  }
+}

@@ -1,0 +1,173 @@
+/** This package; the same code with its fast paths and without. */
+import { closeSync, openSync, readvSync } from 'node:fs'
+import {
+  FileOffset,
+  GuestMemoryAtomic,
+  GuestMemoryMmap,
+  GuestRegionMmap,
+  memfdCreate,
+  Ordering,
+  type SharedMemory,
+} from '../../index.js'
+import {
+  ADDRESS_MASK,
+  COPY_REGION_SIZE,
+  randomAddresses,
+  REGION_SIZE,
+  regionStarts,
+  RING_MASK,
+  RING_START,
+} from '../layout.js'
+import { loop, loopOver, type Loop } from '../loop.js'
+import { runThreads } from '../threads.js'
+import { provideCopies } from './copy-works.js'
+import { provideRegions, provideScalars, readWords } from './scalar-works.js'
+import { provideUpstream } from './upstream.js'
+import type { Works } from './works.js'
+
+function makeMemory(count: number, bitmap = false): GuestMemoryMmap {
+  return GuestMemoryMmap.fromRanges(
+    regionStarts(count).map((start) => [start, REGION_SIZE] as const),
+    { bitmap },
+  )
+}
+
+function provideOtherScalars(works: Works): void {
+  const memory = makeMemory(8)
+  const big = BigUint64Array.from(randomAddresses(8), BigInt)
+  works.set('scalar/read/u32/8/bigint', () => loop((i) => memory.readU32(big[i & ADDRESS_MASK]!)))
+  works.set('scalar/write/u32/8/bigint', () => loop((i) => memory.writeU32(i, big[i & ADDRESS_MASK]!)))
+  const tracked = makeMemory(8, true)
+  const at = randomAddresses(8)
+  works.set('scalar/write/u32/8/tracked', () => loop((i) => tracked.writeU32(i, at[i & ADDRESS_MASK]!)))
+}
+
+function makeCopyMemory(): GuestMemoryMmap {
+  return GuestMemoryMmap.fromRanges([
+    [0, COPY_REGION_SIZE],
+    [COPY_REGION_SIZE, COPY_REGION_SIZE],
+  ])
+}
+
+function provideRing(works: Works): void {
+  const memory = makeMemory(2)
+  works.set('ring/load', () => loop((i) => memory.load('u16', RING_START + 2 * (i & RING_MASK), Ordering.Acquire)))
+  works.set('ring/store', () =>
+    loop((i) => memory.store('u16', i & 0xffff, RING_START + 2 * (i & RING_MASK), Ordering.Release)),
+  )
+}
+
+function guardCycle(atomic: GuestMemoryAtomic): Loop {
+  const at = randomAddresses(8)
+  return loop((i) => {
+    const guard = atomic.memory()
+    const value = guard.readU32(at[i & ADDRESS_MASK]!)
+    guard.dispose()
+    return value
+  })
+}
+
+function provideGuards(works: Works): void {
+  const atomic = new GuestMemoryAtomic(makeMemory(8))
+  works.set('guard/cycle', () => guardCycle(atomic))
+  const at = randomAddresses(8)
+  const guard = atomic.memory()
+  works.set('guard/held', () => loop((i) => guard.readU32(at[i & ADDRESS_MASK]!)))
+}
+
+function provideLookups(works: Works): void {
+  for (const count of [1, 8, 256]) {
+    const memory = makeMemory(count)
+    const at = randomAddresses(count)
+    works.set(`lookup/find/${count}`, () => loop((i) => memory.findRegion(at[i & ADDRESS_MASK]!)))
+  }
+  const memory = makeMemory(8)
+  const at = randomAddresses(8)
+  works.set('lookup/in-range/8', () => loop((i) => memory.addressInRange(at[i & ADDRESS_MASK]!)))
+  works.set('lookup/check-range/8', () => loop((i) => memory.checkRange(at[i & ADDRESS_MASK]!, 8)))
+  works.set('lookup/num-regions/8', () => loop(() => memory.numRegions))
+}
+
+function providePlugs(works: Works): void {
+  for (const count of [8, 256]) {
+    const memory = makeMemory(count)
+    const atomic = new GuestMemoryAtomic(memory)
+    const region = GuestRegionMmap.fromRange(0x10_0000_0000, REGION_SIZE)
+    works.set(`plug/${count}`, () =>
+      loop(() => {
+        const guard = atomic.lock()
+        guard.replace(memory.insertRegion(region))
+      }),
+    )
+  }
+}
+
+const BUFFERS = 256
+const BUFFER_SIZE = 0x1_0000
+
+function provideBuffers(works: Works): void {
+  const make = (count: number): GuestRegionMmap[] =>
+    Array.from({ length: count }, () => GuestRegionMmap.fromRange(0, BUFFER_SIZE))
+  works.set('buffer/first', () => loopOver(BUFFERS, make, (region) => region.buffer))
+  const region = GuestRegionMmap.fromRange(0, BUFFER_SIZE)
+  works.set('buffer/later', () => loop(() => region.buffer))
+}
+
+const TRANSFER = 65536
+
+function provideTransfers(works: Works): void {
+  const memory = makeMemory(2)
+  const zero = openSync('/dev/zero', 'r')
+  const nothing = openSync('/dev/null', 'w')
+  works.set('transfer/read/65536', () => loop(() => memory.readExactVolatileFrom(0, zero, TRANSFER)))
+  works.set('transfer/write/65536', () => loop(() => memory.writeAllVolatileTo(0, nothing, TRANSFER)))
+  const fd = memfdCreate('disk', TRANSFER)
+  const file = new FileOffset(fd, 0)
+  closeSync(fd)
+  works.set('transfer/views/65536', () => loop(() => readvSync(file.fd, memory.views(0, TRANSFER), 0)))
+}
+
+function provideThreads(works: Works): void {
+  const atomic = new GuestMemoryAtomic(makeMemory(8))
+  for (const count of [1, 2]) {
+    for (const what of ['read', 'guard']) {
+      works.set(`threads/${what}/${count}`, () =>
+        runThreads(count, { module: import.meta.url, what, shared: () => atomic.share() }),
+      )
+    }
+  }
+}
+
+/** What one of several threads does. */
+export function inThread(what: string, shared: unknown): Loop {
+  const atomic = GuestMemoryAtomic.fromShared(shared as SharedMemory)
+  if (what === 'guard') return guardCycle(atomic)
+  const memory = atomic.memory().intoInner()
+  return readWords(memory, 8)
+}
+
+export function provide(group: string, works: Works): void {
+  const groups: Record<string, (works: Works) => void> = {
+    scalar: () => {
+      provideScalars(works, makeMemory)
+      provideOtherScalars(works)
+    },
+    ring: provideRing,
+    guard: provideGuards,
+    lookup: provideLookups,
+    copy: () => {
+      const memory = makeCopyMemory()
+      provideCopies(works, {
+        read: (into, at) => memory.readSlice(into, at),
+        write: (from, at) => memory.writeSlice(from, at),
+      })
+    },
+    plug: providePlugs,
+    buffer: provideBuffers,
+    transfer: provideTransfers,
+    upstream: provideUpstream,
+    regions: () => provideRegions(works, makeMemory),
+    threads: provideThreads,
+  }
+  groups[group]?.(works)
+}

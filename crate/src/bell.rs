@@ -1,0 +1,147 @@
+//! How other threads reach the event loop of this one.
+//!
+//! Each thread has a bell that others may ring with a message. It is taken down before its
+//! environment ends, since ringing it afterwards would end the process.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::sys;
+
+use crate::error::{Result, check, string};
+use crate::{environment, lock_async, slot};
+
+/// What a thread is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Message {
+    /// The gate has opened for a request of `lockAsync`.
+    Granted(usize),
+    /// A map that a slot keeps has been replaced.
+    Stale(usize),
+}
+
+impl Message {
+    fn into_number(self) -> usize {
+        match self {
+            Self::Granted(request) => request << 1,
+            Self::Stale(slot) => slot << 1 | 1,
+        }
+    }
+
+    fn from_number(number: usize) -> Self {
+        match number & 1 {
+            0 => Self::Granted(number >> 1),
+            _ => Self::Stale(number >> 1),
+        }
+    }
+}
+
+/// A thread-safe function, while its environment lives.
+pub struct Bell(Mutex<Option<sys::napi_threadsafe_function>>);
+
+// SAFETY: the function may be called by any thread; that it exists is seen to by the lock.
+unsafe impl Send for Bell {}
+// SAFETY: as above.
+unsafe impl Sync for Bell {}
+
+thread_local! {
+    static BELL: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
+}
+
+impl Bell {
+    /// The bell of this thread. By itself it does not keep the event loop alive.
+    pub fn of_thread() -> Result<Arc<Self>> {
+        BELL.with_borrow_mut(|bell| {
+            if let Some(bell) = bell {
+                return Ok(Arc::clone(bell));
+            }
+            let made = Arc::new(Self(Mutex::new(Some(make_function()?))));
+            Ok(Arc::clone(bell.insert(made)))
+        })
+    }
+
+    fn with(&self, act: impl FnOnce(sys::napi_threadsafe_function)) {
+        if let Some(function) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            act(function);
+        }
+    }
+
+    /// Tells the thread of this bell, unless its environment has ended.
+    pub fn ring(&self, message: Message) {
+        self.with(|function| {
+            // SAFETY: the function exists while the lock is held. Its queue has no limit.
+            unsafe {
+                sys::napi_call_threadsafe_function(
+                    function,
+                    ptr::without_provenance_mut(message.into_number()),
+                    sys::ThreadsafeFunctionCallMode::nonblocking,
+                )
+            };
+        });
+    }
+
+    /// Whether the event loop goes on for as long as a message may come. On the thread of the bell.
+    pub fn keep_alive(&self, alive: bool) {
+        let env = environment::current();
+        self.with(|function| {
+            // SAFETY: the function exists while the lock is held.
+            unsafe {
+                if alive {
+                    sys::napi_ref_threadsafe_function(env, function);
+                } else {
+                    sys::napi_unref_threadsafe_function(env, function);
+                }
+            }
+        });
+    }
+}
+
+/// Takes the bell of this thread down, when its environment ends.
+pub fn take_down() {
+    if let Some(bell) = BELL.take() {
+        *bell.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn make_function() -> Result<sys::napi_threadsafe_function> {
+    let env = environment::current();
+    let name = string(env, "vm-memory")?;
+    let mut function = ptr::null_mut();
+    // SAFETY: there is no JavaScript function, no finalizer and no data; `deliver` handles calls.
+    unsafe {
+        check(sys::napi_create_threadsafe_function(
+            env,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            name,
+            0,
+            1,
+            ptr::null_mut(),
+            None,
+            ptr::null_mut(),
+            Some(deliver),
+            &raw mut function,
+        ))?;
+        check(sys::napi_unref_threadsafe_function(env, function))?;
+    }
+    Ok(function)
+}
+
+/// On the thread of the bell.
+unsafe extern "C" fn deliver(
+    env: sys::napi_env,
+    _function: sys::napi_value,
+    _context: *mut c_void,
+    message: *mut c_void,
+) {
+    // Without an environment, it is ending, and gives everything back by itself.
+    if env.is_null() {
+        return;
+    }
+    match Message::from_number(message.addr()) {
+        Message::Granted(request) => lock_async::deliver(env, request),
+        Message::Stale(number) => slot::deliver(env, number),
+    }
+}

@@ -1,0 +1,57 @@
+import { readv, writev } from 'node:fs'
+
+/** What stands behind the device: a file of whole sectors. */
+export interface Disk {
+  readonly fd: number
+  readonly sectors: number
+  readonly id: string
+  readonly readOnly: boolean
+}
+
+type Vectored = (
+  fd: number,
+  views: readonly NodeJS.ArrayBufferView[],
+  position: number,
+  done: (error: NodeJS.ErrnoException | null, count: number) => void,
+) => void
+
+type Done = (error: Error | null, count: number) => void
+
+function transfer(call: Vectored, fd: number, views: readonly Uint8Array[], position: number, done: Done): void {
+  let rest = views
+  let total = 0
+  const next = (): void =>
+    call(fd, rest, position + total, (error, count) => {
+      if (error !== null) return done(error, total)
+      total += count
+      rest = withoutStart(rest, count)
+      // One call may fall short (IOV_MAX, 2 GiB); nothing at all is the end of the file.
+      if (rest.length === 0 || count === 0) return done(null, total)
+      next()
+    })
+  if (views.length === 0) return done(null, 0)
+  next()
+}
+
+function withoutStart(views: readonly Uint8Array[], count: number): Uint8Array[] {
+  const rest: Uint8Array[] = []
+  let skip = count
+  for (const view of views) {
+    if (skip < view.length) rest.push(skip === 0 ? view : view.subarray(skip))
+    skip = Math.max(0, skip - view.length)
+  }
+  return rest
+}
+
+/**
+ * Fills `views` from `fd` at `position` with preadv(2) on a thread of the pool, straight into guest memory when they are
+ * views on it. Fewer bytes are there only at the end of the file.
+ */
+export function readInto(fd: number, views: readonly Uint8Array[], position: number, done: Done): void {
+  transfer(readv, fd, views, position, done)
+}
+
+/** Writes all of `views` to `fd` at `position` with pwritev(2); the counterpart of `readInto`. */
+export function writeFrom(fd: number, views: readonly Uint8Array[], position: number, done: Done): void {
+  transfer(writev, fd, views, position, done)
+}

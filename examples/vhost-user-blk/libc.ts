@@ -1,0 +1,252 @@
+/**
+ * The system calls that Node.js has no function for: UNIX sockets whose messages carry descriptors, and what it takes
+ * to wait for them. Linux, 64 bits, little-endian, as the structures are laid out here.
+ */
+import { constants } from 'node:os'
+import koffi from 'koffi'
+
+const libc = koffi.load(null)
+const socket = libc.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number
+const bindSocket = libc.func('int bind(int, void *, uint32_t)') as SocketAddressCall
+const connectSocket = libc.func('int connect(int, void *, uint32_t)') as SocketAddressCall
+const listenSocket = libc.func('int listen(int, int)') as (fd: number, backlog: number) => number
+const accept4 = libc.func('int accept4(int, void *, void *, int)') as (
+  fd: number,
+  address: null,
+  length: null,
+  flags: number,
+) => number
+const shutdownSocket = libc.func('int shutdown(int, int)') as (fd: number, how: number) => number
+const recvmsg = libc.func('int64_t recvmsg(int, void *, int)') as MessageCall
+const sendmsg = libc.func('int64_t sendmsg(int, void *, int)') as MessageCall
+const pollSync = libc.func('int poll(void *, uint64_t, int)')
+const pipe2 = libc.func('int pipe2(void *, int)') as (fds: Int32Array, flags: number) => number
+const dup3 = libc.func('int dup3(int, int, int)') as (from: number, to: number, flags: number) => number
+const fcntl = libc.func('int fcntl(int, int, ...)') as (
+  fd: number,
+  command: number,
+  type: 'int',
+  value: number,
+) => number
+const eventfd = libc.func('int eventfd(uint32_t, int)') as (initial: number, flags: number) => number
+
+type SocketAddressCall = (fd: number, address: Uint8Array, length: number) => number
+type MessageCall = (fd: number, message: Uint8Array, flags: number) => number | bigint
+
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+const SHUT_RDWR = 2
+const SOL_SOCKET = 1
+const SCM_RIGHTS = 1
+const MSG_CTRUNC = 0x8
+const MSG_DONTWAIT = 0x40
+const MSG_NOSIGNAL = 0x4000
+const MSG_CMSG_CLOEXEC = 0x40000000
+const POLLIN = 1
+const O_NONBLOCK = 0o4000
+const O_CLOEXEC = 0o2000000
+const F_SETFL = 4
+const EFD_NONBLOCK = O_NONBLOCK
+const EFD_CLOEXEC = O_CLOEXEC
+
+/** sizeof(((struct sockaddr_un *)0)->sun_path), less the zero at its end */
+export const SOCKET_PATH_MAX = 107
+/** The kernel passes no more descriptors with one message. */
+const SCM_MAX_FD = 253
+
+const ERROR_NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]))
+
+/** A system call failed. */
+export class SystemError extends Error {
+  override readonly name = 'SystemError'
+  readonly code: string
+  readonly errno: number
+
+  constructor(call: string, errno: number) {
+    const code = ERROR_NAMES.get(errno) ?? `errno ${errno}`
+    super(`${call}: ${code}`)
+    this.code = code
+    this.errno = errno
+  }
+}
+
+/** The result of a call, unless that is -1. */
+function checked(call: string, result: number | bigint): number {
+  if (Number(result) === -1) throw new SystemError(call, koffi.errno())
+  return Number(result)
+}
+
+/** A pending `poll`, so that what is passed to it lives as long as the call: koffi does not see to that. */
+const pending = new Set<Uint8Array>()
+
+/** Waits on a thread of the pool until there is something to read from `fd`, or it was shut down. */
+export function untilReadable(fd: number): Promise<void> {
+  const pollfd = new DataView(new ArrayBuffer(8))
+  pollfd.setInt32(0, fd, true)
+  pollfd.setInt16(4, POLLIN, true)
+  const bytes = new Uint8Array(pollfd.buffer)
+  pending.add(bytes)
+  return new Promise((resolve) => {
+    // A failure shows in what the caller does next.
+    pollSync.async(bytes, 1, -1, () => {
+      pending.delete(bytes)
+      resolve()
+    })
+  })
+}
+
+/** struct sockaddr_un */
+function unixAddress(path: string): Uint8Array {
+  const address = Buffer.from(new ArrayBuffer(2 + SOCKET_PATH_MAX + 1))
+  address.writeUInt16LE(AF_UNIX, 0)
+  address.write(path, 2)
+  return address
+}
+
+/** A socket; what is still to be done with it must not leak it. */
+function newSocket(flags: number, use: (fd: number) => void, close: (fd: number) => void): number {
+  const fd = checked('socket', socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0))
+  try {
+    use(fd)
+    return fd
+  } catch (error) {
+    close(fd)
+    throw error
+  }
+}
+
+/** A listening socket at `path`. */
+export function listen(path: string, close: (fd: number) => void): number {
+  const address = unixAddress(path)
+  return newSocket(
+    SOCK_NONBLOCK,
+    (fd) => {
+      checked('bind', bindSocket(fd, address, address.length))
+      checked('listen', listenSocket(fd, 8))
+    },
+    close,
+  )
+}
+
+/** A socket connected to whoever listens at `path`. */
+export function connect(path: string, close: (fd: number) => void): number {
+  const address = unixAddress(path)
+  return newSocket(0, (fd) => checked('connect', connectSocket(fd, address, address.length)), close)
+}
+
+/** The next connection, null when there is none now. */
+export function accept(fd: number): number | null {
+  const connection = accept4(fd, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC)
+  if (connection !== -1) return connection
+  const errno = koffi.errno()
+  if ([constants.errno.EAGAIN, constants.errno.EINTR, constants.errno.ECONNABORTED].includes(errno)) return null
+  throw new SystemError('accept', errno)
+}
+
+/** Ends both directions; whoever waits for the socket wakes up. */
+export function shutdown(fd: number): void {
+  shutdownSocket(fd, SHUT_RDWR)
+}
+
+// struct msghdr, struct iovec and struct cmsghdr
+const MSGHDR_SIZE = 56
+const MSG_IOV = 16
+const MSG_IOVLEN = 24
+const MSG_CONTROL = 32
+const MSG_CONTROLLEN = 40
+const MSG_FLAGS = 48
+const CMSG_LEVEL = 8
+const CMSG_TYPE = 12
+const CMSG_DATA = 16
+
+const alignControl = (length: number): number => (length + 7) & ~7
+
+/** A `struct msghdr` that says where the bytes and the control data are. The buffers must not move: no small arrays. */
+function messageHeader(bytes: Uint8Array, control: Uint8Array, controlLength: number): [Uint8Array, DataView] {
+  const memory = new ArrayBuffer(MSGHDR_SIZE + 16)
+  const view = new DataView(memory)
+  const header = new Uint8Array(memory, 0, MSGHDR_SIZE)
+  view.setBigUint64(MSGHDR_SIZE, koffi.address(bytes), true)
+  view.setBigUint64(MSGHDR_SIZE + 8, BigInt(bytes.length), true)
+  view.setBigUint64(MSG_IOV, koffi.address(header) + BigInt(MSGHDR_SIZE), true)
+  view.setBigUint64(MSG_IOVLEN, 1n, true)
+  view.setBigUint64(MSG_CONTROL, controlLength === 0 ? 0n : koffi.address(control), true)
+  view.setBigUint64(MSG_CONTROLLEN, BigInt(controlLength), true)
+  return [header, view]
+}
+
+function descriptorsIn(control: DataView, length: number): number[] {
+  const fds: number[] = []
+  for (let at = 0; at + CMSG_DATA <= length;) {
+    const size = control.getUint32(at, true)
+    if (size < CMSG_DATA) break
+    if (
+      control.getInt32(at + CMSG_LEVEL, true) === SOL_SOCKET &&
+      control.getInt32(at + CMSG_TYPE, true) === SCM_RIGHTS
+    ) {
+      for (let fd = at + CMSG_DATA; fd + 4 <= Math.min(at + size, length); fd += 4) fds.push(control.getInt32(fd, true))
+    }
+    at += alignControl(size)
+  }
+  return fds
+}
+
+export interface Received {
+  /** 0 at the end. */
+  readonly count: number
+  /** The caller's from here on. */
+  readonly fds: readonly number[]
+}
+
+/** What has come for `bytes`, and the descriptors with it; null when nothing has. */
+export function receive(fd: number, bytes: Uint8Array): Received | null {
+  const control = new DataView(new ArrayBuffer(alignControl(CMSG_DATA + 4 * SCM_MAX_FD)))
+  const [header, view] = messageHeader(bytes, new Uint8Array(control.buffer), control.byteLength)
+  const count = Number(recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC))
+  if (count === -1) {
+    const errno = koffi.errno()
+    if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return null
+    throw new SystemError('recvmsg', errno)
+  }
+  const fds = descriptorsIn(control, Number(view.getBigUint64(MSG_CONTROLLEN, true)))
+  // Only when this process may not open more: what did not fit was dropped by the kernel.
+  if (view.getInt32(MSG_FLAGS, true) & MSG_CTRUNC) console.error('descriptors were lost: too many open files')
+  return { count, fds }
+}
+
+/** Sends all of `bytes`, with descriptors; an error when the peer does not read. */
+export function send(fd: number, bytes: Uint8Array, fds: readonly number[] = []): void {
+  const length = CMSG_DATA + 4 * fds.length
+  const control = new DataView(new ArrayBuffer(alignControl(length)))
+  control.setBigUint64(0, BigInt(length), true)
+  control.setInt32(CMSG_LEVEL, SOL_SOCKET, true)
+  control.setInt32(CMSG_TYPE, SCM_RIGHTS, true)
+  fds.forEach((each, index) => control.setInt32(CMSG_DATA + 4 * index, each, true))
+  const [header] = messageHeader(bytes, new Uint8Array(control.buffer), fds.length === 0 ? 0 : control.byteLength)
+  const sent = checked('sendmsg', sendmsg(fd, header, MSG_DONTWAIT | MSG_NOSIGNAL))
+  if (sent !== bytes.length) throw new SystemError('sendmsg', constants.errno.EAGAIN)
+}
+
+/** An eventfd, as kicks and calls are. */
+export function makeEventFd(): number {
+  return checked('eventfd', eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))
+}
+
+/** Reads and writes of it return at once, whoever made it. */
+export function setNonBlocking(fd: number): void {
+  checked('fcntl', fcntl(fd, F_SETFL, 'int', O_NONBLOCK))
+}
+
+/** Both ends of a pipe. */
+export function makePipe(): [reader: number, writer: number] {
+  const fds = new Int32Array(new ArrayBuffer(8))
+  checked('pipe2', pipe2(fds, O_CLOEXEC | O_NONBLOCK))
+  return [fds[0] as number, fds[1] as number]
+}
+
+/** Makes `to` another number for what `from` is. */
+export function replaceDescriptor(from: number, to: number): void {
+  checked('dup3', dup3(from, to, O_CLOEXEC))
+}

@@ -1,0 +1,96 @@
+import { FileOffset, GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap } from '../../index.js'
+import { Retired } from './garbage.js'
+import { ProtocolError, type MemoryRegion } from './message.js'
+
+/** As many as QEMU can ever want. */
+export const MAX_MEM_SLOTS = 509
+
+interface Slot extends MemoryRegion {
+  readonly region: GuestRegionMmap
+}
+
+/** The region has its own duplicate of `fd`. */
+function mapRegion(region: MemoryRegion, fd: number): Slot {
+  return {
+    ...region,
+    region: GuestRegionMmap.fromRange(region.guestAddress, region.size, new FileOffset(fd, region.mmapOffset)),
+  }
+}
+
+const isSame = (a: MemoryRegion, b: MemoryRegion): boolean =>
+  a.guestAddress === b.guestAddress && a.size === b.size && a.userAddress === b.userAddress
+
+/**
+ * The memory that the front-end has told of. Every change makes a new map and publishes it; requests in flight go on with
+ * the one that they started with.
+ */
+export class MemoryTable {
+  readonly memory = new GuestMemoryAtomic(new GuestMemoryMmap())
+  readonly #retired = new Retired()
+  #slots: Slot[] = []
+  #changes = 0
+
+  /** How often the map has been replaced. */
+  get changes(): number {
+    return this.#changes
+  }
+
+  get size(): number {
+    return this.#slots.length
+  }
+
+  /** SET_MEM_TABLE: other memory altogether. */
+  set(regions: readonly MemoryRegion[], fds: readonly number[]): void {
+    if (regions.length !== fds.length)
+      throw new ProtocolError(`${fds.length} descriptors for ${regions.length} regions`)
+    const slots = regions
+      .map((region, index) => mapRegion(region, fds[index] as number))
+      .toSorted((a, b) => (a.guestAddress < b.guestAddress ? -1 : 1))
+    const next =
+      slots.length === 0 ? new GuestMemoryMmap() : GuestMemoryMmap.fromRegions(slots.map(({ region }) => region))
+    this.#publish(() => next, slots, this.#slots.length)
+  }
+
+  /** ADD_MEM_REG */
+  add(region: MemoryRegion, fds: readonly number[]): void {
+    const [fd, ...more] = fds
+    if (fd === undefined || more.length > 0) throw new ProtocolError(`${fds.length} descriptors for a region`)
+    if (this.#slots.length >= MAX_MEM_SLOTS) throw new ProtocolError(`more than ${MAX_MEM_SLOTS} regions`)
+    const slot = mapRegion(region, fd)
+    this.#publish((map) => map.insertRegion(slot.region), [...this.#slots, slot], 0)
+  }
+
+  /** REM_MEM_REG */
+  remove(region: MemoryRegion): void {
+    if (!this.#slots.some((slot) => isSame(slot, region))) {
+      throw new ProtocolError(`no region at 0x${region.guestAddress.toString(16)} to remove`)
+    }
+    const slots = this.#slots.filter((slot) => !isSame(slot, region))
+    this.#publish((map) => map.removeRegion(region.guestAddress, region.size)[0], slots, 1)
+  }
+
+  /** The guest address of what the front-end has at one of its own. */
+  toGuest(userAddress: bigint): number {
+    for (const slot of this.#slots) {
+      const offset = userAddress - slot.userAddress
+      if (offset < 0n || offset >= slot.size) continue
+      const address = Number(slot.guestAddress + offset)
+      if (Number.isSafeInteger(address)) return address
+    }
+    throw new ProtocolError(`0x${userAddress.toString(16)} is in no memory region`)
+  }
+
+  /** Lets go of all memory, at once. */
+  clear(): void {
+    this.memory.update(() => new GuestMemoryMmap())
+    this.#slots = []
+    this.#retired.collect()
+  }
+
+  #publish(change: (map: GuestMemoryMmap) => GuestMemoryMmap, slots: Slot[], retired: number): void {
+    this.memory.update(change)
+    this.#slots = slots
+    this.#changes++
+    this.#retired.add(retired)
+  }
+}

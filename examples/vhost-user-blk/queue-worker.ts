@@ -1,0 +1,60 @@
+/** The thread that serves the virtqueues. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { GuestMemoryAtomic } from '../../index.js'
+import { BlkRequests, isExpected } from './blk-requests.js'
+import { Counters } from './counters.js'
+import { LineLimit } from './line-limit.js'
+import { ServedQueue } from './served-queue.js'
+import type { Command, FromWorker, QueueWorkerData } from './worker-commands.js'
+
+if (parentPort === null) throw new Error('this is the module of a worker thread')
+const port = parentPort
+const { memory: ticket, disk, counters } = workerData as QueueWorkerData
+const memory = GuestMemoryAtomic.fromShared(ticket)
+const queues = new Map<number, ServedQueue>()
+
+const post = (message: FromWorker): void => port.postMessage(message)
+const lines = new LineLimit((log) => post({ log }))
+
+function existing(index: number): ServedQueue {
+  const queue = queues.get(index)
+  if (queue === undefined) throw new Error(`queue ${index} is not served`)
+  return queue
+}
+
+async function obey(command: Command): Promise<number> {
+  switch (command.do) {
+    case 'start': {
+      const log = (line: string): void => lines.write(`queue ${command.queue}: ${line}`)
+      const requests = new BlkRequests(disk, new Counters(counters), log)
+      queues.set(command.queue, new ServedQueue(memory, requests, command.start, log))
+      return 0
+    }
+    case 'descriptor':
+      existing(command.queue).setDescriptor(command.what, command.fd)
+      return 0
+    case 'enable':
+      existing(command.queue).enable(command.enabled)
+      return 0
+    case 'stop': {
+      const queue = existing(command.queue)
+      queues.delete(command.queue)
+      return queue.stop()
+    }
+    case 'end':
+      await Promise.all([...queues.values()].map((queue) => queue.stop()))
+      lines.end()
+      port.close()
+      return 0
+  }
+}
+
+port.on('message', (command: Command) => {
+  obey(command).then(
+    (answer) => post({ answer }),
+    (error: unknown) => {
+      if (!isExpected(error)) throw error
+      post({ refused: error.message })
+    },
+  )
+})

@@ -1,0 +1,147 @@
+import { closeSync } from 'node:fs'
+import { Ordering, type GuestMemoryAtomic, type GuestMemoryLoadGuard } from '../../index.js'
+import { DeviceQueue, VirtqError, type DescriptorChain } from '../virtio/device-queue.js'
+import * as virtq from '../virtio/virtq.js'
+import { isExpected, type BlkRequests } from './blk-requests.js'
+import { EventSource, signal } from './event-fd.js'
+
+export interface QueueStart {
+  readonly layout: virtq.VirtqLayout
+  readonly nextAvail: number
+  readonly indirect: boolean
+  readonly eventIdx: boolean
+  readonly enabled: boolean
+}
+
+/** What the queue tells with descriptors; null where the front-end gave none. */
+export type QueueDescriptor = 'kick' | 'call' | 'err'
+
+/**
+ * A virtqueue that is being served: it wakes up when the driver kicks, starts all requests that are there, and gives each
+ * back when its disk I/O is done. Each request has a guard of its own on the memory as it was when the request was taken.
+ */
+export class ServedQueue {
+  readonly #memory: GuestMemoryAtomic
+  readonly #requests: BlkRequests
+  readonly #queue: DeviceQueue
+  readonly #size: number
+  readonly #log: (line: string) => void
+  #kick: EventSource | null = null
+  #call: number | null = null
+  #err: number | null = null
+  #enabled: boolean
+  #broken = false
+  #inFlight = 0
+  #stopped: (() => void) | null = null
+
+  constructor(memory: GuestMemoryAtomic, requests: BlkRequests, start: QueueStart, log: (line: string) => void) {
+    this.#memory = memory
+    this.#requests = requests
+    this.#size = start.layout.size
+    this.#log = log
+    this.#enabled = start.enabled
+    using guard = memory.memory()
+    const usedIdx = guard.load('u16', start.layout.used + virtq.VIRTQ_USED_IDX, Ordering.Relaxed)
+    this.#queue = new DeviceQueue(start.layout, { ...start, usedIdx })
+  }
+
+  /** Takes the descriptor over. */
+  setDescriptor(what: QueueDescriptor, fd: number | null): void {
+    switch (what) {
+      case 'kick':
+        this.#kick?.close()
+        this.#kick = fd === null ? null : new EventSource(fd, () => this.#serve())
+        break
+      case 'call':
+        if (this.#call !== null) closeSync(this.#call)
+        this.#call = fd
+        // The driver may be waiting for what was told through the old one.
+        if (fd !== null) signal(fd)
+        break
+      case 'err':
+        if (this.#err !== null) closeSync(this.#err)
+        this.#err = fd
+        break
+    }
+  }
+
+  enable(enabled: boolean): void {
+    this.#enabled = enabled
+    // There was no one to hear a kick before.
+    this.#serve()
+  }
+
+  /** Serves what is in flight, and nothing more. Returns the available index to go on with. */
+  async stop(): Promise<number> {
+    this.#enabled = false
+    this.setDescriptor('kick', null)
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#stopped = resolve))
+    this.setDescriptor('call', null)
+    this.setDescriptor('err', null)
+    return this.#queue.nextAvail
+  }
+
+  #serve(): void {
+    // A driver that is as fast as the device must not keep the event loop from the disk.
+    for (let turn = 0; turn < this.#size; turn++) {
+      if (!this.#enabled || this.#broken) return
+      const guard = this.#memory.memory()
+      let chain: DescriptorChain | null = null
+      try {
+        chain = this.#next(guard)
+      } catch (error) {
+        this.#break(error)
+      }
+      if (chain === null) {
+        guard.dispose()
+        return
+      }
+      this.#start(guard, chain)
+    }
+    setImmediate(() => this.#serve())
+  }
+
+  #next(guard: GuestMemoryLoadGuard): DescriptorChain | null {
+    this.#queue.disableNotifications(guard)
+    for (;;) {
+      const chain = this.#queue.pop(guard)
+      if (chain === null) {
+        if (!this.#queue.enableNotifications(guard)) return null
+        continue
+      }
+      if (this.#inFlight >= this.#size) throw new VirtqError(`more than ${this.#size} requests in flight`)
+      return chain
+    }
+  }
+
+  /** The guard is the request's from here on. */
+  #start(guard: GuestMemoryLoadGuard, chain: DescriptorChain): void {
+    this.#inFlight++
+    try {
+      this.#requests.serve(guard, chain, (error, written) => this.#finish(guard, chain.head, error, written))
+    } catch (error) {
+      this.#finish(guard, chain.head, error, 0)
+    }
+  }
+
+  #finish(guard: GuestMemoryLoadGuard, head: number, error: unknown, written: number): void {
+    try {
+      if (error !== null) throw error
+      if (this.#queue.push(guard, head, written) && this.#call !== null) signal(this.#call)
+    } catch (error) {
+      this.#break(error)
+    } finally {
+      guard.dispose()
+      this.#inFlight--
+    }
+    if (this.#inFlight === 0) this.#stopped?.()
+  }
+
+  /** Nothing more is taken from the queue. The front-end may want to know. */
+  #break(error: unknown): void {
+    if (!isExpected(error)) throw error
+    this.#broken = true
+    this.#log(`stopped: ${error.message}`)
+    if (this.#err !== null) signal(this.#err)
+  }
+}

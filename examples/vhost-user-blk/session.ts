@@ -1,0 +1,316 @@
+import { closeSync } from 'node:fs'
+import * as blk from '../virtio/virtio-blk.js'
+import * as virtq from '../virtio/virtq.js'
+import type { Counters } from './counters.js'
+import type { Disk } from './disk.js'
+import { checkEventFd } from './event-fd.js'
+import { SystemError } from './libc.js'
+import { MAX_MEM_SLOTS, MemoryTable } from './memory-table.js'
+import * as message from './message.js'
+import { ProtocolError, Request } from './message.js'
+import type { QueueDescriptor } from './served-queue.js'
+import { closeAll, EndOfStream, type Connection } from './unix-socket.js'
+import { QueueWorker, RefusedError } from './worker-commands.js'
+
+export interface SessionOptions {
+  readonly disk: Disk
+  readonly queues: number
+  /** Whether memory can be added and removed a region at a time, or only told anew as a whole. */
+  readonly memSlots: boolean
+  readonly counters: Counters
+  readonly log: (line: string) => void
+}
+
+/** What the front-end has said of a queue, which counts when the queue starts. */
+interface Vring {
+  size: number
+  nextAvail: number
+  addresses: Omit<virtq.VirtqLayout, 'size'> | null
+  enabled: boolean
+  running: boolean
+  /** For a queue that does not run yet. */
+  readonly descriptors: Map<QueueDescriptor, number>
+}
+
+/** A driver puts header, data and status into three parts (5.2.6); what is left of 128 entries is for data. */
+const SEG_MAX = 126
+
+const bit = (number: number): bigint => 1n << BigInt(number)
+const hasBit = (features: bigint, number: number): boolean => (features & bit(number)) !== 0n
+
+/** Errors that a front-end can bring about at will; each is one message refused. */
+function isExpected(error: unknown): error is Error {
+  if (error instanceof ProtocolError || error instanceof RefusedError || error instanceof SystemError) return true
+  if (error instanceof TypeError || error instanceof RangeError) return true
+  return error instanceof Error && ['GuestMemoryError', 'MmapError', 'MmapRegionError'].includes(error.name)
+}
+
+/** All that is between one front-end and this back-end, from its connection to the end of it. */
+export class Session {
+  readonly #connection: Connection
+  readonly #options: SessionOptions
+  readonly #table = new MemoryTable()
+  readonly #worker: QueueWorker
+  readonly #vrings: readonly Vring[]
+  readonly #features: bigint
+  readonly #protocolFeatures: bigint
+  #ackedFeatures = 0n
+  #ackedProtocolFeatures = 0n
+
+  constructor(connection: Connection, options: SessionOptions) {
+    const { disk, queues, memSlots, counters, log } = options
+    this.#connection = connection
+    this.#options = options
+    this.#worker = new QueueWorker({ memory: this.#table.memory.share(), disk, counters: counters.buffer }, log, () =>
+      connection.close(),
+    )
+    this.#vrings = Array.from({ length: queues }, () => ({
+      size: 0,
+      nextAvail: 0,
+      addresses: null,
+      enabled: false,
+      running: false,
+      descriptors: new Map(),
+    }))
+    this.#features =
+      bit(virtq.VIRTIO_F_VERSION_1) |
+      bit(virtq.VIRTIO_F_INDIRECT_DESC) |
+      bit(virtq.VIRTIO_F_EVENT_IDX) |
+      bit(message.VHOST_USER_F_PROTOCOL_FEATURES) |
+      bit(blk.VIRTIO_BLK_F_SEG_MAX) |
+      bit(blk.VIRTIO_BLK_F_BLK_SIZE) |
+      bit(blk.VIRTIO_BLK_F_FLUSH) |
+      (queues > 1 ? bit(blk.VIRTIO_BLK_F_MQ) : 0n) |
+      (disk.readOnly ? bit(blk.VIRTIO_BLK_F_RO) : 0n)
+    this.#protocolFeatures =
+      bit(message.VHOST_USER_PROTOCOL_F_MQ) |
+      bit(message.VHOST_USER_PROTOCOL_F_REPLY_ACK) |
+      bit(message.VHOST_USER_PROTOCOL_F_CONFIG) |
+      (memSlots ? bit(message.VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) : 0n)
+  }
+
+  get mapChanges(): number {
+    return this.#table.changes
+  }
+
+  get regions(): number {
+    return this.#table.size
+  }
+
+  /** Serves until the front-end goes, or says what cannot be understood. Then nothing of it is left. */
+  async run(): Promise<void> {
+    try {
+      while (await this.#serveMessage());
+    } catch (error) {
+      if (!isExpected(error) && !(error instanceof EndOfStream)) throw error
+      this.#options.log(`${error.message}; closing the connection`)
+    } finally {
+      this.#connection.close()
+      try {
+        await this.#worker.end()
+      } finally {
+        for (const { descriptors } of this.#vrings) closeAll([...descriptors.values()])
+        this.#table.clear()
+      }
+    }
+  }
+
+  /** False at the end. What it throws leaves no way to know where the next message begins, or what it would mean. */
+  async #serveMessage(): Promise<boolean> {
+    const head = await this.#connection.receive(message.VHOST_USER_HEADER_SIZE)
+    if (head === null) return false
+    const { fds } = head
+    try {
+      const { request, needReply, size } = message.decodeHeader(head.bytes)
+      const body = await this.#connection.receive(size)
+      if (body === null) throw new EndOfStream(`the connection ended before a payload of ${size} bytes`)
+      fds.push(...body.fds)
+      await this.#answer(request, body.bytes, fds, needReply)
+    } finally {
+      // What was made of them has its own.
+      closeAll(fds)
+    }
+    return true
+  }
+
+  async #answer(request: number, payload: Buffer, fds: number[], needReply: boolean): Promise<void> {
+    let reply: Uint8Array | null = null
+    let failed = false
+    try {
+      reply = await this.#handle(request, payload, fds)
+    } catch (error) {
+      if (!isExpected(error)) throw error
+      const name = Request[request] ?? `request ${request}`
+      // The front-end waits for an answer that there is not; all others can do without.
+      if (request === Request.GET_VRING_BASE) throw new ProtocolError(`${name}: ${error.message}`, { cause: error })
+      this.#options.log(`${name} refused: ${error.message}`)
+      // The specification's answer to a configuration that cannot be had.
+      if (request === Request.GET_CONFIG) reply = new Uint8Array(0)
+      failed = true
+    }
+    const acknowledges = needReply && hasBit(this.#ackedProtocolFeatures, message.VHOST_USER_PROTOCOL_F_REPLY_ACK)
+    if (reply === null && acknowledges) reply = message.encodeU64(failed ? 1n : 0n)
+    if (reply !== null) this.#connection.send(message.encodeReply(request, reply))
+  }
+
+  /** Returns the payload of the reply, for requests that have one of their own. May take descriptors out of `fds`. */
+  async #handle(request: number, payload: Buffer, fds: number[]): Promise<Uint8Array | null> {
+    switch (request) {
+      case Request.GET_FEATURES:
+        return message.encodeU64(this.#features)
+      case Request.SET_FEATURES:
+        this.#ackedFeatures = subset(message.decodeU64(payload), this.#features)
+        return null
+      case Request.GET_PROTOCOL_FEATURES:
+        return message.encodeU64(this.#protocolFeatures)
+      case Request.SET_PROTOCOL_FEATURES:
+        this.#ackedProtocolFeatures = subset(message.decodeU64(payload), this.#protocolFeatures)
+        return null
+      case Request.SET_OWNER:
+        return null
+      case Request.GET_QUEUE_NUM:
+        return message.encodeU64(BigInt(this.#vrings.length))
+      case Request.GET_MAX_MEM_SLOTS:
+        return message.encodeU64(BigInt(MAX_MEM_SLOTS))
+      case Request.GET_CONFIG:
+        return message.encodeConfig(message.decodeConfig(payload), this.#config())
+      case Request.SET_MEM_TABLE:
+        this.#table.set(message.decodeMemoryTable(payload), fds)
+        return null
+      case Request.ADD_MEM_REG:
+        this.#table.add(message.decodeMemoryRegion(payload), fds)
+        return null
+      case Request.REM_MEM_REG:
+        this.#table.remove(message.decodeMemoryRegion(payload))
+        return null
+      case Request.SET_VRING_NUM: {
+        const { index, num } = message.decodeVringState(payload)
+        if (num === 0 || num > virtq.VIRTQ_MAX_SIZE || (num & (num - 1)) !== 0) {
+          throw new ProtocolError(`${num} entries`)
+        }
+        this.#idleVring(index).size = num
+        return null
+      }
+      case Request.SET_VRING_BASE: {
+        const { index, num } = message.decodeVringState(payload)
+        if (num > 0xffff) throw new ProtocolError(`an available index of ${num}`)
+        this.#idleVring(index).nextAvail = num
+        return null
+      }
+      case Request.SET_VRING_ADDR: {
+        const { index, flags, desc, avail, used } = message.decodeVringAddress(payload)
+        if (flags !== 0) throw new ProtocolError('a log of dirty memory, which is not offered')
+        if (desc % 16n !== 0n || avail % 2n !== 0n || used % 4n !== 0n) throw new ProtocolError('unaligned rings')
+        this.#idleVring(index).addresses = {
+          desc: this.#table.toGuest(desc),
+          avail: this.#table.toGuest(avail),
+          used: this.#table.toGuest(used),
+        }
+        return null
+      }
+      case Request.SET_VRING_KICK:
+        await this.#setDescriptor('kick', payload, fds)
+        return null
+      case Request.SET_VRING_CALL:
+        await this.#setDescriptor('call', payload, fds)
+        return null
+      case Request.SET_VRING_ERR:
+        await this.#setDescriptor('err', payload, fds)
+        return null
+      case Request.SET_VRING_ENABLE: {
+        const { index, num } = message.decodeVringState(payload)
+        const vring = this.#vring(index)
+        vring.enabled = num !== 0
+        if (vring.running) await this.#worker.send({ do: 'enable', queue: index, enabled: vring.enabled })
+        return null
+      }
+      case Request.GET_VRING_BASE: {
+        const { index } = message.decodeVringState(payload)
+        const num = await this.#stop(index)
+        return message.encodeVringState({ index, num })
+      }
+      default:
+        throw new ProtocolError('not known here')
+    }
+  }
+
+  #config(): Uint8Array {
+    const config = Buffer.alloc(blk.VIRTIO_BLK_CONFIG_SIZE)
+    config.writeBigUInt64LE(BigInt(this.#options.disk.sectors), blk.VIRTIO_BLK_CONFIG_CAPACITY)
+    config.writeUInt32LE(SEG_MAX, blk.VIRTIO_BLK_CONFIG_SEG_MAX)
+    config.writeUInt32LE(blk.SECTOR_SIZE, blk.VIRTIO_BLK_CONFIG_BLK_SIZE)
+    config.writeUInt16LE(this.#vrings.length, blk.VIRTIO_BLK_CONFIG_NUM_QUEUES)
+    return config
+  }
+
+  #vring(index: number): Vring {
+    const vring = this.#vrings[index]
+    if (vring === undefined) throw new ProtocolError(`queue ${index} of ${this.#vrings.length}`)
+    return vring
+  }
+
+  #idleVring(index: number): Vring {
+    const vring = this.#vring(index)
+    if (vring.running) throw new ProtocolError(`queue ${index} is running`)
+    return vring
+  }
+
+  async #setDescriptor(what: QueueDescriptor, payload: Buffer, fds: number[]): Promise<void> {
+    const { index, hasFd } = message.decodeVringFd(payload)
+    const vring = this.#vring(index)
+    if (fds.length !== (hasFd ? 1 : 0)) throw new ProtocolError(`${fds.length} descriptors for queue ${index}`)
+    if (what === 'kick' && !hasFd) throw new ProtocolError(`queue ${index} without a kick, which is not offered`)
+    const [fd] = fds
+    if (fd !== undefined) checkEventFd(fd)
+    if (what === 'kick' && !vring.running) await this.#start(index, vring)
+    fds.length = 0
+    if (vring.running) {
+      await this.#worker.send({ do: 'descriptor', queue: index, what, fd: fd ?? null })
+      return
+    }
+    const former = vring.descriptors.get(what)
+    if (former !== undefined) closeSync(former)
+    if (fd === undefined) vring.descriptors.delete(what)
+    else vring.descriptors.set(what, fd)
+  }
+
+  /** A queue runs from its kick on. */
+  async #start(index: number, vring: Vring): Promise<void> {
+    const { size, nextAvail, addresses, descriptors } = vring
+    if (addresses === null || size === 0) throw new ProtocolError(`queue ${index} is to start, but where is it?`)
+    // Without protocol features there is no message that could enable it.
+    const enabled = vring.enabled || !hasBit(this.#ackedFeatures, message.VHOST_USER_F_PROTOCOL_FEATURES)
+    await this.#worker.send({
+      do: 'start',
+      queue: index,
+      start: {
+        layout: { size, ...addresses },
+        nextAvail,
+        enabled,
+        indirect: hasBit(this.#ackedFeatures, virtq.VIRTIO_F_INDIRECT_DESC),
+        eventIdx: hasBit(this.#ackedFeatures, virtq.VIRTIO_F_EVENT_IDX),
+      },
+    })
+    vring.running = true
+    for (const [what, fd] of descriptors) await this.#worker.send({ do: 'descriptor', queue: index, what, fd })
+    descriptors.clear()
+    this.#options.log(`queue ${index} started with ${size} entries`)
+  }
+
+  async #stop(index: number): Promise<number> {
+    const vring = this.#vring(index)
+    if (!vring.running) return vring.nextAvail
+    vring.running = false
+    vring.addresses = null
+    vring.nextAvail = await this.#worker.send({ do: 'stop', queue: index })
+    this.#options.log(`queue ${index} stopped`)
+    return vring.nextAvail
+  }
+}
+
+/** What was chosen, if all of it was offered. */
+function subset(chosen: bigint, offered: bigint): bigint {
+  const others = chosen & ~offered
+  if (others !== 0n) throw new ProtocolError(`features 0x${others.toString(16)}, which were not offered`)
+  return chosen
+}

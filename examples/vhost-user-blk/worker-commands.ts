@@ -1,0 +1,78 @@
+import { Worker } from 'node:worker_threads'
+import type { SharedMemory } from '../../index.js'
+import type { Disk } from './disk.js'
+import type { QueueDescriptor, QueueStart } from './served-queue.js'
+
+export interface QueueWorkerData {
+  readonly memory: SharedMemory
+  readonly disk: Disk
+  readonly counters: SharedArrayBuffer
+}
+
+export type Command =
+  | { readonly do: 'start'; readonly queue: number; readonly start: QueueStart }
+  | { readonly do: 'descriptor'; readonly queue: number; readonly what: QueueDescriptor; readonly fd: number | null }
+  | { readonly do: 'enable'; readonly queue: number; readonly enabled: boolean }
+  /** Answered with the available index. */
+  | { readonly do: 'stop'; readonly queue: number }
+  | { readonly do: 'end' }
+
+/** Answers come in the order of the commands. */
+export type FromWorker = { readonly answer: number } | { readonly refused: string } | { readonly log: string }
+
+/** tsx does not reach into worker threads by itself, so this one asks for it. */
+const MODULE = new URL('./queue-worker.ts', import.meta.url).href
+const BOOTSTRAP = `import('tsx/esm/api').then(({ register }) => { register(); return import('${MODULE}') })`
+
+/** The worker said no. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError'
+}
+
+/** The thread that serves the queues, as seen from the one that talks with the front-end. */
+export class QueueWorker {
+  readonly #worker: Worker
+  readonly #ended: Promise<void>
+  readonly #waiting: { resolve: (value: number) => void; reject: (error: Error) => void }[] = []
+  #failure: Error | null = null
+  #ending = false
+
+  /** `failed` is called when the thread ends before it was told to. */
+  constructor(workerData: QueueWorkerData, log: (line: string) => void, failed: () => void) {
+    // Descriptors come from the other thread.
+    this.#worker = new Worker(BOOTSTRAP, { eval: true, workerData, trackUnmanagedFds: false })
+    this.#worker.on('message', (message: FromWorker) => {
+      if ('log' in message) return log(message.log)
+      const waiting = this.#waiting.shift()
+      if ('answer' in message) waiting?.resolve(message.answer)
+      else waiting?.reject(new RefusedError(message.refused))
+    })
+    this.#worker.on('error', (error) => (this.#failure = error instanceof Error ? error : new Error(String(error))))
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        this.#failure ??= new Error('the thread of the queues has ended')
+        for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
+        if (!this.#ending) failed()
+        resolve()
+      })
+    })
+  }
+
+  /** Rejects with a `RefusedError`, or with whatever ended the thread. */
+  send(command: Command): Promise<number> {
+    if (this.#failure !== null) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#worker.postMessage(command)
+    })
+  }
+
+  /** Serves what is in flight; after this the thread holds no memory and no descriptors. Rejects with what ended it before. */
+  async end(): Promise<void> {
+    const failure = this.#failure
+    this.#ending = true
+    if (failure === null) this.#worker.postMessage({ do: 'end' } satisfies Command)
+    await this.#ended
+    if (failure !== null) throw failure
+  }
+}

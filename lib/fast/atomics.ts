@@ -1,0 +1,91 @@
+/**
+ * `load` and `store` by `Atomics`, which are sequentially consistent: at least as strong as whatever was asked. Only where
+ * the window begins on a page, so that what is aligned in it is aligned on the host.
+ */
+import type * as VmMemory from '../../index'
+import { NO_ACCESS, type Window } from './access'
+import { Anchor } from './anchor'
+import type { Kind, Methods } from './kind'
+
+type AtomicMethods = Pick<Methods, 'load' | 'store'>
+
+// As they are now: somebody may replace them.
+const { load: atomicLoad, store: atomicStore } = Atomics
+const { asUintN } = BigInt
+
+/** Orderings by number, as the native enum has them. */
+const RELAXED = 0
+const RELEASE = 1
+const ACQUIRE = 2
+const SEQ_CST = 4
+
+export function atomicMethods({ native, enter }: Kind): AtomicMethods {
+  function load(this: object, type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering): number | bigint {
+    if (order === ACQUIRE || order === RELAXED || order === SEQ_CST) {
+      const access = Anchor.access(this) ?? NO_ACCESS
+      let offset
+      switch (type) {
+        case 'u16':
+          offset = access.locate(addr, 2)
+          if (offset >= 0 && (offset & 1) === 0) return atomicLoad(access.window.u16, offset >> 1)
+          break
+        case 'u8':
+          offset = access.locate(addr, 1)
+          if (offset >= 0) return atomicLoad(access.window.bytes as Uint8Array, offset)
+          break
+        case 'u32':
+          offset = access.locate(addr, 4)
+          if (offset >= 0 && (offset & 3) === 0) return atomicLoad(access.window.u32, offset >> 2)
+          break
+        case 'u64':
+        case 'usize':
+          offset = access.locate(addr, 8)
+          if (offset >= 0 && (offset & 7) === 0) return atomicLoad(access.window.u64, offset >> 3)
+          break
+      }
+    }
+    return native.load.call(enter(this), type as never, addr, order)
+  }
+
+  function markDirty(window: Window, offset: number, length: number): void {
+    if (window.mark !== null) window.mark(window.pieceOffset + offset, length)
+  }
+
+  function store(
+    this: object,
+    type: VmMemory.AtomicType,
+    value: number | bigint,
+    addr: unknown,
+    order: VmMemory.Ordering,
+  ): void {
+    if (order === RELEASE || order === RELAXED || order === SEQ_CST) {
+      const access = Anchor.access(this) ?? NO_ACCESS
+      let offset
+      switch (type) {
+        case 'u16':
+          offset = typeof value === 'number' && (value & 0xffff) === value ? access.locate(addr, 2) : -1
+          if (offset < 0 || (offset & 1) !== 0) break
+          atomicStore(access.window.u16, offset >> 1, value as number)
+          return markDirty(access.window, offset, 2)
+        case 'u8':
+          offset = typeof value === 'number' && (value & 0xff) === value ? access.locate(addr, 1) : -1
+          if (offset < 0) break
+          atomicStore(access.window.bytes as Uint8Array, offset, value as number)
+          return markDirty(access.window, offset, 1)
+        case 'u32':
+          offset = typeof value === 'number' && value >>> 0 === value ? access.locate(addr, 4) : -1
+          if (offset < 0 || (offset & 3) !== 0) break
+          atomicStore(access.window.u32, offset >> 2, value as number)
+          return markDirty(access.window, offset, 4)
+        case 'u64':
+        case 'usize':
+          offset = typeof value === 'bigint' && asUintN(64, value) === value ? access.locate(addr, 8) : -1
+          if (offset < 0 || (offset & 7) !== 0) break
+          atomicStore(access.window.u64, offset >> 3, value as bigint)
+          return markDirty(access.window, offset, 8)
+      }
+    }
+    native.store.call(enter(this), type, value, addr, order)
+  }
+  return { load: load as AtomicMethods['load'], store }
+}

@@ -1,0 +1,67 @@
+/** Copies of bytes within one window, up to the length at which the native methods win. */
+import type * as VmMemory from '../../index'
+import { NO_ACCESS } from './access'
+import { Anchor } from './anchor'
+import type { Kind, Methods } from './kind'
+
+type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice'>
+
+const MAX_LENGTH = 64 * 1024
+
+const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype)
+
+/** A getter of all typed arrays, which no object can pretend to have. */
+function getter(name: string | symbol): (this: unknown) => unknown {
+  return Object.getOwnPropertyDescriptor(typedArray, name)?.get ?? (() => undefined)
+}
+
+const tagOf = getter(Symbol.toStringTag)
+const lengthOf = getter('length')
+const { set, subarray } = Uint8Array.prototype
+
+/** The length of a `Uint8Array` that is worth a copy here, else -1. */
+function copyLength(buf: unknown): number {
+  if (tagOf.call(buf) !== 'Uint8Array') return -1
+  const length = lengthOf.call(buf) as number
+  return length > 0 && length <= MAX_LENGTH ? length : -1
+}
+
+export function copyMethods({ native, enter }: Kind): Copies {
+  /** Copies from memory, if it is certain that all of it can be copied; whether it was. */
+  function tryRead(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
+    if (length < 0) return false
+    const access = Anchor.access(object) ?? NO_ACCESS
+    const offset = access.locate(addr, length)
+    if (offset < 0) return false
+    set.call(buf as Uint8Array, subarray.call(access.window.bytes as Uint8Array, offset, offset + length))
+    return true
+  }
+
+  function tryWrite(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
+    if (length < 0) return false
+    const access = Anchor.access(object) ?? NO_ACCESS
+    const offset = access.locate(addr, length)
+    if (offset < 0) return false
+    const { window } = access
+    set.call(window.bytes as Uint8Array, buf as Uint8Array, offset)
+    if (window.mark !== null) window.mark(window.pieceOffset + offset, length)
+    return true
+  }
+
+  return {
+    read(this: object, buf: VmMemory.Bytes, addr: unknown): number {
+      const length = copyLength(buf)
+      return tryRead(this, buf, length, addr) ? length : native.read.call(enter(this), buf, addr)
+    },
+    write(this: object, buf: VmMemory.Bytes, addr: unknown): number {
+      const length = copyLength(buf)
+      return tryWrite(this, buf, length, addr) ? length : native.write.call(enter(this), buf, addr)
+    },
+    readSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
+      if (!tryRead(this, buf, copyLength(buf), addr)) native.readSlice.call(enter(this), buf, addr)
+    },
+    writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
+      if (!tryWrite(this, buf, copyLength(buf), addr)) native.writeSlice.call(enter(this), buf, addr)
+    },
+  }
+}
