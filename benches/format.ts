@@ -3,7 +3,8 @@
 /** Three digits that count. */
 export function digits(value: number): string {
   if (value >= 100) return String(Math.round(value))
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2)
+  if (value >= 10) return value.toFixed(1)
+  return value >= 0.1 || value === 0 ? value.toFixed(2) : value.toPrecision(2)
 }
 
 export function duration(nanoseconds: number): string {

@@ -45,10 +45,12 @@ export const COPY_MASK = COPY_PLACES - 1
 
 /** Within the first region, or around the border between the two. */
 export function copyAddresses(size: number, where: 'one' | 'two'): Float64Array {
+  // So that they meet the pages of the other side at many offsets: some of those are slow.
+  const step = size < 4096 ? 1 : size / 64 + 64
   return Float64Array.from({ length: COPY_PLACES }, (_, index) =>
     where === 'one'
       ? (index * 0x1_0000 + index * 192) % (COPY_REGION_SIZE - size)
-      : COPY_REGION_SIZE - size / 2 + (index % 16) - 8,
+      : COPY_REGION_SIZE - size / 2 + ((index % 16) - 8) * step,
   )
 }
 

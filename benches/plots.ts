@@ -17,7 +17,12 @@ const echarts = createRequire(import.meta.url)('echarts') as {
 
 function render(width: number, height: number, option: object): string {
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height })
-  chart.setOption({ animation: false, backgroundColor: '#ffffff', textStyle: { fontFamily: 'sans-serif' }, ...option })
+  chart.setOption({
+    animation: false,
+    backgroundColor: '#ffffff',
+    textStyle: { fontFamily: 'Arial, Helvetica, sans-serif' },
+    ...option,
+  })
   const svg = chart.renderToSVGString()
   chart.dispose()
   return `${svg}\n`
@@ -62,7 +67,8 @@ function legend(contenders: readonly Contender[], top: number): object {
     top,
     left: 'center',
     width: '92%',
-    itemGap: 18,
+    itemGap: 34,
+    itemWidth: 18,
     textStyle: { color: TEXT, fontSize: 13 },
     data: contenders.map(({ title }) => title),
   }
@@ -133,7 +139,7 @@ export function plotResults(results: Results): string | null {
   return render(1000, 150 + works.length * ROW, {
     title: title('Time for one operation', 'logarithmic; further left is faster; bars from quartile to quartile'),
     legend: legend(present, 62),
-    grid: { left: 190, right: 40, top: 118, bottom: 40 },
+    grid: { left: 250, right: 40, top: 118, bottom: 40 },
     xAxis: LOG_AXIS,
     yAxis: {
       type: 'category',

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { CONTENDERS, type ContenderId, contender, GROUPS, type Work } from './catalogue.js'
 import { digits } from './format.js'
-import { median, quantile, type Results, type Samples } from './measure.js'
+import { median, type Results, type Samples } from './measure.js'
 
 /** At each of `works`, how many times as long as `against` the contender `of` may take. */
 export interface Floor {
@@ -77,24 +77,23 @@ export function pair({ floor }: Outcome): string {
   return `${contender(floor.of).title} / ${contender(floor.against).title}`
 }
 
+/** A line for each floor: the geometric mean of its works' ratios, and the worst of them. */
 export function outcomeTable(outcomes: readonly Outcome[]): string[] {
-  const lines = outcomes.map((outcome) => {
-    const { floor, work, ratios } = outcome
-    const ratio = median(ratios)
+  const lines = [...new Set(outcomes.map(({ floor }) => floor))].map((floor) => {
+    const own = outcomes.filter((each) => each.floor === floor).map((each) => ({ each, ratio: median(each.ratios) }))
+    const mean = Math.exp(own.reduce((sum, { ratio }) => sum + Math.log(ratio), 0) / own.length)
+    const worst = own.reduce((a, b) => (a.ratio > b.ratio ? a : b))
     const goal = floor.goal ?? floor.atMost
+    const reached = own.filter(({ ratio }) => ratio <= goal).length
     const cells = [
       floor.name,
-      work.title,
-      pair(outcome),
-      `${digits(ratio)} (${digits(quantile(ratios, 0.25))}–${digits(quantile(ratios, 0.75))})`,
+      pair(worst.each),
       String(goal),
-      ratio <= goal ? 'yes' : 'no',
+      digits(mean),
+      `${digits(worst.ratio)} (${worst.each.work.title})`,
+      `${reached} of ${own.length}`,
     ]
     return `| ${cells.join(' | ')} |`
   })
-  return [
-    '| goal | work | | ratio (quartiles) | at most | reached |',
-    '| --- | --- | --- | --: | --: | --- |',
-    ...lines,
-  ]
+  return ['| goal | of | at most | mean | worst | reached |', '| --- | --- | --: | --: | --: | --: |', ...lines]
 }

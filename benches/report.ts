@@ -53,7 +53,14 @@ export function makeReport(results: Results, settings: Settings, outcomes: reado
     '',
     ...GROUPS.flatMap((group) => groupTable(group, results)),
     ...(outcomes.length > 0
-      ? ['## Ratios to reach', '', 'Medians of the ratios within each round.', '', ...outcomeTable(outcomes), '']
+      ? [
+          '## Ratios to reach',
+          '',
+          'From the medians of the ratios within each round: their geometric mean, and the worst.',
+          '',
+          ...outcomeTable(outcomes),
+          '',
+        ]
       : []),
   ].join('\n')
 }

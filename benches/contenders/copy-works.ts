@@ -1,6 +1,6 @@
 /** Copies in a region and across two, in whatever gives this access. */
 import { COPY_SIZES } from '../catalogue.js'
-import { COPY_MASK, copyAddresses } from '../layout.js'
+import { COPY_MASK, COPY_REGION_SIZE, copyAddresses } from '../layout.js'
 import { loop } from '../loop.js'
 import type { Works } from './works.js'
 
@@ -10,6 +10,11 @@ export interface CopyAccess {
 }
 
 export function provideCopies(works: Works, memory: CopyAccess): void {
+  // What was only read is one page of zeros, which is always in the cache.
+  const all = new Uint8Array(2 * COPY_REGION_SIZE).fill(1)
+  memory.write(all, 0)
+  memory.read(all.fill(0), 0)
+  if (all.some((byte) => byte !== 1)) throw new Error('what was written is not there')
   for (const size of COPY_SIZES) {
     for (const where of ['one', 'two'] as const) {
       const at = copyAddresses(size, where)

@@ -15,12 +15,19 @@ export interface ScalarAccess {
   writeU64(value: bigint, address: number): void
 }
 
+/** Gives each place memory of its own: what was only read is one page of zeros, which is always in the cache. */
+export function touch(memory: ScalarAccess, addresses: Float64Array): void {
+  for (const address of addresses) memory.writeU8(1, address)
+  for (const address of addresses) if (memory.readU8(address) !== 1) throw new Error('what was written is not there')
+}
+
 export type MakeMemory<Memory extends ScalarAccess = ScalarAccess> = (regions: number) => Memory
 
 export function provideScalars(works: Works, make: MakeMemory): void {
   for (const count of [1, 2, 8, 256]) {
     const memory = make(count)
     const at = randomAddresses(count)
+    touch(memory, at)
     const big = 0x1111_2222_3333_4444n
     works.set(`scalar/read/u8/${count}`, () => loop((i) => memory.readU8(at[i & ADDRESS_MASK]!)))
     works.set(`scalar/read/u16/${count}`, () => loop((i) => memory.readU16(at[i & ADDRESS_MASK]!)))
@@ -36,6 +43,7 @@ export function provideScalars(works: Works, make: MakeMemory): void {
 /** The work of the plots of scaling. */
 export function readWords(memory: ScalarAccess, regions: number): Loop {
   const at = randomAddresses(regions)
+  touch(memory, at)
   return loop((i) => memory.readU32(at[i & ADDRESS_MASK]!))
 }
 

@@ -13,7 +13,7 @@ import {
 import { loop } from '../loop.js'
 import { provideCopies } from './copy-works.js'
 import { RegionTable } from './region-table.js'
-import { provideRegions, provideScalars } from './scalar-works.js'
+import { provideRegions, provideScalars, touch } from './scalar-works.js'
 import type { Works } from './works.js'
 
 export type Allocate = (size: number) => ArrayBuffer | SharedArrayBuffer
@@ -24,6 +24,7 @@ function makeTable(count: number, allocate: Allocate): RegionTable {
 
 function provideBigAddresses(works: Works, allocate: Allocate): void {
   const table = makeTable(8, allocate)
+  touch(table, randomAddresses(8))
   const big = BigUint64Array.from(randomAddresses(8), BigInt)
   works.set('scalar/read/u32/8/bigint', () => loop((i) => table.readU32(Number(big[i & ADDRESS_MASK]!))))
   works.set('scalar/write/u32/8/bigint', () => loop((i) => table.writeU32(i, Number(big[i & ADDRESS_MASK]!))))

@@ -21,7 +21,7 @@ import {
 import { loop, loopOver, type Loop } from '../loop.js'
 import { runThreads } from '../threads.js'
 import { provideCopies } from './copy-works.js'
-import { provideRegions, provideScalars, readWords } from './scalar-works.js'
+import { provideRegions, provideScalars, readWords, touch } from './scalar-works.js'
 import { provideUpstream } from './upstream.js'
 import type { Works } from './works.js'
 
@@ -34,11 +34,13 @@ function makeMemory(count: number, bitmap = false): GuestMemoryMmap {
 
 function provideOtherScalars(works: Works): void {
   const memory = makeMemory(8)
+  touch(memory, randomAddresses(8))
   const big = BigUint64Array.from(randomAddresses(8), BigInt)
   works.set('scalar/read/u32/8/bigint', () => loop((i) => memory.readU32(big[i & ADDRESS_MASK]!)))
   works.set('scalar/write/u32/8/bigint', () => loop((i) => memory.writeU32(i, big[i & ADDRESS_MASK]!)))
   const tracked = makeMemory(8, true)
   const at = randomAddresses(8)
+  touch(tracked, at)
   works.set('scalar/write/u32/8/tracked', () => loop((i) => tracked.writeU32(i, at[i & ADDRESS_MASK]!)))
 }
 
@@ -59,6 +61,7 @@ function provideRing(works: Works): void {
 
 function guardCycle(atomic: GuestMemoryAtomic): Loop {
   const at = randomAddresses(8)
+  touch(atomic.memory(), at)
   return loop((i) => {
     const guard = atomic.memory()
     const value = guard.readU32(at[i & ADDRESS_MASK]!)
@@ -72,6 +75,7 @@ function provideGuards(works: Works): void {
   works.set('guard/cycle', () => guardCycle(atomic))
   const at = randomAddresses(8)
   const guard = atomic.memory()
+  touch(guard, at)
   works.set('guard/held', () => loop((i) => guard.readU32(at[i & ADDRESS_MASK]!)))
 }
 

@@ -208,6 +208,8 @@ export function receive(fd: number, bytes: Uint8Array): Received | null {
   if (count === -1) {
     const errno = koffi.errno()
     if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return null
+    // It went without reading all that was sent to it.
+    if (errno === constants.errno.ECONNRESET) return { count: 0, fds: [] }
     throw new SystemError('recvmsg', errno)
   }
   const fds = descriptorsIn(control, Number(view.getBigUint64(MSG_CONTROLLEN, true)))

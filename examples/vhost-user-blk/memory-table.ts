@@ -9,13 +9,8 @@ interface Slot extends MemoryRegion {
   readonly region: GuestRegionMmap
 }
 
-/** The region has its own duplicate of `fd`. */
-function mapRegion(region: MemoryRegion, fd: number): Slot {
-  return {
-    ...region,
-    region: GuestRegionMmap.fromRange(region.guestAddress, region.size, new FileOffset(fd, region.mmapOffset)),
-  }
-}
+const mapOf = (slots: readonly Slot[]): GuestMemoryMmap =>
+  slots.length === 0 ? new GuestMemoryMmap() : GuestMemoryMmap.fromRegions(slots.map(({ region }) => region))
 
 const isSame = (a: MemoryRegion, b: MemoryRegion): boolean =>
   a.guestAddress === b.guestAddress && a.size === b.size && a.userAddress === b.userAddress
@@ -44,11 +39,9 @@ export class MemoryTable {
     if (regions.length !== fds.length)
       throw new ProtocolError(`${fds.length} descriptors for ${regions.length} regions`)
     const slots = regions
-      .map((region, index) => mapRegion(region, fds[index] as number))
+      .map((region, index) => this.#map(region, fds[index] as number))
       .toSorted((a, b) => (a.guestAddress < b.guestAddress ? -1 : 1))
-    const next =
-      slots.length === 0 ? new GuestMemoryMmap() : GuestMemoryMmap.fromRegions(slots.map(({ region }) => region))
-    this.#publish(() => next, slots, this.#slots.length)
+    this.#publish(() => mapOf(slots), slots, this.#slots.length)
   }
 
   /** ADD_MEM_REG */
@@ -56,7 +49,7 @@ export class MemoryTable {
     const [fd, ...more] = fds
     if (fd === undefined || more.length > 0) throw new ProtocolError(`${fds.length} descriptors for a region`)
     if (this.#slots.length >= MAX_MEM_SLOTS) throw new ProtocolError(`more than ${MAX_MEM_SLOTS} regions`)
-    const slot = mapRegion(region, fd)
+    const slot = this.#map(region, fd)
     this.#publish((map) => map.insertRegion(slot.region), [...this.#slots, slot], 0)
   }
 
@@ -87,8 +80,25 @@ export class MemoryTable {
     this.#retired.collect()
   }
 
+  /** The region has its own duplicate of `fd`. */
+  #map(region: MemoryRegion, fd: number): Slot {
+    const { guestAddress, size, mmapOffset } = region
+    try {
+      return { ...region, region: GuestRegionMmap.fromRange(guestAddress, size, new FileOffset(fd, mmapOffset)) }
+    } catch (error) {
+      // The duplicate may have been made.
+      this.#retired.add()
+      throw error
+    }
+  }
+
   #publish(change: (map: GuestMemoryMmap) => GuestMemoryMmap, slots: Slot[], retired: number): void {
-    this.memory.update(change)
+    try {
+      this.memory.update(change)
+    } catch (error) {
+      this.#retired.add(slots.length)
+      throw error
+    }
     this.#slots = slots
     this.#changes++
     this.#retired.add(retired)

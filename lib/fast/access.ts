@@ -67,6 +67,8 @@ const NOWHERE = new Window(0, -1, 0, 0, false, false)
 export class Access {
   /** Where the last access was; the next one is often there too. */
   window = NOWHERE
+  /** Where the one before was, elsewhere: some go to and fro. */
+  private previous = NOWHERE
   private readonly starts: Float64Array
   private readonly windows: Window[] = []
   /** From this address on it is not known what there is. */
@@ -103,10 +105,15 @@ export class Access {
   }
 
   private search(address: number, size: number): number {
-    const window = this.find(address)
-    if (window === null || (window.view === null && (this.source === null || !window.open(this.source)))) return -1
+    const { window: last, previous } = this
+    let window: Window | null = previous
+    if (!(address >= previous.start && address - previous.start <= previous.size - size)) {
+      window = this.find(address)
+      if (window === null || (window.view === null && (this.source === null || !window.open(this.source)))) return -1
+    }
     const offset = address - window.start
     if (offset > window.size - size || (offset | 0) !== offset) return -1
+    this.previous = last
     this.window = window
     return offset
   }
@@ -126,13 +133,14 @@ export class Access {
     return window !== undefined && address - window.start < window.size ? window : null
   }
 
-  /** Whether an integer is the address of memory; undefined when that is not certain. */
-  contains(address: unknown): boolean | undefined {
+  /** The window that an integer is the address of; null when there is none, undefined when that is not certain. */
+  lookUp(address: unknown): Window | null | undefined {
     const number = typeof address === 'bigint' ? Number(address) : address
     if (typeof number !== 'number' || !(number >= 0 && number < this.limit) || Math.floor(number) !== number) {
       return undefined
     }
-    return this.find(number) !== null
+    const { window } = this
+    return number - window.start < window.size && number >= window.start ? window : this.find(number)
   }
 }
 

@@ -34,14 +34,12 @@ function install(prototype: object, methods: object): void {
   for (const [name, method] of Object.entries(methods)) defineMethod(prototype, name, method)
 }
 
-function installOn(prototype: Methods, enter: (object: object) => object, isPageAligned: boolean): Kind {
-  const kind = { native: { ...pick(prototype) }, enter }
-  install(prototype, fastMethods(kind, isPageAligned))
-  return kind
+function installOn(prototype: Methods, enter: (object: object) => object, isPageAligned: boolean): void {
+  install(prototype, fastMethods({ native: methodsOf(prototype), enter }, isPageAligned))
 }
 
 /** The methods of a class as they are now. */
-function pick(prototype: Methods): Methods {
+function methodsOf(prototype: Methods): Methods {
   return Object.fromEntries(
     Object.entries(Object.getOwnPropertyDescriptors(prototype)).map(([name, { value }]) => [name, value as unknown]),
   ) as unknown as Methods
@@ -59,8 +57,16 @@ export function installFastPaths(native: typeof VmMemory): void {
     return object
   }
   const guards = installGuards(native, mapLayout)
-  installOn(GuestMemoryMmap.prototype, entering(mapLayout), true)
-  installOn(GuestMemoryLoadGuard.prototype, guards.enter, true)
+  for (const [{ prototype }, enter] of [
+    [GuestMemoryMmap, entering(mapLayout)],
+    [GuestMemoryLoadGuard, guards.enter],
+  ] as const) {
+    const { lookupMethods } = instantiate<typeof import('./lookups')>('./lookups')
+    const { addressInRange, checkRange, findRegion, views } = prototype
+    const lookups = lookupMethods({ addressInRange, checkRange, findRegion, views }, enter)
+    installOn(prototype, enter, true)
+    install(prototype, lookups)
+  }
   installOn(GuestRegionMmap.prototype, entering(regionLayout), true)
   installOn(VolatileSlice.prototype, entering(sliceLayout), false)
 }

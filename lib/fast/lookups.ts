@@ -1,16 +1,58 @@
-/** Look-ups that the table of windows answers. */
+/** Look-ups that the table of windows answers. The region of a piece is asked for once. */
 import type * as VmMemory from '../../index'
-import { NO_ACCESS } from './access'
+import { type Access, NO_ACCESS } from './access'
 import { Anchor } from './anchor'
-import type { Kind } from './kind'
 
-type Lookups = Pick<VmMemory.GuestMemory, 'addressInRange'>
+export type Lookups = Pick<VmMemory.GuestMemory, 'addressInRange' | 'checkRange' | 'findRegion' | 'views'>
+type Region = VmMemory.GuestRegionMmap
 
-export function lookupMethods({ enter }: Kind, native: Lookups): Lookups {
+export function lookupMethods(native: Lookups, enter: (object: object) => object): Lookups {
+  /** The region of a piece, by the piece's number. */
+  const regions = new WeakMap<Access, Region[]>()
+
+  function regionOf(object: object, access: Access, piece: number, addr: VmMemory.U64): Region | null {
+    let known = regions.get(access)
+    if (known === undefined) regions.set(access, (known = []))
+    const region = known[piece]
+    if (region !== undefined) return region
+    const found = native.findRegion.call(enter(object), addr)
+    if (found !== null) known[piece] = found
+    return found
+  }
+
   return {
     addressInRange(this: object, addr: VmMemory.U64): boolean {
+      const window = (Anchor.access(this) ?? NO_ACCESS).lookUp(addr)
+      return window === undefined ? native.addressInRange.call(enter(this), addr) : window !== null
+    },
+    checkRange(this: object, base: VmMemory.U64, len: VmMemory.Usize): boolean {
+      const window = (Anchor.access(this) ?? NO_ACCESS).lookUp(base)
+      const isWithin =
+        window &&
+        typeof len === 'number' &&
+        len >= 0 &&
+        Number.isInteger(len) &&
+        Number(base) - window.start + len <= window.size
+      return isWithin ? true : native.checkRange.call(enter(this), base, len)
+    },
+    findRegion(this: object, addr: VmMemory.U64): Region | null {
       const access = Anchor.access(this) ?? NO_ACCESS
-      return access.contains(addr) ?? native.addressInRange.call(enter(this), addr)
+      const window = access.lookUp(addr)
+      if (window === undefined) return native.findRegion.call(enter(this), addr)
+      return window === null ? null : regionOf(this, access, window.piece, addr)
+    },
+    views(this: object, addr: VmMemory.U64, count: VmMemory.Usize): Uint8Array[] {
+      const access = Anchor.access(this) ?? NO_ACCESS
+      const offset = typeof count === 'number' && count > 0 ? access.locate(addr, count) : -1
+      const { window } = access
+      const region = offset < 0 ? null : regionOf(this, access, window.piece, addr)
+      if (region === null || !Number.isInteger(count)) return native.views.call(enter(this), addr, count)
+      try {
+        return [new Uint8Array(region.buffer, window.pieceOffset + offset, count as number)]
+      } catch {
+        // A region that is too long for one buffer; of a part there can be a view.
+        return native.views.call(enter(this), addr, count)
+      }
     },
   }
 }

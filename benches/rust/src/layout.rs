@@ -46,12 +46,14 @@ pub const COPY_MASK: usize = COPY_PLACES as usize - 1;
 /// Within the first region, or around the border between the two.
 pub fn copy_addresses(size: usize, in_one: bool) -> Vec<u64> {
     let (region, size) = (COPY_REGION_SIZE as u64, size as u64);
+    // So that they meet the pages of the other side at many offsets: some of those are slow.
+    let step = if size < 4096 { 1 } else { size / 64 + 64 };
     (0..COPY_PLACES)
         .map(|index| {
             if in_one {
                 (index * 0x1_0000 + index * 192) % (region - size)
             } else {
-                region - size / 2 + index % 16 - 8
+                region - size / 2 + (index % 16) * step - 8 * step
             }
         })
         .collect()

@@ -9,9 +9,7 @@ use std::hint::black_box;
 use std::mem::size_of;
 use std::rc::Rc;
 
-use vm_memory::{
-    ByteValued, Bytes, GuestAddress, GuestMemory, GuestMemoryMmap, VolatileSlice,
-};
+use vm_memory::{ByteValued, Bytes, GuestAddress, GuestMemory, GuestMemoryMmap, VolatileSlice};
 
 use crate::timing::{Works, work};
 

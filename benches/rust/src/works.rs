@@ -29,6 +29,15 @@ fn make_memory<B: NewBitmap + 'static>(count: u64) -> GuestMemoryMmap<B> {
     GuestMemoryMmap::from_ranges(&ranges).unwrap()
 }
 
+/// Where everything is met in memory of its own: what was only read is one page of zeros, which is always in the cache.
+fn touched<B: NewBitmap + 'static>(count: u64) -> (GuestMemoryMmap<B>, Vec<GuestAddress>) {
+    let (memory, at) = (make_memory(count), addresses(count));
+    for address in &at {
+        memory.write_obj(1_u8, *address).unwrap();
+    }
+    (memory, at)
+}
+
 fn addresses(count: u64) -> Vec<GuestAddress> {
     random_addresses(count)
         .into_iter()
@@ -41,7 +50,7 @@ fn add(works: &mut Works, name: String, make: impl FnOnce() -> Work + 'static) {
 }
 
 fn read_words(count: u64) -> Work {
-    let (memory, at) = (make_memory::<()>(count), addresses(count));
+    let (memory, at) = touched::<()>(count);
     work(move |i| memory.read_obj::<u32>(at[i & ADDRESS_MASK]).unwrap())
 }
 
@@ -52,7 +61,7 @@ fn provide_scalars(works: &mut Works) {
                 works,
                 format!("scalar/read/{}/{}", stringify!($type), $count),
                 move || {
-                    let (memory, at) = (make_memory::<()>($count), addresses($count));
+                    let (memory, at) = touched::<()>($count);
                     work(move |i| memory.read_obj::<$type>(at[i & ADDRESS_MASK]).unwrap())
                 },
             );
@@ -60,7 +69,7 @@ fn provide_scalars(works: &mut Works) {
                 works,
                 format!("scalar/write/{}/{}", stringify!($type), $count),
                 move || {
-                    let (memory, at) = (make_memory::<()>($count), addresses($count));
+                    let (memory, at) = touched::<()>($count);
                     work(move |i| {
                         memory
                             .write_obj::<$type>(i as $type, at[i & ADDRESS_MASK])
@@ -77,7 +86,7 @@ fn provide_scalars(works: &mut Works) {
         add_scalar!(u64, count);
     }
     add(works, "scalar/write/u32/8/tracked".to_string(), || {
-        let (memory, at) = (make_memory::<AtomicBitmap>(8), addresses(8));
+        let (memory, at) = touched::<AtomicBitmap>(8);
         work(move |i| {
             memory
                 .write_obj::<u32>(i as u32, at[i & ADDRESS_MASK])
@@ -104,8 +113,10 @@ fn provide_ring(works: &mut Works) {
     });
 }
 
-fn guard_cycle(atomic: GuestMemoryAtomic<GuestMemoryMmap<()>>) -> impl FnMut(usize) -> u32 {
-    let at = addresses(8);
+fn guard_cycle(
+    atomic: GuestMemoryAtomic<GuestMemoryMmap<()>>,
+    at: Vec<GuestAddress>,
+) -> impl FnMut(usize) -> u32 {
     move |i| {
         let guard = atomic.memory();
         guard.read_obj::<u32>(at[i & ADDRESS_MASK]).unwrap()
@@ -114,11 +125,12 @@ fn guard_cycle(atomic: GuestMemoryAtomic<GuestMemoryMmap<()>>) -> impl FnMut(usi
 
 fn provide_guards(works: &mut Works) {
     add(works, "guard/cycle".to_string(), || {
-        work(guard_cycle(GuestMemoryAtomic::new(make_memory(8))))
+        let (memory, at) = touched(8);
+        work(guard_cycle(GuestMemoryAtomic::new(memory), at))
     });
     add(works, "guard/held".to_string(), || {
-        let atomic = GuestMemoryAtomic::new(make_memory::<()>(8));
-        let (guard, at) = (atomic.memory(), addresses(8));
+        let (memory, at) = touched::<()>(8);
+        let guard = GuestMemoryAtomic::new(memory).memory();
         work(move |i| guard.read_obj::<u32>(at[i & ADDRESS_MASK]).unwrap())
     });
 }
@@ -148,11 +160,15 @@ fn provide_lookups(works: &mut Works) {
 
 fn copy_memory() -> GuestMemoryMmap<()> {
     let region = COPY_REGION_SIZE;
-    GuestMemoryMmap::from_ranges(&[
+    let memory = GuestMemoryMmap::from_ranges(&[
         (GuestAddress(0), region),
         (GuestAddress(region as u64), region),
     ])
-    .unwrap()
+    .unwrap();
+    memory
+        .write_slice(&vec![1_u8; 2 * region], GuestAddress(0))
+        .unwrap();
+    memory
 }
 
 const COPY_SIZES: [usize; 4] = [64, 4096, 65536, 1_048_576];
@@ -301,7 +317,7 @@ fn in_threads<S: FnMut(usize) -> u32 + Send>(
 fn provide_threads(works: &mut Works) {
     for count in [1, 2] {
         add(works, format!("threads/read/{count}"), move || {
-            let (memory, at) = (make_memory::<()>(8), addresses(8));
+            let (memory, at) = touched::<()>(8);
             Box::new(move |iterations| {
                 let (memory, at) = (&memory, &at);
                 let steps = (0..count)
@@ -310,9 +326,10 @@ fn provide_threads(works: &mut Works) {
             })
         });
         add(works, format!("threads/guard/{count}"), move || {
-            let atomic = GuestMemoryAtomic::new(make_memory::<()>(8));
+            let (memory, at) = touched::<()>(8);
+            let atomic = GuestMemoryAtomic::new(memory);
             Box::new(move |iterations| {
-                let steps = (0..count).map(|_| guard_cycle(atomic.clone()));
+                let steps = (0..count).map(|_| guard_cycle(atomic.clone(), at.clone()));
                 (in_threads(iterations, steps), iterations)
             })
         });

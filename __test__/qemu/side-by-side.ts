@@ -1,0 +1,127 @@
+// The example beside qemu-storage-daemon, on the same guest and image: prints the table of its README.
+// `npx tsx __test__/qemu/side-by-side.ts [rounds]`
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+import { randomFillSync } from 'node:crypto'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BackEnd } from './back-end.js'
+import { makeBase } from './initramfs.js'
+import { preparePackages, type Packages } from './packages.js'
+import { VirtualMachine } from './virtual-machine.js'
+
+const SIZE = 64 * 2 ** 20
+const SECONDS = 6
+
+interface Job {
+  readonly title: string
+  readonly options: string
+  readonly unit: 'IOPS' | 'MiB/s'
+}
+
+const jobs: readonly Job[] = [
+  { title: '4 KiB random reads, queue depth 1', options: '--rw=randread --bs=4k --iodepth=1', unit: 'IOPS' },
+  { title: '4 KiB random reads, queue depth 16', options: '--rw=randread --bs=4k --iodepth=16', unit: 'IOPS' },
+  { title: '4 KiB random writes, queue depth 1', options: '--rw=randwrite --bs=4k --iodepth=1', unit: 'IOPS' },
+  { title: '4 KiB random writes, queue depth 16', options: '--rw=randwrite --bs=4k --iodepth=16', unit: 'IOPS' },
+  { title: '1 MiB reads, queue depth 4', options: '--rw=read --bs=1M --iodepth=4', unit: 'MiB/s' },
+  { title: '1 MiB writes, queue depth 4', options: '--rw=write --bs=1M --iodepth=4', unit: 'MiB/s' },
+]
+
+/** fio's terse output: bandwidth in KiB/s and IOPS of reads are fields 7 and 8, of writes 48 and 49. */
+const script = `sleep 1
+${jobs
+  .map(
+    ({ options }, index) => `echo "@begin-${index}"
+fio --name=job --filename=/dev/vda --size=${SIZE} --direct=1 --ioengine=libaio ${options} --time_based --runtime=${SECONDS} \\
+  --norandommap --randrepeat=1 --minimal > /tmp/terse
+echo "@job-${index} $(cut -d';' -f7,8,48,49 /tmp/terse)"
+sleep 1`,
+  )
+  .join('\n')}`
+
+interface Measured {
+  readonly rate: number
+  /** Seconds of the back-end's processor time for 100 000 requests or 100 GiB. */
+  readonly cpu: number
+}
+
+async function measure(packages: Packages, folder: string, base: string, start: Start): Promise<Measured[]> {
+  const socket = path.join(folder, 'disk.sock')
+  const backEnd = await start(path.join(folder, 'disk.img'), socket)
+  try {
+    const machine = new VirtualMachine({
+      packages,
+      folder,
+      base,
+      socket,
+      memory: '512M',
+      script,
+      threads: 'multi',
+      timeout: 200,
+    })
+    try {
+      const results: Measured[] = []
+      for (const [index, { unit }] of jobs.entries()) {
+        await machine.line(`begin-${index}`)
+        const before = backEnd.cpuSeconds()
+        const fields = (await machine.line(`job-${index}`)).split(';').map(Number)
+        const [bandwidth, iops] = [(fields[0] ?? 0) + (fields[2] ?? 0), (fields[1] ?? 0) + (fields[3] ?? 0)]
+        results.push({ rate: unit === 'IOPS' ? iops : bandwidth / 1024, cpu: backEnd.cpuSeconds() - before })
+      }
+      await machine.end()
+      return results
+    } finally {
+      machine.kill()
+    }
+  } finally {
+    backEnd.kill()
+  }
+}
+
+type Start = (image: string, socket: string) => Promise<BackEnd>
+
+function startDaemon(packages: Packages): Start {
+  return async (image, socket) => {
+    const args = [
+      '--blockdev',
+      `driver=file,filename=${image},node-name=disk`,
+      '--export',
+      `type=vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=${socket},writable=on`,
+    ]
+    const backEnd = new BackEnd(packages.program('qemu-storage-daemon'), args, packages.environment)
+    while (!fs.existsSync(socket)) await sleep(10)
+    return backEnd
+  }
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+
+const [rounds = '3'] = process.argv.slice(2)
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-qemu-'))
+process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
+const packages = preparePackages()
+const base = path.join(folder, 'base')
+makeBase(packages, base)
+fs.writeFileSync(path.join(folder, 'disk.img'), randomFillSync(Buffer.alloc(SIZE)))
+const contenders: readonly Start[] = [startDaemon(packages), (image, socket) => BackEnd.start(image, socket)]
+const results: Measured[][][] = [[], []]
+// By turns, so that whatever else the machine does meets both.
+for (let round = 0; round < Number(rounds); round++) {
+  for (const [index, start] of contenders.entries()) {
+    fs.rmSync(path.join(folder, 'disk.sock'), { force: true })
+    results[index]?.push(await measure(packages, folder, base, start))
+  }
+}
+console.log(`| guest's fio, ${SECONDS} s | unit | qemu-storage-daemon | this | ratio | its CPU s | CPU s of this |`)
+console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: |')
+for (const [index, { title, unit }] of jobs.entries()) {
+  const [daemon, own] = results.map((rows) => ({
+    rate: median(rows.map((row) => row[index]?.rate ?? Number.NaN)),
+    cpu: median(rows.map((row) => row[index]?.cpu ?? Number.NaN)),
+  })) as [Measured, Measured]
+  const rates = `${Math.round(daemon.rate)} | ${Math.round(own.rate)} | ${(own.rate / daemon.rate).toFixed(2)}`
+  console.log(`| ${title} | ${unit} | ${rates} | ${daemon.cpu.toFixed(1)} | ${own.cpu.toFixed(1)} |`)
+}

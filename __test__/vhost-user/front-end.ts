@@ -1,0 +1,215 @@
+// The other side of a vhost-user connection: a virtual machine that is only memory and a block driver.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
+
+import { Counters } from '../../examples/vhost-user-blk/counters.js'
+import { signal } from '../../examples/vhost-user-blk/event-fd.js'
+import { makeEventFd } from '../../examples/vhost-user-blk/libc.js'
+import * as message from '../../examples/vhost-user-blk/message.js'
+import { Request, type MemoryRegion } from '../../examples/vhost-user-blk/message.js'
+import { Session } from '../../examples/vhost-user-blk/session.js'
+import { Connection, Listener } from '../../examples/vhost-user-blk/unix-socket.js'
+import * as virtq from '../../examples/virtio/virtq.js'
+import { FileOffset, GuestMemoryAtomic, GuestMemoryMmap, memfdCreate } from '../../index.js'
+
+export const RAM_SIZE = 0x10_0000
+/** More memory, to be plugged. */
+export const DIMM_BASE = 0x4000_0000
+/** Where the front-end pretends to have guest address 0. */
+const USER_BASE = 0x7000_0000_0000n
+export const SECTORS = 1024
+
+/** Queues start here in guest memory, each in a part of its own. */
+export const queueBase = (index: number): number => 0x1000 + 0x4000 * index
+export const QUEUE_SIZE = 16
+
+/** The end of a back-end that serves one connection, and of all that it has. */
+export interface BackEnd {
+  readonly connection: Connection
+  readonly session: Session
+  readonly log: readonly string[]
+  readonly image: number
+  /** Ends the connection, and waits until the back-end has taken that in. */
+  end(): Promise<void>
+}
+
+export async function startBackEnd(t: ExecutionContext, queues = 2): Promise<BackEnd> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-vhost-'))
+  const image = path.join(folder, 'disk.img')
+  fs.writeFileSync(
+    image,
+    Uint8Array.from({ length: SECTORS * 512 }, (_, index) => (index >> 9) ^ index),
+  )
+  const fd = fs.openSync(image, 'r+')
+  const listener = new Listener(path.join(folder, 'socket'))
+  const connection = Connection.connect(path.join(folder, 'socket'))
+  const accepted = await listener.accept()
+  if (accepted === null) throw new Error('nobody came')
+  listener.close()
+  await listener.accept()
+  const log: string[] = []
+  const disk = { fd, sectors: SECTORS, id: 'a disk', readOnly: false }
+  const session = new Session(accepted, {
+    disk,
+    queues,
+    memSlots: true,
+    counters: new Counters(),
+    log: (line) => log.push(line),
+  })
+  const done = session.run()
+  let ended = false
+  const end = async (): Promise<void> => {
+    if (ended) return
+    ended = true
+    connection.close()
+    await done
+    fs.closeSync(fd)
+    fs.rmSync(folder, { recursive: true })
+  }
+  t.teardown(end)
+  return { connection, session, log, image: fd, end }
+}
+
+/** Guest memory on a memfd. */
+export class Ram {
+  readonly name: string
+  readonly base: number
+  readonly fd: number
+  readonly region: MemoryRegion
+
+  constructor(t: ExecutionContext, name: string, base: number, size = RAM_SIZE) {
+    this.name = name
+    this.base = base
+    this.fd = memfdCreate(name, size)
+    t.teardown(() => fs.closeSync(this.fd))
+    this.region = {
+      guestAddress: BigInt(base),
+      size: BigInt(size),
+      userAddress: USER_BASE + BigInt(base),
+      mmapOffset: 0n,
+    }
+  }
+}
+
+/** The guest's own view of its memory. */
+export function guestMemory(...rams: readonly Ram[]): GuestMemoryAtomic {
+  return new GuestMemoryAtomic(
+    GuestMemoryMmap.fromRanges(rams.map(({ base, fd, region }) => [base, region.size, new FileOffset(fd, 0)])),
+  )
+}
+
+export interface GuestQueue {
+  readonly layout: virtq.VirtqLayout
+  readonly kick: number
+  readonly call: number
+  readonly err: number
+}
+
+/** Sends what a front-end sends. */
+export class FrontEnd {
+  readonly #connection: Connection
+  readonly #t: ExecutionContext
+
+  constructor(t: ExecutionContext, { connection }: BackEnd) {
+    this.#t = t
+    this.#connection = connection
+  }
+
+  /** A request that has an answer of its own: its payload. */
+  async ask(request: number, payload: Uint8Array = new Uint8Array(0), fds?: readonly number[]): Promise<Buffer> {
+    this.#connection.send(message.encodeRequest(request, payload), fds)
+    return this.#reply(request)
+  }
+
+  /** A request that is acknowledged: whether it was done. */
+  async tell(request: number, payload: Uint8Array, fds?: readonly number[]): Promise<boolean> {
+    this.#connection.send(message.encodeRequest(request, payload, true), fds)
+    return message.decodeU64(await this.#reply(request)) === 0n
+  }
+
+  /** With all features, or with those that are not in `without`. */
+  async negotiate(without = 0n): Promise<void> {
+    const features = message.decodeU64(await this.ask(Request.GET_FEATURES))
+    const protocolFeatures = await this.ask(Request.GET_PROTOCOL_FEATURES)
+    this.#connection.send(message.encodeRequest(Request.SET_PROTOCOL_FEATURES, protocolFeatures))
+    this.#t.true(await this.tell(Request.SET_FEATURES, message.encodeU64(features & ~without)))
+  }
+
+  setMemory(...rams: readonly Ram[]): Promise<boolean> {
+    const table = message.encodeMemoryTable(rams.map(({ region }) => region))
+    return this.tell(
+      Request.SET_MEM_TABLE,
+      table,
+      rams.map(({ fd }) => fd),
+    )
+  }
+
+  addMemory({ region, fd }: Ram): Promise<boolean> {
+    return this.tell(Request.ADD_MEM_REG, message.encodeMemoryRegion(region), [fd])
+  }
+
+  removeMemory({ region }: Ram): Promise<boolean> {
+    return this.tell(Request.REM_MEM_REG, message.encodeMemoryRegion(region))
+  }
+
+  async startQueue(index: number): Promise<GuestQueue> {
+    const layout = virtq.layOutVirtq(queueBase(index), QUEUE_SIZE)
+    const [kick, call, err] = [makeEventFd(), makeEventFd(), makeEventFd()]
+    this.#t.teardown(() => [kick, call, err].forEach((fd) => fs.closeSync(fd)))
+    const user = (address: number): bigint => USER_BASE + BigInt(address)
+    const addresses = { desc: user(layout.desc), avail: user(layout.avail), used: user(layout.used) }
+    const told = [
+      await this.tell(Request.SET_VRING_NUM, message.encodeVringState({ index, num: QUEUE_SIZE })),
+      await this.tell(Request.SET_VRING_BASE, message.encodeVringState({ index, num: 0 })),
+      await this.tell(Request.SET_VRING_ADDR, message.encodeVringAddress({ index, flags: 0, ...addresses })),
+      await this.tell(Request.SET_VRING_ERR, message.encodeVringFd({ index, hasFd: true }), [err]),
+      await this.tell(Request.SET_VRING_KICK, message.encodeVringFd({ index, hasFd: true }), [kick]),
+      await this.tell(Request.SET_VRING_CALL, message.encodeVringFd({ index, hasFd: true }), [call]),
+      await this.tell(Request.SET_VRING_ENABLE, message.encodeVringState({ index, num: 1 })),
+    ]
+    this.#t.deepEqual(told, Array(told.length).fill(true))
+    return { layout, kick, call, err }
+  }
+
+  /** The available index that the queue has come to. */
+  async stopQueue(index: number): Promise<number> {
+    const state = await this.ask(Request.GET_VRING_BASE, message.encodeVringState({ index, num: 0 }))
+    return message.decodeVringState(state).num
+  }
+
+  async #reply(request: number): Promise<Buffer> {
+    const head = await this.#connection.receive(message.VHOST_USER_HEADER_SIZE)
+    if (head === null) throw new Error('the back-end has closed the connection')
+    const reply = message.decodeReply(head.bytes)
+    this.#t.is(reply.request, request)
+    return (await this.#connection.receive(reply.size))?.bytes ?? Buffer.alloc(0)
+  }
+}
+
+/** How often an eventfd was signalled since it was last asked. */
+export function takeSignals(fd: number): number {
+  const count = Buffer.alloc(8)
+  try {
+    fs.readSync(fd, count)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+  }
+  return Number(count.readBigUInt64LE())
+}
+
+/** What `take` gives, once that is not null. */
+export async function soon<T>(take: () => T | null): Promise<T> {
+  for (let turn = 0; turn < 5000; turn++) {
+    const value = take()
+    if (value !== null) return value
+    await sleep(1)
+  }
+  throw new Error('it never came')
+}
+
+export { signal }
