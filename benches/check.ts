@@ -60,8 +60,8 @@ function idleMap(): Held {
 
 const options = parseCommandLine({
   usage: USAGE,
-  full: { rounds: 21, milliseconds: 4 },
-  quick: { rounds: 7, milliseconds: 2 },
+  full: { rounds: 21, milliseconds: 4, warmUp: 200 },
+  quick: { rounds: 7, milliseconds: 2, warmUp: 50 },
 })
 const floors = readFloors()
 buildRustProgram()

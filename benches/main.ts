@@ -17,7 +17,7 @@ import { buildRustProgram } from './rust-program.js'
 
 const USAGE = `Usage: npm run bench -- [options]
 
-Measures the same works in everyone's way and prints a table. A full run writes results.md, results.svg and scaling.svg
+Measures the same works in everyone's way and prints a table. A full run takes a quarter of an hour, and writes results.md, results.svg and scaling.svg
 into benches/; with --quick, --filter or --rounds they go to benches/target/ instead, and are not worth publishing.
 
   --quick            few and short rounds
@@ -52,8 +52,8 @@ function printTables(results: Results): void {
 
 const options = parseCommandLine({
   usage: USAGE,
-  full: { rounds: 31, milliseconds: 10 },
-  quick: { rounds: 5, milliseconds: 2 },
+  full: { rounds: 31, milliseconds: 10, warmUp: 200 },
+  quick: { rounds: 5, milliseconds: 2, warmUp: 50 },
 })
 const isFull = !options.isQuick && options.filter.source === '(?:)' && options.rounds >= 31
 

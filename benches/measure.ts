@@ -6,6 +6,8 @@ export interface Settings {
   readonly rounds: number
   /** How long a sample should take. */
   readonly milliseconds: number
+  /** How long code runs at least before it counts. */
+  readonly warmUp: number
 }
 
 /** Nanoseconds for one operation, of each round. */
@@ -36,12 +38,12 @@ export function median(samples: Samples): number {
 }
 
 /** As many iterations as fill a sample; warms the code up on the way. */
-async function calibrate(process: ContenderProcess, work: string, milliseconds: number): Promise<number> {
+async function calibrate(process: ContenderProcess, work: string, { milliseconds, warmUp }: Settings): Promise<number> {
   const target = milliseconds * 1e6
   let iterations = 1
   // Optimising compilers work beside the code, and take their time on a busy machine.
   let spent = 0
-  for (let full = 0; full < 5 || spent < 10 * target;) {
+  for (let full = 0; full < 5 || spent < warmUp * 1e6;) {
     const { nanoseconds, iterations: done } = await process.run(work, iterations)
     if (done < iterations) return done
     if (nanoseconds >= target / 2) full++
@@ -55,13 +57,13 @@ async function calibrate(process: ContenderProcess, work: string, milliseconds: 
 async function measureWork(
   work: string,
   processes: readonly ContenderProcess[],
-  { rounds, milliseconds }: Settings,
+  settings: Settings,
 ): Promise<Map<ContenderId, Samples>> {
   const seats: { process: ContenderProcess; iterations: number; samples: number[] }[] = []
   for (const process of processes) {
-    seats.push({ process, iterations: await calibrate(process, work, milliseconds), samples: [] })
+    seats.push({ process, iterations: await calibrate(process, work, settings), samples: [] })
   }
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < settings.rounds; round++) {
     // Who comes first changes, too.
     for (let turn = 0; turn < seats.length; turn++) {
       const seat = seats[(turn + round) % seats.length]!

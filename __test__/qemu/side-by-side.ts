@@ -1,5 +1,5 @@
 // The example beside qemu-storage-daemon, on the same guest and image: prints the table of its README.
-// `npx tsx __test__/qemu/side-by-side.ts [rounds]`
+// `npx tsx __test__/qemu/side-by-side.ts [rounds [part of a title]]`
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { randomFillSync } from 'node:crypto'
@@ -21,7 +21,9 @@ interface Job {
   readonly unit: 'IOPS' | 'MiB/s'
 }
 
-const jobs: readonly Job[] = [
+const [rounds = '3', wanted = ''] = process.argv.slice(2)
+
+const allJobs: readonly Job[] = [
   { title: '4 KiB random reads, queue depth 1', options: '--rw=randread --bs=4k --iodepth=1', unit: 'IOPS' },
   { title: '4 KiB random reads, queue depth 16', options: '--rw=randread --bs=4k --iodepth=16', unit: 'IOPS' },
   { title: '4 KiB random writes, queue depth 1', options: '--rw=randwrite --bs=4k --iodepth=1', unit: 'IOPS' },
@@ -29,6 +31,7 @@ const jobs: readonly Job[] = [
   { title: '1 MiB reads, queue depth 4', options: '--rw=read --bs=1M --iodepth=4', unit: 'MiB/s' },
   { title: '1 MiB writes, queue depth 4', options: '--rw=write --bs=1M --iodepth=4', unit: 'MiB/s' },
 ]
+const jobs = allJobs.filter(({ title }) => title.includes(wanted))
 
 /** fio's terse output: bandwidth in KiB/s and IOPS of reads are fields 7 and 8, of writes 48 and 49. */
 const script = `sleep 1
@@ -99,7 +102,6 @@ function startDaemon(packages: Packages): Start {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 
-const [rounds = '3'] = process.argv.slice(2)
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-qemu-'))
 process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
 const packages = preparePackages()
@@ -112,7 +114,11 @@ const results: Measured[][][] = [[], []]
 for (let round = 0; round < Number(rounds); round++) {
   for (const [index, start] of contenders.entries()) {
     fs.rmSync(path.join(folder, 'disk.sock'), { force: true })
-    results[index]?.push(await measure(packages, folder, base, start))
+    const measured = await measure(packages, folder, base, start)
+    console.error(
+      `round ${round}, ${index === 0 ? 'daemon' : 'this'}: ${measured.map(({ rate }) => Math.round(rate)).join(' ')}`,
+    )
+    results[index]?.push(measured)
   }
 }
 console.log(`| guest's fio, ${SECONDS} s | unit | qemu-storage-daemon | this | ratio | its CPU s | CPU s of this |`)

@@ -14,7 +14,7 @@ type Guard = VmMemory.GuestMemoryLoadGuard
 type Atomic = VmMemory.GuestMemoryAtomic
 
 /** What the native class has for this file alone. */
-interface SlotMethods {
+export interface SlotMethods {
   generationCell(): ArrayBuffer
   watchSlot(slot: number): void
   pinSnapshot(slot: number): NativeGuard
@@ -128,14 +128,24 @@ export function nativeGuard(guard: object): object {
   return Anchor.snapshot(guard)?.pin ?? guard
 }
 
-export function installGuards(native: typeof VmMemory, layout: Layout): { enter(guard: object): object } {
+/** Takes the methods for slots off the class. */
+export function takeSlotMethods({ prototype }: typeof VmMemory.GuestMemoryAtomic): SlotMethods {
+  return {
+    generationCell: take<SlotMethods, 'generationCell'>(prototype, 'generationCell'),
+    watchSlot: take<SlotMethods, 'watchSlot'>(prototype, 'watchSlot'),
+    pinSnapshot: take<SlotMethods, 'pinSnapshot'>(prototype, 'pinSnapshot'),
+    forgetSlot: take<SlotMethods, 'forgetSlot'>(prototype, 'forgetSlot'),
+    setStaleCallback: take<SlotMethods, 'setStaleCallback'>(prototype, 'setStaleCallback'),
+  }
+}
+
+export function installGuards(
+  native: typeof VmMemory,
+  layout: Layout,
+  { generationCell, watchSlot, pinSnapshot, forgetSlot, setStaleCallback }: SlotMethods,
+): { enter(guard: object): object } {
   const atomicPrototype = native.GuestMemoryAtomic.prototype
   const guardPrototype = native.GuestMemoryLoadGuard.prototype
-  const generationCell = take<SlotMethods, 'generationCell'>(atomicPrototype, 'generationCell')
-  const watchSlot = take<SlotMethods, 'watchSlot'>(atomicPrototype, 'watchSlot')
-  const pinSnapshot = take<SlotMethods, 'pinSnapshot'>(atomicPrototype, 'pinSnapshot')
-  const forgetSlot = take<SlotMethods, 'forgetSlot'>(atomicPrototype, 'forgetSlot')
-  const setStaleCallback = take<SlotMethods, 'setStaleCallback'>(atomicPrototype, 'setStaleCallback')
   const nativeMethods = { memory: atomicPrototype.memory, update: atomicPrototype.update }
   const { replace } = native.GuestMemoryExclusiveGuard.prototype
 

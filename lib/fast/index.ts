@@ -6,7 +6,7 @@ import { endianness } from 'node:os'
 import type * as VmMemory from '../../index'
 import { defineMethod } from '../protocols'
 import { attach, type Layout, takeLayout } from './attach'
-import { installGuards } from './guards'
+import { installGuards, takeSlotMethods } from './guards'
 import type { Kind, Methods } from './kind'
 
 /**
@@ -49,6 +49,7 @@ export function installFastPaths(native: typeof VmMemory): void {
   const { GuestMemoryMmap, GuestMemoryLoadGuard, GuestRegionMmap, VolatileSlice } = native
   const layouts = [GuestMemoryMmap, GuestRegionMmap, VolatileSlice].map(({ prototype }) => takeLayout(prototype))
   const [mapLayout, regionLayout, sliceLayout] = layouts as [Layout, Layout, Layout]
+  const slotMethods = takeSlotMethods(native.GuestMemoryAtomic)
   // Views read integers in the order that they are told, memory has that of the host.
   if (process.env.VM_MEMORY_FAST_PATHS === '0' || endianness() !== 'LE') return
 
@@ -56,7 +57,7 @@ export function installFastPaths(native: typeof VmMemory): void {
     attach(object, layout)
     return object
   }
-  const guards = installGuards(native, mapLayout)
+  const guards = installGuards(native, mapLayout, slotMethods)
   for (const [{ prototype }, enter] of [
     [GuestMemoryMmap, entering(mapLayout)],
     [GuestMemoryLoadGuard, guards.enter],
