@@ -372,6 +372,14 @@ export interface Bitmap {
 export interface AtomicBitmap extends Bitmap {}
 export interface BitmapSlice extends Bitmap {}
 
+// ------------------------------------------------------------------------------------------------ address.rs
+
+/**
+ * The methods of `Address` as functions on u64 (upstream implements them on `GuestAddress` and `MemoryRegionAddress`).
+ * Addresses are numbers or bigints, results are bigints.
+ */
+export declare namespace GuestAddress {}
+
 // ------------------------------------------------------------------------------------------------ errors
 
 /**
@@ -380,7 +388,9 @@ export interface BitmapSlice extends Bitmap {}
  * `errno` (positive, as the OS gives it). A variant's fields are properties: addresses as bigint, counts as number.
  */
 export interface VmMemoryError extends Error {
+  /** The upstream type of the error. */
   readonly name: 'GuestMemoryError' | 'MmapError' | 'MmapRegionError' | 'VolatileMemoryError'
+  /** The upstream variant; behind each code, the properties that it has. */
   readonly code:
     // GuestMemoryError
     | 'ERR_INVALID_GUEST_ADDRESS' // addr: bigint
