@@ -6,6 +6,8 @@ import fs from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 
 import { BlkDriver, type Completion } from '../examples/machine/blk-driver.js'
+import { SeededRandom } from '../examples/machine/seeded-random.js'
+import { SystemError } from '../examples/vhost-user-blk/libc.js'
 import * as message from '../examples/vhost-user-blk/message.js'
 import { ProtocolError, Request } from '../examples/vhost-user-blk/message.js'
 import { DeviceQueue, VirtqError } from '../examples/virtio/device-queue.js'
@@ -330,6 +332,42 @@ test.serial('requests in flight go on with the memory that they began with', asy
   t.is(memory.memory().numRegions, 1)
 })
 
+test.serial('the buffers of a request may lie anywhere, neighbours or not', async (t) => {
+  const guest = await startGuest(t)
+  const { driver, queue, memory, backEnd } = guest
+  const pieces = [
+    { addr: DATA, len: 700 },
+    { addr: DATA + 700, len: 324 },
+    { addr: DATA + 0x2000, len: 512 },
+    { addr: DATA + 0x1000, len: 512 },
+  ]
+  driver.submit(blk.VIRTIO_BLK_T_IN, 11, pieces)
+  if (driver.publish()) signal(queue.kick)
+  t.like(await soon(() => driver.complete()), { status: blk.VIRTIO_BLK_S_OK, len: 2049 })
+  const read = Buffer.concat(pieces.map(({ addr, len }) => bytesAt(memory, addr, len)))
+  t.deepEqual(read, sectors(backEnd.image, 11, 4))
+  t.deepEqual(bytesAt(memory, DATA + 0x1000 + 512, 512), Buffer.alloc(512))
+})
+
+test.serial('a queue that is stopped has given everything back that it took', async (t) => {
+  const guest = await startGuest(t)
+  const { frontEnd, driver, memory } = guest
+  let { kick, layout } = guest.queue
+  let done = 0
+  for (let round = 1; round <= 20; round++) {
+    for (let part = 0; part < 4; part++) {
+      driver.submit(blk.VIRTIO_BLK_T_IN, 32 * part, [{ addr: DATA + 0x4000 * part, len: 0x4000 }])
+    }
+    driver.publish()
+    signal(kick)
+    const base = await frontEnd.stopQueue(0)
+    t.is(memory.memory().readU16(layout.used + virtq.VIRTQ_USED_IDX), base)
+    ;({ kick, layout } = await frontEnd.startQueue(0, base))
+    // What it had not taken before, it takes now.
+    for (; done < 4 * round; done++) t.is((await soon(() => driver.complete())).status, blk.VIRTIO_BLK_S_OK)
+  }
+})
+
 test.serial('nothing is left of a front-end that has gone', async (t) => {
   const before = openDescriptors().length
   const guest = await startGuest(t)
@@ -510,4 +548,59 @@ test.serial('requests that cannot be done fail one by one', async (t) => {
     t.is((await request(guest, type, sector, addr, len)).status, status, what)
   }
   t.like(await request(guest, blk.VIRTIO_BLK_T_IN, 0), { status: blk.VIRTIO_BLK_S_OK })
+})
+
+function pick<T>(random: SeededRandom, choices: readonly T[]): T {
+  return choices[random.below(choices.length)] as T
+}
+
+test.serial('no message that a front-end can make up ends the process', async (t) => {
+  const random = new SeededRandom(1)
+  const requests = Object.values(Request).filter((each) => typeof each === 'number')
+  for (let round = 0; round < 8; round++) {
+    const guest = await startGuest(t)
+    const { connection } = guest.backEnd
+    const given = [guest.ram.fd, guest.queue.kick, guest.backEnd.image]
+    try {
+      for (let turn = 0; turn < 60; turn++) {
+        const payload = Buffer.alloc(pick(random, [0, 4, 8, 8, 8, 12, 40, 40, 72]))
+        // Mostly small numbers: they get further.
+        for (let at = 0; at < payload.length; at += 4)
+          payload.writeUInt32LE(pick(random, [0, 0, 1, 2, 16, 0x1000, 0xffff_ffff]), at)
+        const fds = Array.from({ length: pick(random, [0, 0, 1, 1, 2]) }, () => pick(random, given))
+        connection.send(message.encodeRequest(pick(random, requests), payload, true), fds)
+      }
+    } catch (error) {
+      // The back-end has had enough.
+      t.true(error instanceof SystemError)
+    }
+    await guest.backEnd.end()
+    t.true(guest.backEnd.log.length > 0)
+  }
+})
+
+test.serial('no ring that a guest can make up ends the process', async (t) => {
+  const random = new SeededRandom(2)
+  const { frontEnd, memory, backEnd } = await startGuest(t)
+  const words = [0, 1, 2, 3, 4, 5, 16, 512, 0x8000, RAM_SIZE - 8, RAM_SIZE, 0xffff_ffff]
+  for (let round = 0; round < 40; round++) {
+    const { layout, kick } = await frontEnd.startQueue(1)
+    using ram = memory.memory()
+    for (const [from, to] of [
+      [layout.desc, layout.used],
+      [TABLE, TABLE + 0x400],
+    ] as const) {
+      for (let at = from; at < to; at += 8) {
+        ram.writeU32(pick(random, words), at)
+        // The upper half of an address, or flags and the next descriptor.
+        const isAddress = (at - from) % virtq.VIRTQ_DESC_SIZE === 0
+        ram.writeU32(isAddress ? pick(random, [0, 0, 0, 1]) : (random.below(8) << 16) | random.below(8), at + 4)
+      }
+    }
+    ram.writeU16(random.below(QUEUE_SIZE + 1), layout.avail + virtq.VIRTQ_AVAIL_IDX)
+    signal(kick)
+    await frontEnd.stopQueue(1)
+  }
+  t.true(backEnd.log.some((line) => line.startsWith('queue 1: stopped: ')))
+  await backEnd.end()
 })

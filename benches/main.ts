@@ -17,8 +17,9 @@ import { buildRustProgram } from './rust-program.js'
 
 const USAGE = `Usage: npm run bench -- [options]
 
-Measures the same works in everyone's way and prints a table. A full run takes a quarter of an hour, and writes results.md, results.svg and scaling.svg
-into benches/; with --quick, --filter or --rounds they go to benches/target/ instead, and are not worth publishing.
+Measures the same works in everyone's way and prints a table. A full run takes a quarter of an hour and writes
+results.md, results.svg and scaling.svg into benches/; with --quick, --filter or --rounds they go to benches/target/
+instead, and are not worth publishing.
 
   --quick            few and short rounds
   --filter <regexp>  only works whose name matches, such as ^scalar/read, or copy/.*/4096

@@ -41,15 +41,16 @@ export function median(samples: Samples): number {
 async function calibrate(process: ContenderProcess, work: string, { milliseconds, warmUp }: Settings): Promise<number> {
   const target = milliseconds * 1e6
   let iterations = 1
-  // Optimising compilers work beside the code, and take their time on a busy machine.
   let spent = 0
-  for (let full = 0; full < 5 || spent < warmUp * 1e6;) {
-    const { nanoseconds, iterations: done } = await process.run(work, iterations)
-    if (done < iterations) return done
+  for (let full = 0; full < 3;) {
+    // Optimising compilers work beside the code, and take their time on a busy machine.
+    const wanted = full === 1 && spent < warmUp * 1e6 ? Math.ceil((iterations * warmUp) / milliseconds) : iterations
+    const { nanoseconds, iterations: done } = await process.run(work, wanted)
+    if (done < wanted) return done
     if (nanoseconds >= target / 2) full++
     spent += nanoseconds
-    const factor = Math.min(10, Math.max(0.1, target / Math.max(1, nanoseconds)))
-    iterations = Math.max(1, Math.round(iterations * factor))
+    const factor = Math.min(30, target / Math.max(1, nanoseconds))
+    iterations = Math.max(1, Math.round(wanted * factor))
   }
   return iterations
 }

@@ -136,10 +136,10 @@ export function plotResults(results: Results): string | null {
       },
     ]
   })
-  return render(1000, 150 + works.length * ROW, {
+  return render(1000, 185 + works.length * ROW, {
     title: title('Time for one operation', 'logarithmic; further left is faster; bars from quartile to quartile'),
     legend: legend(present, 62),
-    grid: { left: 250, right: 40, top: 118, bottom: 40 },
+    grid: { left: 250, right: 40, top: 150, bottom: 40 },
     xAxis: LOG_AXIS,
     yAxis: {
       type: 'category',
@@ -191,8 +191,8 @@ export function plotScaling(results: Results): string | null {
   const all = PANELS.flatMap(({ works }) => works)
   const present = CONTENDERS.filter(({ id }) => all.some((work) => results.get(work)?.has(id)))
   if (present.length === 0) return null
-  const [top, height] = [150, 330]
-  return render(1000, 560, {
+  const [top, height] = [185, 330]
+  return render(1000, 595, {
     title: [
       title('Time for one access', 'logarithmic; lower is faster; with threads, each thread does all of the work'),
       ...PANELS.map(({ heading }, index) => ({

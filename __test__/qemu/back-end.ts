@@ -1,4 +1,4 @@
-// The back-end under test, in a process of its own, seen from outside.
+// The program under test, in a process of its own, seen from outside.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -29,10 +29,10 @@ export class BackEnd {
     )
   }
 
-  /** The example on an image; resolves when it listens. */
-  static async start(image: string, socket: string, options: readonly string[] = []): Promise<BackEnd> {
-    const main = 'examples/vhost-user-blk/main.ts'
-    const backEnd = new BackEnd(process.execPath, ['--import', 'tsx', main, ...options, image, socket], process.env)
+  /** A program of examples/; resolves when it listens. */
+  static async start(program: string, args: readonly string[]): Promise<BackEnd> {
+    const main = `examples/${program}/main.ts`
+    const backEnd = new BackEnd(process.execPath, ['--import', 'tsx', main, ...args], process.env)
     await backEnd.line(/^serving/)
     return backEnd
   }

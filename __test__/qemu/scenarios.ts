@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { createHash, randomFillSync } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { BackEnd } from './back-end.js'
 import type { Packages } from './packages.js'
 import { VirtualMachine, type Machine } from './virtual-machine.js'
@@ -57,7 +59,7 @@ async function runGuest(setting: Setting, options: RunOptions, during: (run: Run
   const content = randomFillSync(Buffer.alloc(IMAGE_SIZE))
   fs.writeFileSync(image, content)
   const socket = path.join(setting.folder, 'disk.sock')
-  const backEnd = await BackEnd.start(image, socket, options.backEndOptions)
+  const backEnd = await BackEnd.start('vhost-user-blk', [...(options.backEndOptions ?? []), image, socket])
   try {
     const baseline = backEnd.holdings()
     const machine = new VirtualMachine({ timeout: 120, ...setting, ...options, socket })
@@ -227,6 +229,43 @@ ${verifyDisk}`
   },
 }
 
+const networkBlockDevice: Scenario = {
+  title: 'fio and qemu-io verify guest memory as a network block device, while its regions are swapped',
+  async run({ packages, folder }) {
+    const socket = path.join(folder, 'nbd.sock')
+    const server = await BackEnd.start('nbd', [socket])
+    const call = (program: string, ...args: string[]): Promise<{ stdout: string }> =>
+      promisify(execFile)(packages.program(program), args, { cwd: folder, env: packages.environment, timeout: 60_000 })
+    try {
+      const patterns = [
+        'write -P 0x5a 7M 2M',
+        'read -P 0x5a 7M 2M',
+        'write -P 0x33 8M 512',
+        'read -P 0x33 8M 512',
+        'flush',
+      ]
+      await call('qemu-io', '-f', 'raw', `nbd:unix:${socket}`, ...patterns.flatMap((pattern) => ['-c', pattern]))
+      // What is read back must be what was written: qemu-io fails otherwise.
+      const wrong = call('qemu-io', '-f', 'raw', `nbd:unix:${socket}`, '-c', 'read -P 0x5a 8M 512')
+      await assert.rejects(wrong)
+      const { descriptors } = server.holdings()
+      const job = [
+        '--name=verify',
+        '--ioengine=nbd',
+        `--uri=nbd+unix:///?socket=${socket}`,
+        '--size=64M',
+        '--rw=randrw',
+      ]
+      await call('fio', ...job, '--bsrange=512-64k', '--iodepth=8', '--loops=2', '--verify=crc32c', '--verify_fatal=1')
+      await eventually(() => assert.ok(server.holdings().descriptors <= descriptors))
+      assert.equal(await server.stop(), 0)
+      return await server.line(/mapped anew/)
+    } finally {
+      server.kill()
+    }
+  },
+}
+
 const NO_SLOTS = ['--no-mem-slots']
 
 export const scenarios: readonly Scenario[] = [
@@ -238,4 +277,5 @@ export const scenarios: readonly Scenario[] = [
   churn('thousands of map changes under fio, a region at a time', []),
   churn('thousands of map changes under fio, as whole tables', NO_SLOTS),
   high,
+  networkBlockDevice,
 ]

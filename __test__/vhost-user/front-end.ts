@@ -157,7 +157,7 @@ export class FrontEnd {
     return this.tell(Request.REM_MEM_REG, message.encodeMemoryRegion(region))
   }
 
-  async startQueue(index: number): Promise<GuestQueue> {
+  async startQueue(index: number, base = 0): Promise<GuestQueue> {
     const layout = virtq.layOutVirtq(queueBase(index), QUEUE_SIZE)
     const [kick, call, err] = [makeEventFd(), makeEventFd(), makeEventFd()]
     this.#t.teardown(() => [kick, call, err].forEach((fd) => fs.closeSync(fd)))
@@ -165,7 +165,7 @@ export class FrontEnd {
     const addresses = { desc: user(layout.desc), avail: user(layout.avail), used: user(layout.used) }
     const told = [
       await this.tell(Request.SET_VRING_NUM, message.encodeVringState({ index, num: QUEUE_SIZE })),
-      await this.tell(Request.SET_VRING_BASE, message.encodeVringState({ index, num: 0 })),
+      await this.tell(Request.SET_VRING_BASE, message.encodeVringState({ index, num: base })),
       await this.tell(Request.SET_VRING_ADDR, message.encodeVringAddress({ index, flags: 0, ...addresses })),
       await this.tell(Request.SET_VRING_ERR, message.encodeVringFd({ index, hasFd: true }), [err]),
       await this.tell(Request.SET_VRING_KICK, message.encodeVringFd({ index, hasFd: true }), [kick]),

@@ -61,7 +61,9 @@ function provideRing(works: Works): void {
 
 function guardCycle(atomic: GuestMemoryAtomic): Loop {
   const at = randomAddresses(8)
-  touch(atomic.memory(), at)
+  const first = atomic.memory()
+  touch(first, at)
+  first.dispose()
   return loop((i) => {
     const guard = atomic.memory()
     const value = guard.readU32(at[i & ADDRESS_MASK]!)

@@ -62,11 +62,9 @@ server.on('error', ({ message }) => {
   process.exit(1)
 })
 server.listen(path, () => console.log(`serving ${SIZE >> 20} MiB of guest memory at nbd+unix:///?socket=${path}`))
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    console.log(`regions were mapped anew ${swaps} times`)
-    // Removes the socket, too.
-    server.close()
-    process.exit()
-  })
+const end = (): void => {
+  console.log(`regions were mapped anew ${swaps} times`)
+  server.close() // and removes the socket
+  process.exit()
 }
+process.once('SIGINT', end).once('SIGTERM', end)
