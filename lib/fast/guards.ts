@@ -87,9 +87,12 @@ class Slot {
     return snapshot
   }
 
-  /** Lets go of a snapshot that was replaced. */
+  /**
+   * Lets go of a snapshot that was replaced. A plain look is enough here: what it misses, `memory()` will see, or the word
+   * that comes from the thread that replaced it.
+   */
   check(): void {
-    if (Atomics.load(this.cell, 0) !== this.generation) this.retire()
+    if (this.cell[0] !== this.generation) this.retire()
   }
 
   private retire(): void {
