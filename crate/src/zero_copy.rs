@@ -3,6 +3,10 @@
 //! There is one external buffer for each mapping and thread, made on first use and held weakly
 //! here. The buffer keeps the mapping alive; only its finalizer lets go of it. Nothing is unmapped
 //! when a buffer is detached: somebody may have transferred it, or be reading into it.
+//!
+//! The engine charges a buffer to its collector with its whole length. To take that back by
+//! `napi_adjust_external_memory` saves collections, but newer engines end the process when their
+//! count would fall below zero, as it does between the end of a buffer and its finalizer.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -129,26 +133,24 @@ const _: () = {
 /// finalizer that never comes leaks no more than this.
 struct Hint {
     owner: Mutex<Option<Owner>>,
-    length: usize,
 }
 
 impl Hint {
-    fn new(owner: Owner, length: usize) -> Arc<Self> {
+    fn new(owner: Owner) -> Arc<Self> {
         Arc::new(Self {
             owner: Mutex::new(Some(owner)),
-            length,
         })
     }
 
-    /// Takes the memory out; whether it was there.
-    fn release(&self) -> bool {
+    /// Lets go of the memory.
+    fn release(&self) {
         // Dropped after the lock: unmapping takes its time.
         let owner = self
             .owner
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        owner.is_some()
+        drop(owner);
     }
 
     /// For a finalizer.
@@ -165,28 +167,15 @@ impl Hint {
     }
 }
 
-unsafe extern "C" fn finalize(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+unsafe extern "C" fn finalize(_: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
     // SAFETY: it is the hint that `external` gave away, and a finalizer runs once.
-    let hint = unsafe { Hint::take_over(hint) };
-    if hint.release() {
-        charge(env, hint.length.cast_signed() as i64);
-    }
-}
-
-/// Tells the engine that so many bytes more, or less, are kept alive by its objects.
-///
-/// It charges a buffer with its whole length, as if collecting that freed so much of its heap: with
-/// a few guests' worth of memory it would do little else than collect. So that is taken back.
-fn charge(env: sys::napi_env, bytes: i64) {
-    let mut total = 0;
-    // SAFETY: `env` is the environment of this thread.
-    unsafe { sys::napi_adjust_external_memory(env, bytes, &raw mut total) };
+    unsafe { Hint::take_over(hint) }.release();
 }
 
 /// Makes an external buffer that keeps `owner` alive.
 fn external(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_value> {
     check_possible(env, span)?;
-    let hint = Hint::new(owner, span.length);
+    let hint = Hint::new(owner);
     let mut buffer = ptr::null_mut();
     // SAFETY: the bytes stay mapped until `finalize` drops the owner. (Directly, not by the glue,
     // which would silently copy where external buffers are forbidden.)
@@ -201,7 +190,6 @@ fn external(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_v
         )
     };
     if status == sys::Status::napi_ok {
-        charge(env, -(span.length.cast_signed() as i64));
         return Ok(buffer);
     }
     hint.release();
@@ -251,7 +239,7 @@ fn shared(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_val
         ));
     };
     check_possible(env, span)?;
-    let hint = Hint::new(owner, span.length);
+    let hint = Hint::new(owner);
     let mut buffer = ptr::null_mut();
     // SAFETY: the bytes stay mapped until `finalize_shared` drops the owner.
     check(unsafe {
