@@ -1,4 +1,5 @@
 import { readv, writev } from 'node:fs'
+import { readCached } from './libc.js'
 
 /** What stands behind the device: a file of whole sectors. */
 export interface Disk {
@@ -43,12 +44,21 @@ function withoutStart(views: readonly Uint8Array[], count: number): Uint8Array[]
   return rest
 }
 
+/** More than this is better copied by another thread. */
+const INLINE_MAX = 64 * 1024
+
 /**
- * Fills `views` from `fd` at `position` with preadv(2) on a thread of the pool, straight into guest memory when they are
- * views on it. Fewer bytes are there only at the end of the file.
+ * Fills `views` from `fd` at `position`, straight into guest memory when they are views on it. What is in the page cache
+ * is there at once; for the rest preadv(2) waits on a thread of the pool. Fewer bytes are there only at the end of the
+ * file.
  */
 export function readInto(fd: number, views: readonly Uint8Array[], position: number, done: Done): void {
-  transfer(readv, fd, views, position, done)
+  const length = views.reduce((sum, view) => sum + view.length, 0)
+  // A thread costs more than the copy: it has to be woken up, and to wake this one up.
+  const cached = length <= INLINE_MAX ? readCached(fd, views, position) : 0
+  const rest = withoutStart(views, cached)
+  if (rest.length === 0) done(null, cached)
+  else transfer(readv, fd, rest, position + cached, (error, count) => done(error, cached + count))
 }
 
 /** Writes all of `views` to `fd` at `position` with pwritev(2); the counterpart of `readInto`. */

@@ -136,7 +136,7 @@ export class Access {
   /** The window that an integer is the address of; null when there is none, undefined when that is not certain. */
   lookUp(address: unknown): Window | null | undefined {
     const number = typeof address === 'bigint' ? Number(address) : address
-    if (typeof number !== 'number' || !(number >= 0 && number < this.limit) || Math.floor(number) !== number) {
+    if (typeof number !== 'number' || !(number >= 0 && number < this.limit) || number % 1 !== 0) {
       return undefined
     }
     const { window } = this

@@ -31,7 +31,7 @@ export function lookupMethods(native: Lookups, enter: (object: object) => object
         window &&
         typeof len === 'number' &&
         len >= 0 &&
-        Number.isInteger(len) &&
+        len % 1 === 0 &&
         Number(base) - window.start + len <= window.size
       return isWithin ? true : native.checkRange.call(enter(this), base, len)
     },
@@ -46,7 +46,7 @@ export function lookupMethods(native: Lookups, enter: (object: object) => object
       const offset = typeof count === 'number' && count > 0 ? access.locate(addr, count) : -1
       const { window } = access
       const region = offset < 0 ? null : regionOf(this, access, window.piece, addr)
-      if (region === null || !Number.isInteger(count)) return native.views.call(enter(this), addr, count)
+      if (region === null || (count as number) % 1 !== 0) return native.views.call(enter(this), addr, count)
       try {
         return [new Uint8Array(region.buffer, window.pieceOffset + offset, count as number)]
       } catch {
