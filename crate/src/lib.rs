@@ -12,7 +12,7 @@
 //! | [`io`] | `io.rs` |
 //! | [`mmap`] | `mmap.rs` |
 //! | [`mmap_unix`] | `mmap_unix.rs` |
-//! | [`volatile_memory`] | `volatile_memory.rs` |
+//! | [`volatile_memory`], [`volatile_ref`] | `volatile_memory.rs` |
 //!
 //! and what only a binding needs: values in both directions ([`argument`], [`scalar`], [`array`],
 //! [`buffer`], [`ordering`]), what keeps memory mapped ([`mapping`]) and shows it
@@ -52,5 +52,6 @@ mod share;
 mod slot;
 mod sync;
 mod volatile_memory;
+mod volatile_ref;
 mod weak_table;
 mod zero_copy;

@@ -20,7 +20,8 @@ use crate::identity::{self, Handle};
 use crate::io::{Window, volatile_transfer};
 use crate::mapping::{Memory, OwnedSlice, Owner, Region};
 use crate::mmap_unix::{self, MmapRegion, is_tracked, mapping};
-use crate::volatile_memory::{VolatileSlice, references};
+use crate::volatile_memory::VolatileSlice;
+use crate::volatile_ref::references;
 
 /// Upstream's `GuestRegionMmap::from_range`.
 fn region_from_range(

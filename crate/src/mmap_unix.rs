@@ -18,7 +18,8 @@ use crate::error::{BindingError, Result};
 use crate::guest_memory::FileOffset;
 use crate::identity::Handle;
 use crate::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
-use crate::volatile_memory::{VolatileSlice, references};
+use crate::volatile_memory::VolatileSlice;
+use crate::volatile_ref::references;
 
 /// Memory that cannot be accessed.
 #[napi]

@@ -1,7 +1,7 @@
 //! Windows on memory by offset (upstream `volatile_memory.rs`).
 
 use napi_derive::napi;
-use vm_memory::{VolatileMemory, VolatileMemoryError};
+use vm_memory::VolatileMemoryError;
 
 use crate::argument::{BigU64, MAX_SAFE_INTEGER, Number, Value};
 use crate::bitmap::BitmapSlice;
@@ -13,8 +13,7 @@ use crate::hot::{self, Extent, hot};
 use crate::identity::Handle;
 use crate::io::{VolatileIo, Window, volatile_transfer};
 use crate::mapping::{Access, OwnedSlice};
-use crate::ordering::Ordering;
-use crate::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
+use crate::volatile_ref::references;
 use crate::zero_copy;
 
 /// `base + offset`. (`compute_offset`)
@@ -271,12 +270,12 @@ impl Window for OwnedSlice {
 }
 
 /// The bytes of as many elements as fit both.
-fn common_bytes(slice: &OwnedSlice, array: &TypedArray) -> usize {
+pub fn common_bytes(slice: &OwnedSlice, array: &TypedArray) -> usize {
     array.len().min(slice.slice.len() / array.element_size) * array.element_size
 }
 
 /// Upstream's `copy_to`. The array may be a view on the same memory.
-fn copy_to(slice: &OwnedSlice, array: TypedArray) -> Result<Number> {
+pub fn copy_to(slice: &OwnedSlice, array: TypedArray) -> Result<Number> {
     let count = common_bytes(slice, &array);
     slice.permit(0, count, Access::Read)?;
     slice.read_into(array.bytes.first(count), 0)?;
@@ -284,7 +283,7 @@ fn copy_to(slice: &OwnedSlice, array: TypedArray) -> Result<Number> {
 }
 
 /// Upstream's `copy_from`. The array may be a view on the same memory.
-fn copy_from(slice: &OwnedSlice, array: TypedArray) -> Result<()> {
+pub fn copy_from(slice: &OwnedSlice, array: TypedArray) -> Result<()> {
     let count = common_bytes(slice, &array);
     slice.permit(0, count, Access::Write)?;
     slice.write_from(array.bytes.first(count), 0)?;
@@ -292,7 +291,7 @@ fn copy_from(slice: &OwnedSlice, array: TypedArray) -> Result<()> {
 }
 
 /// Upstream's `copy_to_volatile_slice`.
-fn copy_to_volatile_slice(slice: &OwnedSlice, dst: Value) -> Result<()> {
+pub fn copy_to_volatile_slice(slice: &OwnedSlice, dst: Value) -> Result<()> {
     let dst = &dst.instance::<VolatileSlice>("dst")?.slice;
     let count = slice.slice.len().min(dst.slice.len());
     slice.permit(0, count, Access::Read)?;
@@ -301,364 +300,5 @@ fn copy_to_volatile_slice(slice: &OwnedSlice, dst: Value) -> Result<()> {
     Ok(())
 }
 
-/// The members of `VolatileMemory` that make references, on a class that has a method `whole`.
-macro_rules! references {
-    ($class:ident) => {
-        #[napi_derive::napi]
-        impl $class {
-            #[napi(skip_typescript, catch_unwind)]
-            pub fn get_ref(
-                &self,
-                kind: $crate::argument::Value,
-                offset: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::volatile_memory::VolatileRef> {
-                $crate::volatile_memory::VolatileRef::get(&self.whole()?, kind, offset)
-            }
-
-            #[napi(skip_typescript, catch_unwind)]
-            pub fn get_array_ref(
-                &self,
-                kind: $crate::argument::Value,
-                offset: $crate::argument::Value,
-                n: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::volatile_memory::VolatileArrayRef> {
-                $crate::volatile_memory::VolatileArrayRef::get(&self.whole()?, kind, offset, n)
-            }
-
-            #[napi(skip_typescript, catch_unwind)]
-            pub fn get_atomic_ref(
-                &self,
-                kind: $crate::argument::Value,
-                offset: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::volatile_memory::AtomicRef> {
-                $crate::volatile_memory::AtomicRef::get(&self.whole()?, kind, offset)
-            }
-        }
-    };
-}
-pub(crate) use references;
-
 references! { VolatileSlice }
 hot! { VolatileSlice }
-
-/// One value in memory. May be unaligned, and is not atomic.
-///
-/// (`VolatileRef`)
-#[napi]
-pub struct VolatileRef {
-    scalar: Scalar,
-    /// Exactly the bytes of the value.
-    slice: OwnedSlice,
-}
-
-no_constructor! { VolatileRef }
-
-impl VolatileRef {
-    /// `VolatileMemory::get_ref`.
-    pub fn get(slice: &OwnedSlice, kind: Value, offset: Value) -> Result<Self> {
-        let scalar = Scalar::from_value(kind, "type")?;
-        Self::at(slice, scalar, offset.usize("offset")?)
-    }
-
-    fn at(slice: &OwnedSlice, scalar: Scalar, offset: usize) -> Result<Self> {
-        let part = with_scalar!(scalar, T => {
-            slice.slice.get_ref::<T>(offset)?;
-            slice.slice.subslice(offset, size_of::<T>())
-        });
-        Ok(Self {
-            scalar,
-            slice: slice.derive(part)?,
-        })
-    }
-
-    fn load_value(&self, env: napi::sys::napi_env) -> Result<Value> {
-        self.slice.permit(0, self.scalar.size(), Access::Read)?;
-        let raw = with_scalar!(self.scalar, T => {
-            self.slice.slice.get_ref::<T>(0)?.load().into_value(env)
-        })?;
-        Ok(Value::new(env, raw))
-    }
-
-    fn store_value(&self, value: Value) -> Result<()> {
-        with_scalar!(self.scalar, T => {
-            let value = T::from_value(value, "value")?;
-            self.slice.permit(0, size_of::<T>(), Access::Write)?;
-            self.slice.slice.get_ref::<T>(0)?.store(value);
-        });
-        Ok(())
-    }
-}
-
-#[napi]
-impl VolatileRef {
-    /// The type of the value.
-    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "ScalarType")]
-    pub fn kind(&self) -> &'static str {
-        self.scalar.name()
-    }
-
-    /// Bytes of the value. (`len`)
-    #[napi(getter, catch_unwind, ts_return_type = "number")]
-    pub fn len(&self) -> Number {
-        Number(self.scalar.size())
-    }
-
-    /// Marks and asks by offset from the value; null when the memory is not tracked. (`bitmap`)
-    #[napi(getter, catch_unwind, ts_return_type = "BitmapSlice | null")]
-    pub fn bitmap(&self) -> Option<BitmapSlice> {
-        BitmapSlice::of_memory(self.slice.slice.bitmap())
-    }
-
-    /// Reads the value. (`load`)
-    ///
-    /// @returns a number up to 32 bits, a bigint from 64 bits on
-    /// @throws `ERR_PROTECTION`
-    #[napi(catch_unwind, ts_return_type = "number | bigint")]
-    pub fn load(&self, env: napi::Env) -> Result<Value> {
-        self.load_value(env.raw())
-    }
-
-    /// Writes the value, and marks it dirty. (`store`)
-    ///
-    /// @throws `ERR_OUT_OF_RANGE` if the value does not fit the type; `ERR_PROTECTION`
-    #[napi(catch_unwind, ts_args_type = "value: number | bigint")]
-    pub fn store(&self, value: Value) -> Result<()> {
-        self.store_value(value)
-    }
-
-    /// The bytes of the value. (`to_slice`)
-    #[napi(catch_unwind, ts_return_type = "VolatileSlice")]
-    pub fn to_slice(&self) -> VolatileSlice {
-        VolatileSlice::of(self.slice.clone())
-    }
-}
-
-/// Values of one type, one after another. May be unaligned, and are not atomic.
-///
-/// (`VolatileArrayRef`)
-#[napi]
-pub struct VolatileArrayRef {
-    scalar: Scalar,
-    length: usize,
-    /// Exactly the bytes of the values.
-    slice: OwnedSlice,
-}
-
-no_constructor! { VolatileArrayRef }
-
-impl VolatileArrayRef {
-    /// `VolatileMemory::get_array_ref`.
-    pub fn get(slice: &OwnedSlice, kind: Value, offset: Value, n: Value) -> Result<Self> {
-        let scalar = Scalar::from_value(kind, "type")?;
-        let (offset, length) = (offset.usize("offset")?, n.usize("n")?);
-        let part = with_scalar!(scalar, T => {
-            slice.slice.get_array_ref::<T>(offset, length)?;
-            slice.slice.subslice(offset, length * size_of::<T>())
-        });
-        Ok(Self {
-            scalar,
-            length,
-            slice: slice.derive(part)?,
-        })
-    }
-
-    /// Upstream panics beyond the end.
-    fn element(&self, index: Value) -> Result<VolatileRef> {
-        let position = index.usize("index")?;
-        if position >= self.length {
-            return Err(index.out_of_range("index", &format!("less than {}", self.length)));
-        }
-        VolatileRef::at(&self.slice, self.scalar, position * self.scalar.size())
-    }
-
-    /// Upstream's arrays take slices of their own element type only.
-    fn matching(&self, array: Value, name: &str) -> Result<TypedArray> {
-        let elements = TypedArray::from_value(array, name)?;
-        if elements.element_size == self.scalar.size() {
-            return Ok(elements);
-        }
-        Err(array.must_be(
-            name,
-            &format!(
-                "a typed array with elements of {} bytes",
-                self.scalar.size()
-            ),
-        ))
-    }
-}
-
-#[napi]
-impl VolatileArrayRef {
-    /// The type of the values.
-    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "ScalarType")]
-    pub fn kind(&self) -> &'static str {
-        self.scalar.name()
-    }
-
-    /// Elements. (`len`)
-    #[napi(getter, catch_unwind, ts_return_type = "number")]
-    pub fn len(&self) -> Number {
-        Number(self.length)
-    }
-
-    /// Whether there are no elements. (`is_empty`)
-    #[napi(getter, catch_unwind)]
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// Bytes of each element. (`element_size`)
-    #[napi(getter, catch_unwind, ts_return_type = "number")]
-    pub fn element_size(&self) -> Number {
-        Number(self.scalar.size())
-    }
-
-    /// Marks and asks by offset, in bytes, from the first element; null when the memory is not tracked. (`bitmap`)
-    #[napi(getter, catch_unwind, ts_return_type = "BitmapSlice | null")]
-    pub fn bitmap(&self) -> Option<BitmapSlice> {
-        BitmapSlice::of_memory(self.slice.slice.bitmap())
-    }
-
-    /// The element with this index. (`ref_at`)
-    ///
-    /// @throws `ERR_OUT_OF_RANGE` beyond the end
-    #[napi(
-        catch_unwind,
-        ts_args_type = "index: Usize",
-        ts_return_type = "VolatileRef"
-    )]
-    pub fn ref_at(&self, index: Value) -> Result<VolatileRef> {
-        self.element(index)
-    }
-
-    /// Reads an element. (`load`)
-    ///
-    /// @returns a number up to 32 bits, a bigint from 64 bits on
-    /// @throws `ERR_OUT_OF_RANGE` beyond the end; `ERR_PROTECTION`
-    #[napi(
-        catch_unwind,
-        ts_args_type = "index: Usize",
-        ts_return_type = "number | bigint"
-    )]
-    pub fn load(&self, index: Value) -> Result<Value> {
-        self.element(index)?.load_value(index.env())
-    }
-
-    /// Writes an element, and marks it dirty. (`store`)
-    ///
-    /// @throws `ERR_OUT_OF_RANGE` beyond the end, or if the value does not fit the type; `ERR_PROTECTION`
-    #[napi(catch_unwind, ts_args_type = "index: Usize, value: number | bigint")]
-    pub fn store(&self, index: Value, value: Value) -> Result<()> {
-        self.element(index)?.store_value(value)
-    }
-
-    /// Copies elements to the start of `dst`, as many as both have. (`copy_to`)
-    ///
-    /// @param dst with elements as wide as these, whose bytes it gets as memory holds them
-    /// @returns elements copied
-    /// @throws `ERR_INVALID_ARG_TYPE` for elements of another width; `ERR_PROTECTION`
-    #[napi(
-        catch_unwind,
-        ts_args_type = "dst: NodeJS.TypedArray",
-        ts_return_type = "number"
-    )]
-    pub fn copy_to(&self, dst: Value) -> Result<Number> {
-        copy_to(&self.slice, self.matching(dst, "dst")?)
-    }
-
-    /// Copies elements from the start of `src`, as many as both have, and marks them dirty. (`copy_from`)
-    ///
-    /// @param src with elements as wide as these, whose bytes memory gets as they are
-    /// @throws `ERR_INVALID_ARG_TYPE` for elements of another width; `ERR_PROTECTION`
-    #[napi(catch_unwind, ts_args_type = "src: NodeJS.TypedArray")]
-    pub fn copy_from(&self, src: Value) -> Result<()> {
-        copy_from(&self.slice, self.matching(src, "src")?)
-    }
-
-    /// Copies bytes to a slice, as many as both have; they may overlap. (`copy_to_volatile_slice`)
-    ///
-    /// @throws `ERR_PROTECTION`
-    #[napi(catch_unwind, ts_args_type = "dst: VolatileSlice")]
-    pub fn copy_to_volatile_slice(&self, dst: Value) -> Result<()> {
-        copy_to_volatile_slice(&self.slice, dst)
-    }
-
-    /// The bytes of all elements. (`to_slice`)
-    #[napi(catch_unwind, ts_return_type = "VolatileSlice")]
-    pub fn to_slice(&self) -> VolatileSlice {
-        VolatileSlice::of(self.slice.clone())
-    }
-}
-
-/// One aligned integer with atomic access.
-///
-/// (What `VolatileMemory::get_atomic_ref` returns)
-#[napi]
-pub struct AtomicRef {
-    kind: Atomic,
-    /// Exactly the bytes of the integer.
-    slice: OwnedSlice,
-}
-
-no_constructor! { AtomicRef }
-
-impl AtomicRef {
-    /// `VolatileMemory::get_atomic_ref`.
-    pub fn get(slice: &OwnedSlice, kind: Value, offset: Value) -> Result<Self> {
-        let kind = Atomic::from_value(kind, "type")?;
-        let offset = offset.usize("offset")?;
-        with_atomic!(kind, T => slice.check_atomic::<T>(offset))?;
-        Ok(Self {
-            kind,
-            slice: slice.derive(slice.slice.subslice(offset, kind.scalar().size()))?,
-        })
-    }
-}
-
-#[napi]
-impl AtomicRef {
-    /// The type of the integer.
-    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "AtomicType")]
-    pub fn kind(&self) -> &'static str {
-        self.kind.scalar().name()
-    }
-
-    /// Reads the integer. (`AtomicInteger::load`)
-    ///
-    /// @returns a number up to 32 bits, a bigint for 64 bits
-    /// @throws `ERR_OUT_OF_RANGE` for `Release` and `AcqRel`; `ERR_PROTECTION`
-    #[napi(
-        catch_unwind,
-        ts_args_type = "order: Ordering",
-        ts_return_type = "number | bigint"
-    )]
-    pub fn load(&self, order: Value) -> Result<Value> {
-        let env = order.env();
-        let order = Ordering::from_value(order)?.of_load()?;
-        self.slice
-            .permit(0, self.kind.scalar().size(), Access::Read)?;
-        let raw = with_atomic!(self.kind, T => {
-            let value: T = vm_memory::Bytes::load(&self.slice.slice, 0, order)?;
-            value.into_value(env)
-        })?;
-        Ok(Value::new(env, raw))
-    }
-
-    /// Writes the integer. Does not mark it dirty, as upstream: `store` of a slice does.
-    /// (`AtomicInteger::store`)
-    ///
-    /// @throws `ERR_OUT_OF_RANGE` for `Acquire` and `AcqRel`, or if the value does not fit the type; `ERR_PROTECTION`
-    #[napi(catch_unwind, ts_args_type = "value: number | bigint, order: Ordering")]
-    pub fn store(&self, value: Value, order: Value) -> Result<()> {
-        with_atomic!(self.kind, T => {
-            let value = T::from_value(value, "value")?;
-            let order = Ordering::from_value(order)?.of_store()?;
-            self.slice.permit(0, size_of::<T>(), Access::Write)?;
-            self.slice
-                .slice
-                .get_atomic_ref::<<T as vm_memory::AtomicAccess>::A>(0)?
-                .store(value, order);
-            Ok(())
-        })
-    }
-}
