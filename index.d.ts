@@ -579,7 +579,8 @@ export declare class BitmapSlice {}
  * A file and where in it a mapping starts.
  *
  * Holds its own duplicate of the descriptor, which is closed when nothing uses it. Mappings of one
- * `FileOffset` share that duplicate. (`FileOffset`)
+ * `FileOffset` share that duplicate. Make one for each file and use it again, since every other one is another
+ * descriptor until it is collected. (`FileOffset`)
  */
 export declare class FileOffset {
   /**

@@ -22,7 +22,8 @@ use crate::volatile_memory::VolatileSlice;
 /// A file and where in it a mapping starts.
 ///
 /// Holds its own duplicate of the descriptor, which is closed when nothing uses it. Mappings of one
-/// `FileOffset` share that duplicate. (`FileOffset`)
+/// `FileOffset` share that duplicate. Make one for each file and use it again, since every other one is another
+/// descriptor until it is collected. (`FileOffset`)
 #[napi]
 pub struct FileOffset {
     file: vm_memory::FileOffset,
