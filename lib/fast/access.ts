@@ -20,7 +20,7 @@ export class Window {
   view: DataView<ArrayBuffer> | null = null
   bytes: Uint8Array<ArrayBuffer> | null = null
   /** Marks bytes of the piece dirty, by offset in the piece. */
-  mark: ((offset: number, length: number) => void) | null = null
+  private mark: ((offset: number, length: number) => void) | null = null
   /** The same bytes for `Atomics`; a rest at the end is left out. */
   u16 = NO_U16
   u32 = NO_U32
@@ -39,6 +39,11 @@ export class Window {
     readonly isTracked: boolean,
   ) {
     this.closed = !isReadWrite
+  }
+
+  /** Notes that bytes were written, by offset in the window. */
+  markDirty(offset: number, length: number): void {
+    if (this.mark !== null) this.mark(this.pieceOffset + offset, length)
   }
 
   /** Makes the view, when it is needed first; whether there is one. */

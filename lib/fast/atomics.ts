@@ -3,7 +3,7 @@
  * the window begins on a page, so that what is aligned in it is aligned on the host.
  */
 import type * as VmMemory from '../../index'
-import { NO_ACCESS, type Window } from './access'
+import { NO_ACCESS } from './access'
 import { Anchor } from './anchor'
 import type { Kind, Methods } from './kind'
 
@@ -47,10 +47,6 @@ export function atomicMethods({ native, enter }: Kind): AtomicMethods {
     return native.load.call(enter(this), type as never, addr, order)
   }
 
-  function markDirty(window: Window, offset: number, length: number): void {
-    if (window.mark !== null) window.mark(window.pieceOffset + offset, length)
-  }
-
   function store(
     this: object,
     type: VmMemory.AtomicType,
@@ -66,23 +62,23 @@ export function atomicMethods({ native, enter }: Kind): AtomicMethods {
           offset = typeof value === 'number' && (value & 0xffff) === value ? access.locate(addr, 2) : -1
           if (offset < 0 || (offset & 1) !== 0) break
           atomicStore(access.window.u16, offset >> 1, value as number)
-          return markDirty(access.window, offset, 2)
+          return access.window.markDirty(offset, 2)
         case 'u8':
           offset = typeof value === 'number' && (value & 0xff) === value ? access.locate(addr, 1) : -1
           if (offset < 0) break
           atomicStore(access.window.bytes as Uint8Array, offset, value as number)
-          return markDirty(access.window, offset, 1)
+          return access.window.markDirty(offset, 1)
         case 'u32':
           offset = typeof value === 'number' && value >>> 0 === value ? access.locate(addr, 4) : -1
           if (offset < 0 || (offset & 3) !== 0) break
           atomicStore(access.window.u32, offset >> 2, value as number)
-          return markDirty(access.window, offset, 4)
+          return access.window.markDirty(offset, 4)
         case 'u64':
         case 'usize':
           offset = typeof value === 'bigint' && asUintN(64, value) === value ? access.locate(addr, 8) : -1
           if (offset < 0 || (offset & 7) !== 0) break
           atomicStore(access.window.u64, offset >> 3, value as bigint)
-          return markDirty(access.window, offset, 8)
+          return access.window.markDirty(offset, 8)
       }
     }
     native.store.call(enter(this), type, value, addr, order)

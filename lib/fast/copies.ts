@@ -44,7 +44,7 @@ export function copyMethods({ native, enter }: Kind): Copies {
     if (offset < 0) return false
     const { window } = access
     set.call(window.bytes as Uint8Array, buf as Uint8Array, offset)
-    if (window.mark !== null) window.mark(window.pieceOffset + offset, length)
+    window.markDirty(offset, length)
     return true
   }
 

@@ -47,9 +47,9 @@ export class Snapshot {
   drop(): void {
     this.live -= 1
     if (this.live > 0) return
+    if (this.isStale) this.settle()
     // The map may have been replaced since the slot was looked at.
-    if (!this.isStale) this.slot?.check()
-    this.settle()
+    else this.slot?.check()
   }
 
   /** Lets go of the memory if nobody is left. */
@@ -66,7 +66,6 @@ class Slot {
   generation = 0
 
   constructor(
-    readonly number: number,
     private readonly cell: Int32Array<ArrayBuffer>,
     private readonly pin: () => NativeGuard,
   ) {}
@@ -127,7 +126,7 @@ const slots = new Map<number, WeakRef<Slot>>()
 let slotsMade = 0
 
 /** What the native methods of guards are to be called on. */
-export function nativeGuard(guard: object): object {
+function nativeGuard(guard: object): object {
   return Anchor.snapshot(guard)?.pin ?? guard
 }
 
@@ -168,7 +167,7 @@ export function installGuards(
     const number = (slotsMade += 1)
     // Not the atomic itself: it is to be collected with its slot, whoever holds a guard.
     const clone = atomic.clone()
-    const slot = new Slot(number, cell, () => pinSnapshot.call(clone, number))
+    const slot = new Slot(cell, () => pinSnapshot.call(clone, number))
     watchSlot.call(atomic, number)
     slots.set(number, new WeakRef(slot))
     collected.register(slot, number)
@@ -206,12 +205,12 @@ export function installGuards(
     if (name === 'constructor') continue
     const { get, value } = descriptor
     if (get) {
-      const { get: getOf } = {
+      Object.defineProperty(guardPrototype, name, {
+        ...descriptor,
         get(this: object): unknown {
           return get.call(nativeGuard(this))
         },
-      }
-      Object.defineProperty(guardPrototype, name, { ...descriptor, get: getOf })
+      })
     } else {
       const method = value as (...args: unknown[]) => unknown
       defineMethod(guardPrototype, name, function (this: object, ...args: unknown[]) {
@@ -224,7 +223,6 @@ export function installGuards(
     clone: guardPrototype.clone,
     dispose: guardPrototype.dispose,
     intoInner: guardPrototype.intoInner,
-    memory: guardPrototype.memory,
   }
 
   defineMethod(atomicPrototype, 'memory', function (this: Atomic): Guard {

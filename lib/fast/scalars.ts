@@ -15,10 +15,6 @@ const { asIntN, asUintN } = BigInt
 /** Located windows are open. */
 const viewOf = (window: Window): DataView => window.view as DataView
 
-function markDirty(window: Window, offset: number, length: number): void {
-  if (window.mark !== null) window.mark(window.pieceOffset + offset, length)
-}
-
 export function scalarMethods({ native, enter }: Kind): Scalars {
   return {
     readU8(this: object, addr: unknown): number {
@@ -68,42 +64,42 @@ export function scalarMethods({ native, enter }: Kind): Scalars {
       const offset = typeof value === 'number' && (value & 0xff) === value ? access.locate(addr, 1) : -1
       if (offset < 0) return native.writeU8.call(enter(this), value, addr)
       viewOf(access.window).setUint8(offset, value)
-      markDirty(access.window, offset, 1)
+      access.window.markDirty(offset, 1)
     },
     writeI8(this: object, value: number, addr: unknown): void {
       const access = Anchor.access(this) ?? NO_ACCESS
       const offset = typeof value === 'number' && (value << 24) >> 24 === value ? access.locate(addr, 1) : -1
       if (offset < 0) return native.writeI8.call(enter(this), value, addr)
       viewOf(access.window).setInt8(offset, value)
-      markDirty(access.window, offset, 1)
+      access.window.markDirty(offset, 1)
     },
     writeU16(this: object, value: number, addr: unknown): void {
       const access = Anchor.access(this) ?? NO_ACCESS
       const offset = typeof value === 'number' && (value & 0xffff) === value ? access.locate(addr, 2) : -1
       if (offset < 0) return native.writeU16.call(enter(this), value, addr)
       viewOf(access.window).setUint16(offset, value, true)
-      markDirty(access.window, offset, 2)
+      access.window.markDirty(offset, 2)
     },
     writeI16(this: object, value: number, addr: unknown): void {
       const access = Anchor.access(this) ?? NO_ACCESS
       const offset = typeof value === 'number' && (value << 16) >> 16 === value ? access.locate(addr, 2) : -1
       if (offset < 0) return native.writeI16.call(enter(this), value, addr)
       viewOf(access.window).setInt16(offset, value, true)
-      markDirty(access.window, offset, 2)
+      access.window.markDirty(offset, 2)
     },
     writeU32(this: object, value: number, addr: unknown): void {
       const access = Anchor.access(this) ?? NO_ACCESS
       const offset = typeof value === 'number' && value >>> 0 === value ? access.locate(addr, 4) : -1
       if (offset < 0) return native.writeU32.call(enter(this), value, addr)
       viewOf(access.window).setUint32(offset, value, true)
-      markDirty(access.window, offset, 4)
+      access.window.markDirty(offset, 4)
     },
     writeI32(this: object, value: number, addr: unknown): void {
       const access = Anchor.access(this) ?? NO_ACCESS
       const offset = typeof value === 'number' && (value | 0) === value ? access.locate(addr, 4) : -1
       if (offset < 0) return native.writeI32.call(enter(this), value, addr)
       viewOf(access.window).setInt32(offset, value, true)
-      markDirty(access.window, offset, 4)
+      access.window.markDirty(offset, 4)
     },
     writeU64(this: object, value: number | bigint, addr: unknown): void {
       const access = Anchor.access(this) ?? NO_ACCESS
@@ -111,7 +107,7 @@ export function scalarMethods({ native, enter }: Kind): Scalars {
       const offset = fits ? access.locate(addr, 8) : -1
       if (offset < 0) return native.writeU64.call(enter(this), value, addr)
       viewOf(access.window).setBigUint64(offset, value as bigint, true)
-      markDirty(access.window, offset, 8)
+      access.window.markDirty(offset, 8)
     },
     writeI64(this: object, value: number | bigint, addr: unknown): void {
       const access = Anchor.access(this) ?? NO_ACCESS
@@ -119,7 +115,7 @@ export function scalarMethods({ native, enter }: Kind): Scalars {
       const offset = fits ? access.locate(addr, 8) : -1
       if (offset < 0) return native.writeI64.call(enter(this), value, addr)
       viewOf(access.window).setBigInt64(offset, value as bigint, true)
-      markDirty(access.window, offset, 8)
+      access.window.markDirty(offset, 8)
     },
   }
 }
