@@ -126,6 +126,19 @@ test.serial('handles in all threads share the map and the lock', async (t) => {
   t.is(await agent.call('snapshot'), 2)
 })
 
+test.serial('a thread that does nothing but look sees a map that another has put there', async (t) => {
+  const atomic = newAtomic()
+  const agent = await Agent.start(t, atomic)
+  const poll = await agent.begin('poll', { address: 0, value: 1 })
+  await agent.inside()
+  // Long enough for the loop to be compiled by every compiler.
+  await setTimeout(300)
+  const successor = GuestMemoryMmap.fromRanges([[0, PAGE]])
+  successor.writeU8(1, 0)
+  atomic.update(() => successor)
+  t.true(((await poll.result) as number) > 1)
+})
+
 test.serial('of many threads that take one ticket, one gets it', async (t) => {
   const ticket = newAtomic().share()
   const agents = await Promise.all([1, 2, 3].map(() => Agent.start(t, null)))

@@ -10,16 +10,18 @@ export interface Measured {
 
 type Bare = (iterations: number, never: unknown) => number
 
+let loopsMade = 0
+
 /**
  * A loop of its own for each step, freshly compiled: in a shared one the engine would see all steps at one place, and
- * inline none. What a step returns is compared with something of its type that comes from outside, so that it has to
+ * inline none. The source differs, too: the engine remembers what it compiled, and what it learned of it. What a step returns is compared with something of its type that comes from outside, so that it has to
  * be there.
  */
 function compile(step: (i: number) => unknown): Bare {
   // oxlint-disable-next-line no-new-func, typescript/no-implied-eval
   const make = new Function(
     'step',
-    `return function loop(iterations, never) {
+    `return function loop${(loopsMade += 1)}(iterations, never) {
       let surprises = 0
       for (let i = 0; i < iterations; i++) if (step(i) === never) surprises++
       return surprises

@@ -68,6 +68,16 @@ const tasks = {
     memory.views(0, 4096 * count)
     for (;;);
   },
+  /** Looks again and again, in a loop that does nothing else, until a byte has some value; how often that was. */
+  poll: ({ address, value }) => {
+    parentPort.postMessage({ inside: true })
+    for (let looks = 1; ; looks += 1) {
+      const guard = atomic.memory()
+      const found = guard.readU8(address)
+      guard.dispose()
+      if (found === value) return looks
+    }
+  },
   snapshot: (address) => {
     const guard = atomic.memory()
     snapshots.push(guard)

@@ -1,105 +1,98 @@
 /**
  * Load guards as plain objects. In each thread a slot keeps the current snapshot of an atomic, behind one native guard; a
- * guard here is an object that counts as one more user of it. So `memory()` need not call Rust: it compares the slot's
+ * guard here is an object that counts as one more user of it. So `memory()` need not call Rust: it compares the snapshot's
  * generation with a cell that Rust counts up when the map is replaced.
  */
 import type * as VmMemory from '../../index'
-import { type Access, NO_ACCESS } from './access'
-import { Anchor, Existing } from './anchor'
-import { attachNow, type Layout, take } from './attach'
 import { defineMethod } from '../protocols'
+import * as methods from './methods'
+import { Access, NO_ACCESS } from './methods/access'
+import { Anchor, Existing } from './methods/anchor'
+import type { SlotMethods } from './take'
+import { EMPTY, type Table } from './table'
+import { NOWHERE } from './window'
 
 type NativeGuard = VmMemory.GuestMemoryLoadGuard
 type Guard = VmMemory.GuestMemoryLoadGuard
 type Atomic = VmMemory.GuestMemoryAtomic
+type Cell = Int32Array<ArrayBuffer>
 
-/** What the native class has for this file alone. */
-export interface SlotMethods {
-  generationCell(): ArrayBuffer
-  watchSlot(slot: number): void
-  pinSnapshot(slot: number): NativeGuard
-  forgetSlot(slot: number): void
-  setStaleCallback(callback: (slot: number) => void): void
-}
+// As it is now: somebody may replace it.
+const { load } = Atomics
 
-/** A map as it was, shared by the guards on it. */
-export class Snapshot {
+/**
+ * Reads a cell. It need not be ordered: what orders another thread's `replace` before a `memory()` here orders any read in
+ * it, and an old generation means an old map and nothing else. But it must be read each time. V8 leaves a plain read where
+ * it stands, and would make a call of `Atomics.load`; other engines take plain reads out of loops.
+ */
+const read: (cell: Cell) => number | undefined =
+  process.versions.bun === undefined ? (cell) => cell[0] : (cell) => load(cell, 0)
+
+/** A map as it was, shared by the guards on it: access to it is what is anchored to them. */
+class Snapshot extends Access {
   /** Guards that were not disposed of. One that is dropped instead keeps the native guard until both are collected. */
   live = 0
-  /** Whether no slot keeps it any more. */
-  isStale = false
-  access: Access = NO_ACCESS
   private wasUsed = false
 
   constructor(
     readonly pin: NativeGuard,
+    /** The map is the current one for as long as the cell has this generation. */
+    readonly cell: Cell,
+    readonly generation: number | undefined,
     private readonly slot: Slot | null,
-  ) {}
+  ) {
+    super()
+  }
 
   /** Prepares fast access, when it is used for the second time. */
-  use(layout: Layout): Access {
-    if (this.wasUsed && this.access === NO_ACCESS) this.access = attachNow(this.pin.memory(), layout)
+  use(tableOf: (map: VmMemory.GuestMemoryMmap) => Table): void {
+    if (this.wasUsed && this.table === EMPTY) this.table = tableOf(this.pin.memory())
     this.wasUsed = true
-    return this.access
   }
 
-  /** One guard less. */
-  drop(): void {
-    this.live -= 1
+  /** Lets go of a map that was replaced: the slot does at once, the memory goes with the last guard. */
+  retire(): void {
+    this.slot?.leave(this)
     if (this.live > 0) return
-    if (this.isStale) this.settle()
-    // The map may have been replaced since the slot was looked at.
-    else this.slot?.check()
-  }
-
-  /** Lets go of the memory if nobody is left. */
-  settle(): void {
-    if (!this.isStale || this.live > 0) return
-    this.access = NO_ACCESS
+    this.table = EMPTY
+    this.window = NOWHERE
     this.pin.dispose()
   }
 }
 
 /** What a thread keeps of an atomic. */
 class Slot {
-  snapshot: Snapshot | null = null
-  generation = 0
+  /** The current snapshot, or what was that. */
+  snapshot: Snapshot
 
   constructor(
-    private readonly cell: Int32Array<ArrayBuffer>,
+    private readonly cell: Cell,
+    /** What stands for no snapshot: never current. */
+    private readonly none: Snapshot,
     private readonly pin: () => NativeGuard,
-  ) {}
-
-  /** The current snapshot. */
-  current(): Snapshot {
-    const { snapshot } = this
-    return snapshot !== null && Atomics.load(this.cell, 0) === this.generation ? snapshot : this.refresh()
+  ) {
+    this.snapshot = none
   }
 
-  private refresh(): Snapshot {
+  /** Takes a snapshot of the map that is there now. */
+  refresh(): Snapshot {
     // Before the snapshot is taken, so that it is rather taken once too often.
-    const generation = Atomics.load(this.cell, 0)
-    const snapshot = new Snapshot(this.pin(), this)
-    this.retire()
-    this.generation = generation
+    const generation = read(this.cell)
+    const snapshot = new Snapshot(this.pin(), this.cell, generation, this)
+    const { snapshot: replaced } = this
     this.snapshot = snapshot
+    if (replaced !== this.none) replaced.retire()
     return snapshot
   }
 
-  /**
-   * Lets go of a snapshot that was replaced. A plain look is enough here: what it misses, `memory()` will see, or the word
-   * that comes from the thread that replaced it.
-   */
+  /** Lets go of a snapshot that was replaced. */
   check(): void {
-    if (this.cell[0] !== this.generation) this.retire()
+    const { snapshot } = this
+    if (snapshot !== this.none && read(this.cell) !== snapshot.generation) snapshot.retire()
   }
 
-  private retire(): void {
-    const { snapshot } = this
-    if (snapshot === null) return
-    this.snapshot = null
-    snapshot.isStale = true
-    snapshot.settle()
+  leave(snapshot: Snapshot): void {
+    if (this.snapshot === snapshot) this.snapshot = this.none
   }
 }
 
@@ -125,27 +118,22 @@ class SlotAnchor extends Existing {
 const slots = new Map<number, WeakRef<Slot>>()
 let slotsMade = 0
 
-/** What the native methods of guards are to be called on. */
-function nativeGuard(guard: object): object {
-  return Anchor.snapshot(guard)?.pin ?? guard
+/** The snapshot of a guard; null of everything else, native guards among it. */
+function snapshotOf(guard: object): Snapshot | null {
+  const access = Anchor.access(guard)
+  return access === NO_ACCESS ? null : (access as Snapshot)
 }
 
-/** Takes the methods for slots off the class. */
-export function takeSlotMethods({ prototype }: typeof VmMemory.GuestMemoryAtomic): SlotMethods {
-  return {
-    generationCell: take<SlotMethods, 'generationCell'>(prototype, 'generationCell'),
-    watchSlot: take<SlotMethods, 'watchSlot'>(prototype, 'watchSlot'),
-    pinSnapshot: take<SlotMethods, 'pinSnapshot'>(prototype, 'pinSnapshot'),
-    forgetSlot: take<SlotMethods, 'forgetSlot'>(prototype, 'forgetSlot'),
-    setStaleCallback: take<SlotMethods, 'setStaleCallback'>(prototype, 'setStaleCallback'),
-  }
+/** What the native methods of guards are to be called on. */
+function nativeGuard(guard: object): object {
+  return snapshotOf(guard)?.pin ?? guard
 }
 
 export function installGuards(
   native: typeof VmMemory,
-  layout: Layout,
+  tableOf: (map: VmMemory.GuestMemoryMmap) => Table,
   { generationCell, watchSlot, pinSnapshot, forgetSlot, setStaleCallback }: SlotMethods,
-): { enter(guard: object): object } {
+): { methods: typeof methods; enter(guard: object): object } {
   const atomicPrototype = native.GuestMemoryAtomic.prototype
   const guardPrototype = native.GuestMemoryLoadGuard.prototype
   const nativeMethods = { memory: atomicPrototype.memory, update: atomicPrototype.update }
@@ -159,7 +147,7 @@ export function installGuards(
   setStaleCallback.call(any, (number) => slots.get(number)?.deref()?.check())
 
   /** What guards have that were disposed of: native methods called on its pin say so. */
-  const disposed = new Snapshot(nativeMethods.memory.call(any), null)
+  const disposed = new Snapshot(nativeMethods.memory.call(any), new Int32Array([1]), 0, null)
   disposed.pin.dispose()
 
   function makeSlot(atomic: Atomic): Slot {
@@ -167,7 +155,7 @@ export function installGuards(
     const number = (slotsMade += 1)
     // Not the atomic itself: it is to be collected with its slot, whoever holds a guard.
     const clone = atomic.clone()
-    const slot = new Slot(cell, () => pinSnapshot.call(clone, number))
+    const slot = new Slot(cell, disposed, () => pinSnapshot.call(clone, number))
     watchSlot.call(atomic, number)
     slots.set(number, new WeakRef(slot))
     collected.register(slot, number)
@@ -185,19 +173,7 @@ export function installGuards(
 
   function makeGuard(snapshot: Snapshot): Guard {
     snapshot.live += 1
-    return Anchor.put(new GuardObject(), snapshot.access, snapshot)
-  }
-
-  /** The snapshot of a guard that was not disposed of; null of everything else, native guards among it. */
-  function snapshotOf(guard: object): Snapshot | null {
-    const snapshot = Anchor.snapshot(guard)
-    return snapshot === disposed ? null : snapshot
-  }
-
-  function disposeOf(guard: object, snapshot: Snapshot): void {
-    Anchor.setSnapshot(guard, disposed)
-    Anchor.setAccess(guard, NO_ACCESS)
-    snapshot.drop()
+    return Anchor.put(new GuardObject(), snapshot)
   }
 
   // All that a guard can do, on its snapshot.
@@ -225,9 +201,20 @@ export function installGuards(
     intoInner: guardPrototype.intoInner,
   }
 
+  // `memory` and `dispose` are kept so short that the engine can put them, and all they call, where they are called.
   defineMethod(atomicPrototype, 'memory', function (this: Atomic): Guard {
-    const slot = SlotAnchor.slot(this)
-    return makeGuard((slot ?? makeSlot(this)).current())
+    const slot = SlotAnchor.slot(this) ?? makeSlot(this)
+    let { snapshot } = slot
+    if (read(snapshot.cell) !== snapshot.generation) snapshot = slot.refresh()
+    return makeGuard(snapshot)
+  })
+  defineMethod(guardPrototype, 'dispose', function (this: Guard): void {
+    const snapshot = Anchor.access(this) as Snapshot
+    // Not that of a guard, or disposed of.
+    if (!(snapshot.live > 0)) return nativeGuardMethods.dispose.call(this)
+    Anchor.set(this, disposed)
+    snapshot.live -= 1
+    if (read(snapshot.cell) !== snapshot.generation) snapshot.retire()
   })
   defineMethod(
     atomicPrototype,
@@ -248,26 +235,21 @@ export function installGuards(
   )
   defineMethod(guardPrototype, 'clone', function (this: Guard): Guard {
     const snapshot = snapshotOf(this)
-    return snapshot === null ? nativeGuardMethods.clone.call(this) : makeGuard(snapshot)
+    return snapshot === null || snapshot === disposed ? nativeGuardMethods.clone.call(this) : makeGuard(snapshot)
   })
   defineMethod(guardPrototype, 'intoInner', function (this: Guard): VmMemory.GuestMemoryMmap {
     const snapshot = snapshotOf(this)
-    if (snapshot === null) return nativeGuardMethods.intoInner.call(this)
+    if (snapshot === null || snapshot === disposed) return nativeGuardMethods.intoInner.call(this)
     const map = snapshot.pin.memory()
-    disposeOf(this, snapshot)
+    this.dispose()
     return map
   })
-  defineMethod(guardPrototype, 'dispose', function (this: Guard): void {
-    const snapshot = snapshotOf(this)
-    if (snapshot === null) nativeGuardMethods.dispose.call(this)
-    else disposeOf(this, snapshot)
-  })
-
   return {
+    methods,
     enter(guard: object): object {
-      const snapshot = Anchor.snapshot(guard)
+      const snapshot = snapshotOf(guard)
       if (snapshot === null) return guard
-      if (snapshot !== disposed) Anchor.setAccess(guard, snapshot.use(layout))
+      if (snapshot !== disposed) snapshot.use(tableOf)
       return snapshot.pin
     },
   }

@@ -1,5 +1,5 @@
 /** What the fast methods need to know of the class they stand on. */
-import type * as VmMemory from '../../index'
+import type * as VmMemory from '../../../index'
 
 /** The methods that have a fast form, as all classes with access to memory have them. */
 export type Methods = VmMemory.ByteAccess<unknown>

@@ -1,6 +1,5 @@
 /** `readObj` and `writeObj` of one scalar, by the methods for scalars; big-endian ones by the view. */
-import type * as VmMemory from '../../index'
-import { NO_ACCESS } from './access'
+import type * as VmMemory from '../../../index'
 import { Anchor } from './anchor'
 import type { Kind, Methods } from './kind'
 
@@ -39,11 +38,11 @@ export function objectMethods({ native, enter }: Kind, scalars: Partial<Methods>
       case 'isize':
         return readI64.call(this, addr)
     }
-    const access = Anchor.access(this) ?? NO_ACCESS
+    const access = Anchor.access(this)
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
     const offset = size === 0 ? -1 : access.locate(addr, size)
     if (offset < 0) return native.readObj.call(enter(this), type, addr)
-    const view = access.window.view as DataView
+    const view = access.window.view
     return size === 2 ? view.getUint16(offset) : size === 4 ? view.getUint32(offset) : view.getBigUint64(offset)
   }
 

@@ -1,6 +1,5 @@
 /** Copies of bytes within one window, up to the length at which the native methods win. */
-import type * as VmMemory from '../../index'
-import { NO_ACCESS } from './access'
+import type * as VmMemory from '../../../index'
 import { Anchor } from './anchor'
 import type { Kind, Methods } from './kind'
 
@@ -30,20 +29,20 @@ export function copyMethods({ native, enter }: Kind): Copies {
   /** Copies from memory, if it is certain that all of it can be copied; whether it was. */
   function tryRead(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
     if (length < 0) return false
-    const access = Anchor.access(object) ?? NO_ACCESS
+    const access = Anchor.access(object)
     const offset = access.locate(addr, length)
     if (offset < 0) return false
-    set.call(buf as Uint8Array, subarray.call(access.window.bytes as Uint8Array, offset, offset + length))
+    set.call(buf as Uint8Array, subarray.call(access.window.bytes, offset, offset + length))
     return true
   }
 
   function tryWrite(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
     if (length < 0) return false
-    const access = Anchor.access(object) ?? NO_ACCESS
+    const access = Anchor.access(object)
     const offset = access.locate(addr, length)
     if (offset < 0) return false
     const { window } = access
-    set.call(window.bytes as Uint8Array, buf as Uint8Array, offset)
+    set.call(window.bytes, buf as Uint8Array, offset)
     window.markDirty(offset, length)
     return true
   }

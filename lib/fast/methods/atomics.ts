@@ -2,8 +2,7 @@
  * `load` and `store` by `Atomics`, which are sequentially consistent: at least as strong as whatever was asked. Only where
  * the window begins on a page, so that what is aligned in it is aligned on the host.
  */
-import type * as VmMemory from '../../index'
-import { NO_ACCESS } from './access'
+import type * as VmMemory from '../../../index'
 import { Anchor } from './anchor'
 import type { Kind, Methods } from './kind'
 
@@ -19,19 +18,23 @@ const RELEASE = 1
 const ACQUIRE = 2
 const SEQ_CST = 4
 
+function canLoad(order: VmMemory.Ordering): boolean {
+  return order === ACQUIRE || order === RELAXED || order === SEQ_CST
+}
+
+function canStore(order: VmMemory.Ordering): boolean {
+  return order === RELEASE || order === RELAXED || order === SEQ_CST
+}
+
 export function atomicMethods({ native, enter }: Kind): AtomicMethods {
-  function load(this: object, type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering): number | bigint {
-    if (order === ACQUIRE || order === RELAXED || order === SEQ_CST) {
-      const access = Anchor.access(this) ?? NO_ACCESS
+  function loadOther(object: object, type: VmMemory.AtomicType, addr: unknown, order: number): number | bigint {
+    const access = Anchor.access(object)
+    if (canLoad(order)) {
       let offset
       switch (type) {
-        case 'u16':
-          offset = access.locate(addr, 2)
-          if (offset >= 0 && (offset & 1) === 0) return atomicLoad(access.window.u16, offset >> 1)
-          break
         case 'u8':
           offset = access.locate(addr, 1)
-          if (offset >= 0) return atomicLoad(access.window.bytes as Uint8Array, offset)
+          if (offset >= 0) return atomicLoad(access.window.bytes, offset)
           break
         case 'u32':
           offset = access.locate(addr, 4)
@@ -44,29 +47,24 @@ export function atomicMethods({ native, enter }: Kind): AtomicMethods {
           break
       }
     }
-    return native.load.call(enter(this), type as never, addr, order)
+    return native.load.call(enter(object), type as never, addr, order)
   }
 
-  function store(
-    this: object,
+  function storeOther(
+    object: object,
     type: VmMemory.AtomicType,
     value: number | bigint,
     addr: unknown,
-    order: VmMemory.Ordering,
+    order: number,
   ): void {
-    if (order === RELEASE || order === RELAXED || order === SEQ_CST) {
-      const access = Anchor.access(this) ?? NO_ACCESS
+    const access = Anchor.access(object)
+    if (canStore(order)) {
       let offset
       switch (type) {
-        case 'u16':
-          offset = typeof value === 'number' && (value & 0xffff) === value ? access.locate(addr, 2) : -1
-          if (offset < 0 || (offset & 1) !== 0) break
-          atomicStore(access.window.u16, offset >> 1, value as number)
-          return access.window.markDirty(offset, 2)
         case 'u8':
           offset = typeof value === 'number' && (value & 0xff) === value ? access.locate(addr, 1) : -1
           if (offset < 0) break
-          atomicStore(access.window.bytes as Uint8Array, offset, value as number)
+          atomicStore(access.window.bytes, offset, value as number)
           return access.window.markDirty(offset, 1)
         case 'u32':
           offset = typeof value === 'number' && value >>> 0 === value ? access.locate(addr, 4) : -1
@@ -81,7 +79,35 @@ export function atomicMethods({ native, enter }: Kind): AtomicMethods {
           return access.window.markDirty(offset, 8)
       }
     }
-    native.store.call(enter(this), type, value, addr, order)
+    native.store.call(enter(object), type, value, addr, order)
+  }
+
+  // Indices of rings come first, in functions so small that the engine puts them where they are called.
+  function load(this: object, type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering): number | bigint {
+    if (type === 'u16' && canLoad(order)) {
+      const access = Anchor.access(this)
+      const offset = access.locate(addr, 2)
+      if (offset >= 0 && (offset & 1) === 0) return atomicLoad(access.window.u16, offset >> 1)
+    }
+    return loadOther(this, type, addr, order)
+  }
+
+  function store(
+    this: object,
+    type: VmMemory.AtomicType,
+    value: number | bigint,
+    addr: unknown,
+    order: VmMemory.Ordering,
+  ): void {
+    if (type === 'u16' && typeof value === 'number' && (value & 0xffff) === value && canStore(order)) {
+      const access = Anchor.access(this)
+      const offset = access.locate(addr, 2)
+      if (offset >= 0 && (offset & 1) === 0) {
+        atomicStore(access.window.u16, offset >> 1, value)
+        return access.window.markDirty(offset, 2)
+      }
+    }
+    storeOther(this, type, value, addr, order)
   }
   return { load: load as AtomicMethods['load'], store }
 }

@@ -1,32 +1,28 @@
 /** Look-ups that the table of windows answers. The region of a piece is asked for once. */
-import type * as VmMemory from '../../index'
-import { type Access, NO_ACCESS } from './access'
+import type * as VmMemory from '../../../index'
+import type { Table } from '../table'
 import { Anchor } from './anchor'
 
 export type Lookups = Pick<VmMemory.GuestMemory, 'addressInRange' | 'checkRange' | 'findRegion' | 'views'>
 type Region = VmMemory.GuestRegionMmap
 
 export function lookupMethods(native: Lookups, enter: (object: object) => object): Lookups {
-  /** The region of a piece, by the piece's number. */
-  const regions = new WeakMap<Access, Region[]>()
-
-  function regionOf(object: object, access: Access, piece: number, addr: VmMemory.U64): Region | null {
-    let known = regions.get(access)
-    if (known === undefined) regions.set(access, (known = []))
-    const region = known[piece]
+  /** The region of a piece. It is asked for at the first address that is looked up in it. */
+  function regionOf(object: object, { regions }: Table, piece: number, addr: VmMemory.U64): Region | null {
+    const region = regions[piece]
     if (region !== undefined) return region
     const found = native.findRegion.call(enter(object), addr)
-    if (found !== null) known[piece] = found
+    if (found !== null) regions[piece] = found
     return found
   }
 
   return {
     addressInRange(this: object, addr: VmMemory.U64): boolean {
-      const window = (Anchor.access(this) ?? NO_ACCESS).lookUp(addr)
+      const window = Anchor.access(this).table.lookUp(addr)
       return window === undefined ? native.addressInRange.call(enter(this), addr) : window !== null
     },
     checkRange(this: object, base: VmMemory.U64, len: VmMemory.Usize): boolean {
-      const window = (Anchor.access(this) ?? NO_ACCESS).lookUp(base)
+      const window = Anchor.access(this).table.lookUp(base)
       const isWithin =
         window &&
         typeof len === 'number' &&
@@ -36,16 +32,16 @@ export function lookupMethods(native: Lookups, enter: (object: object) => object
       return isWithin ? true : native.checkRange.call(enter(this), base, len)
     },
     findRegion(this: object, addr: VmMemory.U64): Region | null {
-      const access = Anchor.access(this) ?? NO_ACCESS
-      const window = access.lookUp(addr)
+      const { table } = Anchor.access(this)
+      const window = table.lookUp(addr)
       if (window === undefined) return native.findRegion.call(enter(this), addr)
-      return window === null ? null : regionOf(this, access, window.piece, addr)
+      return window === null ? null : regionOf(this, table, window.piece, addr)
     },
     views(this: object, addr: VmMemory.U64, count: VmMemory.Usize): Uint8Array[] {
-      const access = Anchor.access(this) ?? NO_ACCESS
+      const access = Anchor.access(this)
       const offset = typeof count === 'number' && count > 0 ? access.locate(addr, count) : -1
       const { window } = access
-      const region = offset < 0 ? null : regionOf(this, access, window.piece, addr)
+      const region = offset < 0 ? null : regionOf(this, access.table, window.piece, addr)
       if (region === null || (count as number) % 1 !== 0) return native.views.call(enter(this), addr, count)
       try {
         return [new Uint8Array(region.buffer, window.pieceOffset + offset, count as number)]

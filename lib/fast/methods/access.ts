@@ -1,0 +1,40 @@
+/** Where in memory a method finds its bytes. An answer is given only where it is certain. */
+import { EMPTY, type Table } from '../table'
+import { NOWHERE, type Window } from '../window'
+
+export class Access {
+  /** Where the last access was; the next one is often there too. */
+  window = NOWHERE
+  table: Table = EMPTY
+
+  /**
+   * Where in `window` an access of `size` bytes at `address` begins, after `window` was set to where that is; -1 when it
+   * is not within one window, or not certain.
+   */
+  locate(address: unknown, size: number): number {
+    if (typeof address !== 'number') return this.locateBig(address, size)
+    const offset = this.window.offsetOf(address, size)
+    return offset < 0 ? this.move(address, size) : offset
+  }
+
+  /** Looks in another window than that of the last access. */
+  private move(address: number, size: number): number {
+    const window = this.table.find(address)
+    const offset = window.offsetOf(address, size)
+    if (offset < 0) return this.open(window, address, size)
+    this.window = window
+    return offset
+  }
+
+  /** Tries once more, if a window is not open yet. */
+  private open(window: Window, address: number, size: number): number {
+    return this.table.open(window) ? this.move(address, size) : -1
+  }
+
+  private locateBig(address: unknown, size: number): number {
+    return typeof address === 'bigint' ? this.locate(Number(address), size) : -1
+  }
+}
+
+/** Of an object that was not used yet. */
+export const NO_ACCESS = new Access()

@@ -1,0 +1,42 @@
+/** Native methods that are there for the fast paths alone. They are taken off the classes. */
+import type * as VmMemory from '../../index'
+import type { Source } from './window'
+
+/** What tells about memory, of one class. */
+export interface Layout extends Source {
+  layout(): Float64Array
+}
+
+/** What load guards are made with. */
+export interface SlotMethods {
+  generationCell(): ArrayBuffer
+  watchSlot(slot: number): void
+  pinSnapshot(slot: number): VmMemory.GuestMemoryLoadGuard
+  forgetSlot(slot: number): void
+  setStaleCallback(callback: (slot: number) => void): void
+}
+
+/** Takes a method off a class. */
+function take<T, K extends keyof T>(prototype: object, name: K): T[K] {
+  const method = Reflect.get(prototype, name) as T[K]
+  Reflect.deleteProperty(prototype, name)
+  return method
+}
+
+export function takeLayout(prototype: object): Layout {
+  return {
+    layout: take<Layout, 'layout'>(prototype, 'layout'),
+    openWindow: take<Layout, 'openWindow'>(prototype, 'openWindow'),
+    dirtyMarker: take<Layout, 'dirtyMarker'>(prototype, 'dirtyMarker'),
+  }
+}
+
+export function takeSlotMethods({ prototype }: typeof VmMemory.GuestMemoryAtomic): SlotMethods {
+  return {
+    generationCell: take<SlotMethods, 'generationCell'>(prototype, 'generationCell'),
+    watchSlot: take<SlotMethods, 'watchSlot'>(prototype, 'watchSlot'),
+    pinSnapshot: take<SlotMethods, 'pinSnapshot'>(prototype, 'pinSnapshot'),
+    forgetSlot: take<SlotMethods, 'forgetSlot'>(prototype, 'forgetSlot'),
+    setStaleCallback: take<SlotMethods, 'setStaleCallback'>(prototype, 'setStaleCallback'),
+  }
+}
