@@ -19,6 +19,7 @@ type Cell = Int32Array<ArrayBuffer>
 
 // As it is now: somebody may replace it.
 const { load } = Atomics
+const { access: accessOf, put, set: anchor } = Anchor
 
 /**
  * Reads a cell. It need not be ordered: what orders another thread's `replace` before a `memory()` here orders any read in
@@ -120,7 +121,7 @@ let slotsMade = 0
 
 /** The snapshot of a guard; null of everything else, native guards among it. */
 function snapshotOf(guard: object): Snapshot | null {
-  const access = Anchor.access(guard)
+  const access = accessOf(guard)
   return access === NO_ACCESS ? null : (access as Snapshot)
 }
 
@@ -133,7 +134,7 @@ export function installGuards(
   native: typeof VmMemory,
   tableOf: (map: VmMemory.GuestMemoryMmap) => Table,
   { generationCell, watchSlot, pinSnapshot, forgetSlot, setStaleCallback }: SlotMethods,
-): { methods: typeof methods; enter(guard: object): object } {
+): { methods: typeof methods; enterGuard(guard: object): object } {
   const atomicPrototype = native.GuestMemoryAtomic.prototype
   const guardPrototype = native.GuestMemoryLoadGuard.prototype
   const nativeMethods = { memory: atomicPrototype.memory, update: atomicPrototype.update }
@@ -173,7 +174,7 @@ export function installGuards(
 
   function makeGuard(snapshot: Snapshot): Guard {
     snapshot.live += 1
-    return Anchor.put(new GuardObject(), snapshot)
+    return put(new GuardObject(), snapshot)
   }
 
   // All that a guard can do, on its snapshot.
@@ -209,10 +210,10 @@ export function installGuards(
     return makeGuard(snapshot)
   })
   defineMethod(guardPrototype, 'dispose', function (this: Guard): void {
-    const snapshot = Anchor.access(this) as Snapshot
+    const snapshot = accessOf(this) as Snapshot
     // Not that of a guard, or disposed of.
     if (!(snapshot.live > 0)) return nativeGuardMethods.dispose.call(this)
-    Anchor.set(this, disposed)
+    anchor(this, disposed)
     snapshot.live -= 1
     if (read(snapshot.cell) !== snapshot.generation) snapshot.retire()
   })
@@ -246,7 +247,7 @@ export function installGuards(
   })
   return {
     methods,
-    enter(guard: object): object {
+    enterGuard(guard: object): object {
       const snapshot = snapshotOf(guard)
       if (snapshot === null) return guard
       if (snapshot !== disposed) snapshot.use(tableOf)

@@ -8,10 +8,7 @@ import type * as VmMemory from '../../index'
 import { defineMethod } from '../protocols'
 import type * as GuardsModule from './guards'
 import type * as MethodsModule from './methods'
-import type { Methods } from './methods/kind'
 import { type Layout, takeLayout, takeSlotMethods } from './take'
-
-type Enter = (object: object) => object
 
 /**
  * Loads a module, and with it the fast methods, anew for each class. The engine specializes code by where it stands in the
@@ -37,6 +34,14 @@ function install(prototype: object, methods: object): void {
   for (const [name, method] of Object.entries(methods)) defineMethod(prototype, name, method)
 }
 
+/** Makes a class's objects get their fast paths. */
+function entering({ attach }: typeof MethodsModule, layout: Layout): (object: object) => object {
+  return (object) => {
+    attach(object, layout)
+    return object
+  }
+}
+
 export function installFastPaths(native: typeof VmMemory): void {
   const { GuestMemoryAtomic, GuestMemoryMmap, GuestMemoryLoadGuard, GuestRegionMmap, VolatileSlice } = native
   const layouts = [GuestMemoryMmap, GuestRegionMmap, VolatileSlice].map(({ prototype }) => takeLayout(prototype))
@@ -45,29 +50,20 @@ export function installFastPaths(native: typeof VmMemory): void {
   // Views read integers in the order that they are told, memory has that of the host.
   if (process.env.VM_MEMORY_FAST_PATHS === '0' || endianness() !== 'LE') return
 
-  function installOn(prototype: Methods, methods: typeof MethodsModule, enter: Enter, isPageAligned = true): void {
-    install(prototype, methods.byteMethods({ native: methodsOf(prototype), enter }, isPageAligned))
-  }
-  function entering(methods: typeof MethodsModule, layout: Layout): Enter {
-    return (object) => {
-      methods.attach(object, layout)
-      return object
-    }
-  }
-
-  const mapMethods = instantiate<typeof MethodsModule>('./methods')
-  const { installGuards } = instantiate<typeof GuardsModule>('./guards')
-  const guards = installGuards(native, (map) => mapMethods.tableOf(map, mapLayout), slotMethods)
-  for (const [{ prototype }, methods, enter] of [
-    [GuestMemoryMmap, mapMethods, entering(mapMethods, mapLayout)],
-    [GuestMemoryLoadGuard, guards.methods, guards.enter],
-  ] as const) {
-    const lookups = methods.lookupMethods(methodsOf(prototype), enter)
-    installOn(prototype, methods, enter)
-    install(prototype, lookups)
-  }
-  const regionMethods = instantiate<typeof MethodsModule>('./methods')
-  installOn(GuestRegionMmap.prototype, regionMethods, entering(regionMethods, regionLayout))
-  const sliceMethods = instantiate<typeof MethodsModule>('./methods')
-  installOn(VolatileSlice.prototype, sliceMethods, entering(sliceMethods, sliceLayout), false)
+  const ofMaps = instantiate<typeof MethodsModule>('./methods')
+  const { methods: ofGuards, enterGuard } = instantiate<typeof GuardsModule>('./guards').installGuards(
+    native,
+    (map) => ofMaps.tableOf(map, mapLayout),
+    slotMethods,
+  )
+  const ofRegions = instantiate<typeof MethodsModule>('./methods')
+  const ofSlices = instantiate<typeof MethodsModule>('./methods')
+  const { prototype: map } = GuestMemoryMmap
+  const { prototype: guard } = GuestMemoryLoadGuard
+  const { prototype: region } = GuestRegionMmap
+  const { prototype: slice } = VolatileSlice
+  install(map, ofMaps.mapMethods(methodsOf(map), entering(ofMaps, mapLayout)))
+  install(guard, ofGuards.mapMethods(methodsOf(guard), enterGuard))
+  install(region, ofRegions.byteMethods(methodsOf(region), entering(ofRegions, regionLayout), true))
+  install(slice, ofSlices.byteMethods(methodsOf(slice), entering(ofSlices, sliceLayout), false))
 }

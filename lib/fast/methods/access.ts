@@ -2,6 +2,11 @@
 import { EMPTY, type Table } from '../table'
 import { NOWHERE, type Window } from '../window'
 
+/** Of what is no address, NaN. */
+function toNumber(address: unknown): number {
+  return typeof address === 'bigint' ? Number(address) : NaN
+}
+
 export class Access {
   /** Where the last access was; the next one is often there too. */
   window = NOWHERE
@@ -12,9 +17,9 @@ export class Access {
    * is not within one window, or not certain.
    */
   locate(address: unknown, size: number): number {
-    if (typeof address !== 'number') return this.locateBig(address, size)
-    const offset = this.window.offsetOf(address, size)
-    return offset < 0 ? this.move(address, size) : offset
+    const number = typeof address === 'number' ? address : toNumber(address)
+    const offset = this.window.offsetOf(number, size)
+    return offset < 0 ? this.move(number, size) : offset
   }
 
   /** Looks in another window than that of the last access. */
@@ -29,10 +34,6 @@ export class Access {
   /** Tries once more, if a window is not open yet. */
   private open(window: Window, address: number, size: number): number {
     return this.table.open(window) ? this.move(address, size) : -1
-  }
-
-  private locateBig(address: unknown, size: number): number {
-    return typeof address === 'bigint' ? this.locate(Number(address), size) : -1
   }
 }
 

@@ -3,7 +3,6 @@
  * the window begins on a page, so that what is aligned in it is aligned on the host.
  */
 import type * as VmMemory from '../../../index'
-import { Anchor } from './anchor'
 import type { Kind, Methods } from './kind'
 
 type AtomicMethods = Pick<Methods, 'load' | 'store'>
@@ -26,9 +25,9 @@ function canStore(order: VmMemory.Ordering): boolean {
   return order === RELEASE || order === RELAXED || order === SEQ_CST
 }
 
-export function atomicMethods({ native, enter }: Kind): AtomicMethods {
+export function atomicMethods({ native, enter, accessOf }: Kind): AtomicMethods {
   function loadOther(object: object, type: VmMemory.AtomicType, addr: unknown, order: number): number | bigint {
-    const access = Anchor.access(object)
+    const access = accessOf(object)
     if (canLoad(order)) {
       let offset
       switch (type) {
@@ -57,7 +56,7 @@ export function atomicMethods({ native, enter }: Kind): AtomicMethods {
     addr: unknown,
     order: number,
   ): void {
-    const access = Anchor.access(object)
+    const access = accessOf(object)
     if (canStore(order)) {
       let offset
       switch (type) {
@@ -85,7 +84,7 @@ export function atomicMethods({ native, enter }: Kind): AtomicMethods {
   // Indices of rings come first, in functions so small that the engine puts them where they are called.
   function load(this: object, type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering): number | bigint {
     if (type === 'u16' && canLoad(order)) {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 2)
       if (offset >= 0 && (offset & 1) === 0) return atomicLoad(access.window.u16, offset >> 1)
     }
@@ -100,7 +99,7 @@ export function atomicMethods({ native, enter }: Kind): AtomicMethods {
     order: VmMemory.Ordering,
   ): void {
     if (type === 'u16' && typeof value === 'number' && (value & 0xffff) === value && canStore(order)) {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 2)
       if (offset >= 0 && (offset & 1) === 0) {
         atomicStore(access.window.u16, offset >> 1, value)

@@ -1,6 +1,5 @@
 /** Copies of bytes within one window, up to the length at which the native methods win. */
 import type * as VmMemory from '../../../index'
-import { Anchor } from './anchor'
 import type { Kind, Methods } from './kind'
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice'>
@@ -25,11 +24,11 @@ function copyLength(buf: unknown): number {
   return length > 0 && length <= MAX_LENGTH ? length : -1
 }
 
-export function copyMethods({ native, enter }: Kind): Copies {
+export function copyMethods({ native, enter, accessOf }: Kind): Copies {
   /** Copies from memory, if it is certain that all of it can be copied; whether it was. */
   function tryRead(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
     if (length < 0) return false
-    const access = Anchor.access(object)
+    const access = accessOf(object)
     const offset = access.locate(addr, length)
     if (offset < 0) return false
     set.call(buf as Uint8Array, subarray.call(access.window.bytes, offset, offset + length))
@@ -38,7 +37,7 @@ export function copyMethods({ native, enter }: Kind): Copies {
 
   function tryWrite(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
     if (length < 0) return false
-    const access = Anchor.access(object)
+    const access = accessOf(object)
     const offset = access.locate(addr, length)
     if (offset < 0) return false
     const { window } = access

@@ -1,19 +1,33 @@
 /** The fast methods of a class. Instantiated for each class: see the folder's index above. */
+import type * as VmMemory from '../../../index'
+import { Anchor } from './anchor'
 import { atomicMethods } from './atomics'
 import { copyMethods } from './copies'
 import type { Kind, Methods } from './kind'
+import { lookupMethods } from './lookups'
 import { objectMethods } from './objects'
 import { scalarMethods } from './scalars'
 
 export { attach, tableOf } from './attach'
-export { lookupMethods } from './lookups'
 
-export function byteMethods(kind: Kind, isPageAligned: boolean): Partial<Methods> {
+type Enter = (object: object) => object
+
+/** Those of everything that gives access to memory. */
+export function byteMethods(native: Methods, enter: Enter, isPageAligned: boolean): object {
+  const kind: Kind = { native, enter, accessOf: Anchor.access }
   const scalars = scalarMethods(kind)
   return {
     ...scalars,
     ...objectMethods(kind, scalars),
     ...copyMethods(kind),
     ...(isPageAligned ? atomicMethods(kind) : {}),
+  }
+}
+
+/** Those of a map. */
+export function mapMethods(native: VmMemory.GuestMemoryMmap | VmMemory.GuestMemoryLoadGuard, enter: Enter): object {
+  return {
+    ...byteMethods(native, enter, true),
+    ...lookupMethods({ native, enter, accessOf: Anchor.access }),
   }
 }

@@ -1,12 +1,12 @@
 /** Look-ups that the table of windows answers. The region of a piece is asked for once. */
 import type * as VmMemory from '../../../index'
 import type { Table } from '../table'
-import { Anchor } from './anchor'
+import type { Kind } from './kind'
 
 export type Lookups = Pick<VmMemory.GuestMemory, 'addressInRange' | 'checkRange' | 'findRegion' | 'views'>
 type Region = VmMemory.GuestRegionMmap
 
-export function lookupMethods(native: Lookups, enter: (object: object) => object): Lookups {
+export function lookupMethods({ native, enter, accessOf }: Kind<Lookups>): Lookups {
   /** The region of a piece. It is asked for at the first address that is looked up in it. */
   function regionOf(object: object, { regions }: Table, piece: number, addr: VmMemory.U64): Region | null {
     const region = regions[piece]
@@ -18,11 +18,11 @@ export function lookupMethods(native: Lookups, enter: (object: object) => object
 
   return {
     addressInRange(this: object, addr: VmMemory.U64): boolean {
-      const window = Anchor.access(this).table.lookUp(addr)
+      const window = accessOf(this).table.lookUp(addr)
       return window === undefined ? native.addressInRange.call(enter(this), addr) : window !== null
     },
     checkRange(this: object, base: VmMemory.U64, len: VmMemory.Usize): boolean {
-      const window = Anchor.access(this).table.lookUp(base)
+      const window = accessOf(this).table.lookUp(base)
       const isWithin =
         window &&
         typeof len === 'number' &&
@@ -32,13 +32,13 @@ export function lookupMethods(native: Lookups, enter: (object: object) => object
       return isWithin ? true : native.checkRange.call(enter(this), base, len)
     },
     findRegion(this: object, addr: VmMemory.U64): Region | null {
-      const { table } = Anchor.access(this)
+      const { table } = accessOf(this)
       const window = table.lookUp(addr)
       if (window === undefined) return native.findRegion.call(enter(this), addr)
       return window === null ? null : regionOf(this, table, window.piece, addr)
     },
     views(this: object, addr: VmMemory.U64, count: VmMemory.Usize): Uint8Array[] {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = typeof count === 'number' && count > 0 ? access.locate(addr, count) : -1
       const { window } = access
       const region = offset < 0 ? null : regionOf(this, access.table, window.piece, addr)

@@ -1,11 +1,10 @@
 /** `readObj` and `writeObj` of one scalar, by the methods for scalars; big-endian ones by the view. */
 import type * as VmMemory from '../../../index'
-import { Anchor } from './anchor'
 import type { Kind, Methods } from './kind'
 
 type Objects = Pick<Methods, 'readObj' | 'writeObj'>
 
-export function objectMethods({ native, enter }: Kind, scalars: Partial<Methods>): Objects {
+export function objectMethods({ native, enter, accessOf }: Kind, scalars: Partial<Methods>): Objects {
   const { readU8, readI8, readU16, readI16, readU32, readI32, readU64, readI64 } = scalars as Methods
   const { writeU8, writeI8, writeU16, writeI16, writeU32, writeI32, writeU64, writeI64 } = scalars as Methods
 
@@ -38,7 +37,7 @@ export function objectMethods({ native, enter }: Kind, scalars: Partial<Methods>
       case 'isize':
         return readI64.call(this, addr)
     }
-    const access = Anchor.access(this)
+    const access = accessOf(this)
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
     const offset = size === 0 ? -1 : access.locate(addr, size)
     if (offset < 0) return native.readObj.call(enter(this), type, addr)

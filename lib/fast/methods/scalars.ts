@@ -2,7 +2,6 @@
  * Reads and writes of one scalar. Each method is written out: the engine turns such a method into a few instructions, but
  * one that is told by an argument what to do it would not.
  */
-import { Anchor } from './anchor'
 import type { Kind, Methods } from './kind'
 
 type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
@@ -11,98 +10,98 @@ type Scalars = Pick<Methods, `read${ScalarName}` | `write${ScalarName}`>
 // As they are now: somebody may replace them.
 const { asIntN, asUintN } = BigInt
 
-export function scalarMethods({ native, enter }: Kind): Scalars {
+export function scalarMethods({ native, enter, accessOf }: Kind): Scalars {
   function slow<A extends unknown[], R>(method: (...args: A) => R, object: object, ...args: A): R {
     return method.apply(enter(object), args)
   }
 
   return {
     readU8(this: object, addr: unknown): number {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 1)
       return offset < 0 ? slow(native.readU8, this, addr) : access.window.view.getUint8(offset)
     },
     readI8(this: object, addr: unknown): number {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 1)
       return offset < 0 ? slow(native.readI8, this, addr) : access.window.view.getInt8(offset)
     },
     readU16(this: object, addr: unknown): number {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 2)
       return offset < 0 ? slow(native.readU16, this, addr) : access.window.view.getUint16(offset, true)
     },
     readI16(this: object, addr: unknown): number {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 2)
       return offset < 0 ? slow(native.readI16, this, addr) : access.window.view.getInt16(offset, true)
     },
     readU32(this: object, addr: unknown): number {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 4)
       return offset < 0 ? slow(native.readU32, this, addr) : access.window.view.getUint32(offset, true)
     },
     readI32(this: object, addr: unknown): number {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 4)
       return offset < 0 ? slow(native.readI32, this, addr) : access.window.view.getInt32(offset, true)
     },
     readU64(this: object, addr: unknown): bigint {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 8)
       return offset < 0 ? slow(native.readU64, this, addr) : access.window.view.getBigUint64(offset, true)
     },
     readI64(this: object, addr: unknown): bigint {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = access.locate(addr, 8)
       return offset < 0 ? slow(native.readI64, this, addr) : access.window.view.getBigInt64(offset, true)
     },
 
     // A value that does not fit is left to the native method, which refuses it.
     writeU8(this: object, value: number, addr: unknown): void {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = typeof value === 'number' && (value & 0xff) === value ? access.locate(addr, 1) : -1
       if (offset < 0) return slow(native.writeU8, this, value, addr)
       access.window.view.setUint8(offset, value)
       access.window.markDirty(offset, 1)
     },
     writeI8(this: object, value: number, addr: unknown): void {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = typeof value === 'number' && (value << 24) >> 24 === value ? access.locate(addr, 1) : -1
       if (offset < 0) return slow(native.writeI8, this, value, addr)
       access.window.view.setInt8(offset, value)
       access.window.markDirty(offset, 1)
     },
     writeU16(this: object, value: number, addr: unknown): void {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = typeof value === 'number' && (value & 0xffff) === value ? access.locate(addr, 2) : -1
       if (offset < 0) return slow(native.writeU16, this, value, addr)
       access.window.view.setUint16(offset, value, true)
       access.window.markDirty(offset, 2)
     },
     writeI16(this: object, value: number, addr: unknown): void {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = typeof value === 'number' && (value << 16) >> 16 === value ? access.locate(addr, 2) : -1
       if (offset < 0) return slow(native.writeI16, this, value, addr)
       access.window.view.setInt16(offset, value, true)
       access.window.markDirty(offset, 2)
     },
     writeU32(this: object, value: number, addr: unknown): void {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = typeof value === 'number' && value >>> 0 === value ? access.locate(addr, 4) : -1
       if (offset < 0) return slow(native.writeU32, this, value, addr)
       access.window.view.setUint32(offset, value, true)
       access.window.markDirty(offset, 4)
     },
     writeI32(this: object, value: number, addr: unknown): void {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const offset = typeof value === 'number' && (value | 0) === value ? access.locate(addr, 4) : -1
       if (offset < 0) return slow(native.writeI32, this, value, addr)
       access.window.view.setInt32(offset, value, true)
       access.window.markDirty(offset, 4)
     },
     writeU64(this: object, value: number | bigint, addr: unknown): void {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const fits = typeof value === 'bigint' && asUintN(64, value) === value
       const offset = fits ? access.locate(addr, 8) : -1
       if (offset < 0) return slow(native.writeU64, this, value, addr)
@@ -110,7 +109,7 @@ export function scalarMethods({ native, enter }: Kind): Scalars {
       access.window.markDirty(offset, 8)
     },
     writeI64(this: object, value: number | bigint, addr: unknown): void {
-      const access = Anchor.access(this)
+      const access = accessOf(this)
       const fits = typeof value === 'bigint' && asIntN(64, value) === value
       const offset = fits ? access.locate(addr, 8) : -1
       if (offset < 0) return slow(native.writeI64, this, value, addr)
