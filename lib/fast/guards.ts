@@ -119,6 +119,9 @@ class SlotAnchor extends Existing {
 const slots = new Map<number, WeakRef<Slot>>()
 let slotsMade = 0
 
+/** When a collection finds no guard, the engine forgets what guards look like, and all code that was made for them. */
+const lasting = new Set<object>()
+
 /** The snapshot of a guard; null of everything else, native guards among it. */
 function snapshotOf(guard: object): Snapshot | null {
   const access = accessOf(guard)
@@ -171,6 +174,7 @@ export function installGuards(
 
   const GuardObject = function () {} as unknown as new () => Guard
   GuardObject.prototype = guardPrototype
+  lasting.add(put(new GuardObject(), disposed))
 
   function makeGuard(snapshot: Snapshot): Guard {
     snapshot.live += 1
