@@ -2,6 +2,9 @@
 import type * as VmMemory from '../../index'
 import { NOWHERE, type Source, Window } from './window'
 
+// As it is now: somebody may replace it.
+const { isInteger } = Number
+
 /** The longest window: offsets in it are small integers. Longer pieces have several. */
 const MAX_WINDOW = 2 ** 30
 
@@ -79,7 +82,7 @@ export class Table {
   /** The window that an integer is the address of; null when there is none, undefined when that is not certain. */
   lookUp(address: unknown): Window | null | undefined {
     const number = typeof address === 'bigint' ? Number(address) : address
-    if (typeof number !== 'number' || !(number >= 0 && number < this.limit) || number % 1 !== 0) return undefined
+    if (typeof number !== 'number' || !(number >= 0 && number < this.limit) || !isInteger(number)) return undefined
     const window = this.find(number)
     return number >= window.start && number - window.start < window.size ? window : null
   }

@@ -3,6 +3,9 @@ import type * as VmMemory from '../../../index'
 import type { Table } from '../table'
 import type { Kind } from './kind'
 
+// As it is now: somebody may replace it.
+const { isInteger } = Number
+
 export type Lookups = Pick<VmMemory.GuestMemory, 'addressInRange' | 'checkRange' | 'findRegion' | 'views'>
 type Region = VmMemory.GuestRegionMmap
 
@@ -27,7 +30,7 @@ export function lookupMethods({ native, enter, accessOf }: Kind<Lookups>): Looku
         window &&
         typeof len === 'number' &&
         len >= 0 &&
-        len % 1 === 0 &&
+        isInteger(len) &&
         Number(base) - window.start + len <= window.size
       return isWithin ? true : native.checkRange.call(enter(this), base, len)
     },
@@ -42,7 +45,7 @@ export function lookupMethods({ native, enter, accessOf }: Kind<Lookups>): Looku
       const offset = typeof count === 'number' && count > 0 ? access.locate(addr, count) : -1
       const { window } = access
       const region = offset < 0 ? null : regionOf(this, access.table, window.piece, addr)
-      if (region === null || (count as number) % 1 !== 0) return native.views.call(enter(this), addr, count)
+      if (region === null || !isInteger(count)) return native.views.call(enter(this), addr, count)
       try {
         return [new Uint8Array(region.buffer, window.pieceOffset + offset, count as number)]
       } catch {
