@@ -306,6 +306,10 @@ export interface SharedMemory {
   readonly id: string
 }
 
+export interface FileOffset {
+  /** As `dispose`, for `using`. */
+  [Symbol.dispose](): void
+}
 export interface GuestMemoryLoadGuard extends GuestMemoryMmap {}
 export interface GuestMemoryLoadGuard {
   /** As `dispose`, for `using`. */
@@ -427,7 +431,7 @@ export interface VmMemoryError extends Error {
 export type BindingErrorCode =
   | 'ERR_INVALID_ARG_TYPE' // TypeError
   | 'ERR_OUT_OF_RANGE' // RangeError: not a u64, an index past the end, not a power of two, an impossible ordering
-  | 'ERR_DISPOSED' // a guard used after dispose, replace or intoInner
+  | 'ERR_DISPOSED' // a guard or a FileOffset used after dispose, replace or intoInner
   | 'ERR_MOVED' // a MmapRegion, builder or bitmap that went into something else
   | 'ERR_LOCK_HELD' // lock() by the thread that holds it
   | 'ERR_LOCK_TIMEOUT'
@@ -579,8 +583,8 @@ export declare class BitmapSlice {}
  * A file and where in it a mapping starts.
  *
  * Holds its own duplicate of the descriptor, which is closed when nothing uses it. Mappings of one
- * `FileOffset` share that duplicate. Make one for each file and use it again, since every other one is another
- * descriptor until it is collected. (`FileOffset`)
+ * `FileOffset` share that duplicate, and keep it when the object is disposed of. Make one for each file and use it
+ * again, since every other one is another descriptor, until it is disposed of or collected. (`FileOffset`)
  */
 export declare class FileOffset {
   /**
@@ -589,13 +593,26 @@ export declare class FileOffset {
    *
    * @param file an open file, or another `FileOffset`
    * @param start where in the file a mapping starts, in bytes; mappings want a multiple of the page size
-   * @throws `ERR_IO` with `errno` if the descriptor cannot be duplicated
+   * @throws `ERR_IO` with `errno` if the descriptor cannot be duplicated; `ERR_DISPOSED`
    */
   constructor(file: FileLike, start: U64)
-  /** Where in the file a mapping starts, in bytes. (`start`) */
+  /**
+   * Where in the file a mapping starts, in bytes. (`start`)
+   *
+   * @throws `ERR_DISPOSED`
+   */
   get start(): bigint
-  /** The duplicate of the descriptor. Belongs to this object: do not close it. (`file`) */
+  /**
+   * The duplicate of the descriptor. Belongs to this object: do not close it. (`file`)
+   *
+   * @throws `ERR_DISPOSED`
+   */
   get fd(): number
+  /**
+   * Lets go of the duplicate: it is closed now, or with the last mapping of the file. Any later use throws
+   * `ERR_DISPOSED`; a second dispose does nothing. (`Drop`)
+   */
+  dispose(): void
 }
 
 /**
@@ -1071,7 +1088,7 @@ export declare class VolatileSlice {
  *
  * @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
  */
-export declare function checkFileOffset(file: FileOffset, size: Usize): void
+export declare function checkFileOffset(file: Pick<FileOffset, 'start' | 'fd'>, size: Usize): void
 
 /**
  * `base + offset`. (`compute_offset`)
@@ -1120,7 +1137,8 @@ export declare const MAP_SHARED: number
  * An anonymous file to map and to pass to other processes; returns its descriptor, which the caller closes. Linux only;
  * not upstream.
  *
- * `seal: true` (the default) forbids shrinking and growing it, so that no one can turn accesses into SIGBUS.
+ * `seal: true` (the default) forbids shrinking and growing it, so that no one can turn accesses into SIGBUS by cutting
+ * it off. (Huge pages that the host turns out not to have still do that.)
  *
  * @param name shown in `/proc/self/maps`, at most 249 bytes
  * @param size bytes

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import fs from 'node:fs'
+import { inspect } from 'node:util'
 import test from 'ava'
 import {
   FileOffset,
@@ -10,8 +11,12 @@ import {
   type GuestMemoryLoadGuard,
   GuestMemoryMmap,
   GuestRegionMmap,
+  MAP_SHARED,
   MmapRegion,
+  MmapRegionBuilder,
   Ordering,
+  PROT_READ,
+  checkFileOffset,
   memfdCreate,
   pageSize,
 } from '../index.js'
@@ -338,6 +343,40 @@ test.serial('a FileOffset closes its duplicate and leaves the descriptor it was 
   t.true(await eventually(() => descriptorsOf(name) === 1))
   t.is(fs.fstatSync(fd).size, SIZE)
 })
+
+test.serial(
+  'a FileOffset that is disposed of leaves its duplicate to the mappings, or closes it at once',
+  async (t) => {
+    const name = freshName()
+    const fd = memfdCreate(name, SIZE)
+    t.teardown(() => fs.closeSync(fd))
+    const unused = new FileOffset(fd, 0)
+    t.is(descriptorsOf(name), 2)
+    unused.dispose()
+    t.is(descriptorsOf(name), 1)
+    unused.dispose()
+
+    let file: FileOffset
+    let region: GuestRegionMmap
+    {
+      using scoped = new FileOffset(fd, 0)
+      file = scoped
+      region = GuestRegionMmap.fromRange(0, SIZE, scoped)
+      // Another that shares the duplicate is not concerned.
+      t.is(new FileOffset(scoped, 0).fd, scoped.fd)
+    }
+    const disposed = { code: 'ERR_DISPOSED', message: /FileOffset/ }
+    t.throws(() => file.fd, disposed)
+    t.throws(() => file.start, disposed)
+    t.throws(() => new FileOffset(file, 0), disposed)
+    t.throws(() => checkFileOffset(file, SIZE), disposed)
+    t.throws(() => GuestRegionMmap.fromRange(0, SIZE, file), disposed)
+    t.throws(() => MmapRegion.build(file, SIZE, PROT_READ, MAP_SHARED), disposed)
+    t.throws(() => new MmapRegionBuilder(SIZE).withFileOffset(file), disposed)
+    t.is(fs.fstatSync(region.fileOffset?.fd ?? -1).size, SIZE)
+    t.is(inspect(file), 'FileOffset { disposed }')
+  },
+)
 
 test.serial('the file of a region stays open with the region', async (t) => {
   const name = freshName()

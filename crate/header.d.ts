@@ -306,6 +306,10 @@ export interface SharedMemory {
   readonly id: string
 }
 
+export interface FileOffset {
+  /** As `dispose`, for `using`. */
+  [Symbol.dispose](): void
+}
 export interface GuestMemoryLoadGuard extends GuestMemoryMmap {}
 export interface GuestMemoryLoadGuard {
   /** As `dispose`, for `using`. */
@@ -427,7 +431,7 @@ export interface VmMemoryError extends Error {
 export type BindingErrorCode =
   | 'ERR_INVALID_ARG_TYPE' // TypeError
   | 'ERR_OUT_OF_RANGE' // RangeError: not a u64, an index past the end, not a power of two, an impossible ordering
-  | 'ERR_DISPOSED' // a guard used after dispose, replace or intoInner
+  | 'ERR_DISPOSED' // a guard or a FileOffset used after dispose, replace or intoInner
   | 'ERR_MOVED' // a MmapRegion, builder or bitmap that went into something else
   | 'ERR_LOCK_HELD' // lock() by the thread that holds it
   | 'ERR_LOCK_TIMEOUT'

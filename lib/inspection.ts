@@ -79,7 +79,13 @@ export function installInspection(native: typeof VmMemory): void {
   })
   define(native.GuestRegionMmap, (region) => `GuestRegionMmap { ${formatRegion(region)} }`)
   define(native.MmapRegion, (mapping) => `MmapRegion { ${formatMapping(mapping)} }`)
-  define(native.FileOffset, ({ fd, start }) => `FileOffset { fd: ${fd}, start: 0x${start.toString(16)} }`)
+  define(native.FileOffset, (file) => {
+    try {
+      return `FileOffset { fd: ${file.fd}, start: 0x${file.start.toString(16)} }`
+    } catch {
+      return 'FileOffset { disposed }'
+    }
+  })
   define(
     native.VolatileSlice,
     (slice) => `VolatileSlice { ${formatSize(slice.len)} at host ${formatAddress(slice.asPtr())} }`,

@@ -10,7 +10,7 @@ export function defineMethod(prototype: object, name: string | symbol, method: u
 }
 
 export function installProtocols(native: typeof VmMemory): void {
-  const { GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard } = native
+  const { FileOffset, GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard } = native
   for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
     defineMethod(prototype, Symbol.iterator, prototype.iter)
   }
@@ -19,7 +19,7 @@ export function installProtocols(native: typeof VmMemory): void {
     // Does nothing, but not to just anything.
     memory.call(this)
   })
-  for (const { prototype } of [GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
+  for (const { prototype } of [FileOffset, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
     defineMethod(prototype, dispose, prototype.dispose)
   }
 }

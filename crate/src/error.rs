@@ -65,7 +65,7 @@ impl BindingError {
         Self::coded(Class::RangeError, c"ERR_OUT_OF_RANGE", message)
     }
 
-    /// A guard used after it was given up.
+    /// A guard or a `FileOffset` used after it was given up.
     pub fn disposed(class: &str) -> Error {
         Self::coded(
             Class::Error,

@@ -1,5 +1,6 @@
 //! Guest memory: look-ups and access by guest address (upstream `guest_memory.rs`).
 
+use std::cell::RefCell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
@@ -22,18 +23,25 @@ use crate::volatile_memory::VolatileSlice;
 /// A file and where in it a mapping starts.
 ///
 /// Holds its own duplicate of the descriptor, which is closed when nothing uses it. Mappings of one
-/// `FileOffset` share that duplicate. Make one for each file and use it again, since every other one is another
-/// descriptor until it is collected. (`FileOffset`)
+/// `FileOffset` share that duplicate, and keep it when the object is disposed of. Make one for each file and use it
+/// again, since every other one is another descriptor, until it is disposed of or collected. (`FileOffset`)
 #[napi]
 pub struct FileOffset {
-    file: vm_memory::FileOffset,
+    /// None once it was disposed of.
+    file: RefCell<Option<vm_memory::FileOffset>>,
 }
 
 impl FileOffset {
+    fn of(file: vm_memory::FileOffset) -> Self {
+        Self {
+            file: RefCell::new(Some(file)),
+        }
+    }
+
     /// A new object for the file of a mapping.
     pub fn make(file: vm_memory::FileOffset) -> Result<Handle> {
         // SAFETY: it is the environment of this thread.
-        let object = unsafe { Self::to_napi_value(environment::current(), Self { file })? };
+        let object = unsafe { Self::to_napi_value(environment::current(), Self::of(file))? };
         Ok(Handle(object))
     }
 
@@ -45,12 +53,13 @@ impl FileOffset {
     pub fn optional(value: Value) -> Result<Option<vm_memory::FileOffset>> {
         value
             .nullable()
-            .map(|file| Ok(Self::from_value(file, "file")?.upstream().clone()))
+            .map(|file| Self::from_value(file, "file")?.upstream())
             .transpose()
     }
 
-    pub fn upstream(&self) -> &vm_memory::FileOffset {
-        &self.file
+    pub fn upstream(&self) -> Result<vm_memory::FileOffset> {
+        let file = self.file.borrow().clone();
+        file.ok_or_else(|| BindingError::disposed("FileOffset"))
     }
 }
 
@@ -61,33 +70,41 @@ impl FileOffset {
     ///
     /// @param file an open file, or another `FileOffset`
     /// @param start where in the file a mapping starts, in bytes; mappings want a multiple of the page size
-    /// @throws `ERR_IO` with `errno` if the descriptor cannot be duplicated
+    /// @throws `ERR_IO` with `errno` if the descriptor cannot be duplicated; `ERR_DISPOSED`
     #[napi(constructor, catch_unwind, ts_args_type = "file: FileLike, start: U64")]
     pub fn new(this: This, file: Value, start: Value) -> Result<Self> {
         check_new::<Self>("FileOffset", &this)?;
         let start = start.u64("start")?;
         if let Some(other) = file.try_instance::<Self>() {
-            let file = Arc::clone(other.file.arc());
-            return Ok(Self {
-                file: vm_memory::FileOffset::from_arc(file, start),
-            });
+            let file = Arc::clone(other.upstream()?.arc());
+            return Ok(Self::of(vm_memory::FileOffset::from_arc(file, start)));
         }
         let file: OwnedFd = duplicate(descriptor(file, "file")?)?;
-        Ok(Self {
-            file: vm_memory::FileOffset::new(file.into(), start),
-        })
+        Ok(Self::of(vm_memory::FileOffset::new(file.into(), start)))
     }
 
     /// Where in the file a mapping starts, in bytes. (`start`)
+    ///
+    /// @throws `ERR_DISPOSED`
     #[napi(getter, catch_unwind, ts_return_type = "bigint")]
-    pub fn start(&self) -> BigU64 {
-        BigU64(self.file.start())
+    pub fn start(&self) -> Result<BigU64> {
+        Ok(BigU64(self.upstream()?.start()))
     }
 
     /// The duplicate of the descriptor. Belongs to this object: do not close it. (`file`)
+    ///
+    /// @throws `ERR_DISPOSED`
     #[napi(getter, catch_unwind)]
-    pub fn fd(&self) -> i32 {
-        self.file.file().as_raw_fd()
+    pub fn fd(&self) -> Result<i32> {
+        Ok(self.upstream()?.file().as_raw_fd())
+    }
+
+    /// Lets go of the duplicate: it is closed now, or with the last mapping of the file. Any later use throws
+    /// `ERR_DISPOSED`; a second dispose does nothing. (`Drop`)
+    #[napi(catch_unwind)]
+    pub fn dispose(&self) {
+        // Dropped after the borrow: closing takes its time.
+        drop(self.file.take());
     }
 }
 

@@ -10,7 +10,8 @@ use crate::error::Result;
 /// An anonymous file to map and to pass to other processes; returns its descriptor, which the caller closes. Linux only;
 /// not upstream.
 ///
-/// `seal: true` (the default) forbids shrinking and growing it, so that no one can turn accesses into SIGBUS.
+/// `seal: true` (the default) forbids shrinking and growing it, so that no one can turn accesses into SIGBUS by cutting
+/// it off. (Huge pages that the host turns out not to have still do that.)
 ///
 /// @param name shown in `/proc/self/maps`, at most 249 bytes
 /// @param size bytes

@@ -218,13 +218,9 @@ impl MmapRegion {
         ts_return_type = "MmapRegion"
     )]
     pub fn from_file(file: Value, size: Value, options: Value) -> Result<MmapRegion> {
-        let file = FileOffset::from_value(file, "file")?;
+        let file = FileOffset::from_value(file, "file")?.upstream()?;
         let size = size.usize("size")?;
-        Ok(Self::of(of_file(
-            file.upstream(),
-            size,
-            is_tracked(options)?,
-        )?))
+        Ok(Self::of(of_file(&file, size, is_tracked(options)?)?))
     }
 
     /// A mapping with protection and flags of one's own. (`MmapRegion::build`)
@@ -246,17 +242,14 @@ impl MmapRegion {
         flags: Value,
         options: Value,
     ) -> Result<MmapRegion> {
-        let file = file
-            .nullable()
-            .map(|file| FileOffset::from_value(file, "file"))
-            .transpose()?;
+        let file = FileOffset::optional(file)?;
         let size = size.usize("size")?;
         let prot = prot.flags("prot")?;
         let flags = flags.flags("flags")?;
         let mapping = build(size, is_tracked(options)?, |builder| {
             let builder = builder.with_mmap_prot(prot).with_mmap_flags(flags);
-            match file {
-                Some(file) => builder.with_file_offset(file.upstream().clone()),
+            match &file {
+                Some(file) => builder.with_file_offset(file.clone()),
                 None => builder,
             }
         })?;
@@ -551,7 +544,7 @@ impl MmapRegionBuilder {
     )]
     pub fn with_file_offset(&self, this: This, file: Value) -> Result<Handle> {
         self.check_not_built()?;
-        let file = FileOffset::from_value(file, "file")?.upstream().clone();
+        let file = FileOffset::from_value(file, "file")?.upstream()?;
         self.step(&this, |builder| builder.with_file_offset(file))
     }
 
@@ -605,9 +598,13 @@ impl MmapRegionBuilder {
 /// (`check_file_offset`)
 ///
 /// @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
-#[napi(catch_unwind, ts_args_type = "file: FileOffset, size: Usize")]
+// Not the class as it is: declarations that were made before it had `dispose` are to fit.
+#[napi(
+    catch_unwind,
+    ts_args_type = "file: Pick<FileOffset, 'start' | 'fd'>, size: Usize"
+)]
 pub fn check_file_offset(file: Value, size: Value) -> Result<()> {
-    let file = FileOffset::from_value(file, "file")?;
+    let file = FileOffset::from_value(file, "file")?.upstream()?;
     let size = size.usize("size")?;
-    Ok(vm_memory::mmap::check_file_offset(file.upstream(), size)?)
+    Ok(vm_memory::mmap::check_file_offset(&file, size)?)
 }

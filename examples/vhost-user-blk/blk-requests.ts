@@ -44,8 +44,13 @@ export class BlkRequests {
     this.#log = log
   }
 
-  /** Throws what is wrong with the queue, before it calls `served`. */
-  serve(memory: GuestMemoryMmap, { head, readable, writable }: DescriptorChain, served: Served): void {
+  /** Throws what is wrong with the queue, before it calls `served`. `isAlone`: no other request is to be served now. */
+  serve(
+    memory: GuestMemoryMmap,
+    { head, readable, writable }: DescriptorChain,
+    isAlone: boolean,
+    served: Served,
+  ): void {
     const dataIn = totalLength(writable) - 1
     const dataOut = totalLength(readable) - blk.VIRTIO_BLK_REQ_HEADER_SIZE
     const [statusByte] = part(writable, dataIn, 1)
@@ -69,7 +74,7 @@ export class BlkRequests {
     try {
       if (dataOut < 0) throw new RequestError('the header is too short')
       const out = part(readable, blk.VIRTIO_BLK_REQ_HEADER_SIZE, dataOut)
-      this.#execute(memory, readHeader(memory, readable), out, part(writable, 0, dataIn), finish)
+      this.#execute(memory, readHeader(memory, readable), out, part(writable, 0, dataIn), isAlone, finish)
     } catch (error) {
       if (!isExpected(error)) throw error
       finish(error, Counter.Failed, 0)
@@ -81,6 +86,7 @@ export class BlkRequests {
     { type, sector }: { type: number; sector: bigint },
     out: readonly ChainBuffer[],
     into: readonly ChainBuffer[],
+    isAlone: boolean,
     finish: (error: Error | null, counter: Counter, bytes: number) => void,
   ): void {
     const { fd, sectors, id, readOnly } = this.#disk
@@ -97,7 +103,7 @@ export class BlkRequests {
       case blk.VIRTIO_BLK_T_OUT: {
         if (readOnly) throw new RequestError('the disk is read-only')
         const position = positionOf(sector, totalLength(out), sectors)
-        writeFrom(fd, viewsOf(memory, out), position, (error, count) => finish(error, Counter.Writes, count))
+        writeFrom(fd, viewsOf(memory, out), position, isAlone, (error, count) => finish(error, Counter.Writes, count))
         break
       }
       case blk.VIRTIO_BLK_T_FLUSH:

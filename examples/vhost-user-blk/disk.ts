@@ -1,4 +1,4 @@
-import { readv, writev } from 'node:fs'
+import { readv, writev, writevSync } from 'node:fs'
 import { readCached } from './libc.js'
 
 /** What stands behind the device: a file of whole sectors. */
@@ -47,21 +47,43 @@ function withoutStart(views: readonly Uint8Array[], count: number): Uint8Array[]
 /** More than this is better copied by another thread. */
 const INLINE_MAX = 64 * 1024
 
+const lengthOf = (views: readonly Uint8Array[]): number => views.reduce((sum, view) => sum + view.length, 0)
+
 /**
  * Fills `views` from `fd` at `position`, straight into guest memory when they are views on it. What is in the page cache
  * is there at once; for the rest preadv(2) waits on a thread of the pool. Fewer bytes are there only at the end of the
  * file.
  */
 export function readInto(fd: number, views: readonly Uint8Array[], position: number, done: Done): void {
-  const length = views.reduce((sum, view) => sum + view.length, 0)
   // A thread costs more than the copy: it has to be woken up, and to wake this one up.
-  const cached = length <= INLINE_MAX ? readCached(fd, views, position) : 0
+  const cached = lengthOf(views) <= INLINE_MAX ? readCached(fd, views, position) : 0
   const rest = withoutStart(views, cached)
   if (rest.length === 0) done(null, cached)
   else transfer(readv, fd, rest, position + cached, (error, count) => done(error, cached + count))
 }
 
-/** Writes all of `views` to `fd` at `position` with pwritev(2); the counterpart of `readInto`. */
-export function writeFrom(fd: number, views: readonly Uint8Array[], position: number, done: Done): void {
-  transfer(writev, fd, views, position, done)
+/**
+ * Writes all of `views` to `fd` at `position` with pwritev(2). Linux cannot say beforehand whether that will wait for the
+ * disk, as a write to the page cache does when too much of it is dirty. So a thread of the pool does it, unless it is
+ * small and nobody is kept waiting (`isAlone`).
+ */
+export function writeFrom(
+  fd: number,
+  views: readonly Uint8Array[],
+  position: number,
+  isAlone: boolean,
+  done: Done,
+): void {
+  const call = isAlone && lengthOf(views) <= INLINE_MAX ? writevNow : writev
+  transfer(call, fd, views, position, done)
+}
+
+const writevNow: Vectored = (fd, views, position, done) => {
+  let count
+  try {
+    count = writevSync(fd, views, position)
+  } catch (error) {
+    return done(error as NodeJS.ErrnoException, 0)
+  }
+  done(null, count)
 }

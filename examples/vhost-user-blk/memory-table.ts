@@ -83,13 +83,8 @@ export class MemoryTable {
   /** The region has its own duplicate of `fd`. */
   #map(region: MemoryRegion, fd: number): Slot {
     const { guestAddress, size, mmapOffset } = region
-    try {
-      return { ...region, region: GuestRegionMmap.fromRange(guestAddress, size, new FileOffset(fd, mmapOffset)) }
-    } catch (error) {
-      // The duplicate may have been made.
-      this.#retired.add()
-      throw error
-    }
+    using file = new FileOffset(fd, mmapOffset)
+    return { ...region, region: GuestRegionMmap.fromRange(guestAddress, size, file) }
   }
 
   #publish(change: (map: GuestMemoryMmap) => GuestMemoryMmap, slots: Slot[], retired: number): void {

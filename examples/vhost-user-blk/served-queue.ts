@@ -118,7 +118,8 @@ export class ServedQueue {
   #start(guard: GuestMemoryLoadGuard, chain: DescriptorChain): void {
     this.#inFlight++
     try {
-      this.#requests.serve(guard, chain, (error, written) => this.#finish(guard, chain.head, error, written))
+      const isAlone = this.#inFlight === 1 && !this.#queue.hasMore(guard)
+      this.#requests.serve(guard, chain, isAlone, (error, written) => this.#finish(guard, chain.head, error, written))
     } catch (error) {
       this.#finish(guard, chain.head, error, 0)
     }

@@ -81,6 +81,11 @@ export class DeviceQueue {
     return chain
   }
 
+  /** Whether the driver has made more available than was popped. */
+  hasMore(memory: GuestMemoryMmap): boolean {
+    return this.#pending(memory) > 0
+  }
+
   /** Gives a chain back, with the bytes written to it (2.7.8.2); true when the driver wants an interrupt for that. */
   push(memory: GuestMemoryMmap, head: number, len: number): boolean {
     const { avail, used, size } = this.#layout
@@ -110,7 +115,7 @@ export class DeviceQueue {
     else memory.writeU16(0, this.#layout.used + virtq.VIRTQ_USED_FLAGS)
     // Pairs with the fence in the driver's `publish`: either it sees the flag, or the index is seen here.
     fence(Ordering.SeqCst)
-    return this.#pending(memory) > 0
+    return this.hasMore(memory)
   }
 
   /** Chains made available and not yet popped: a difference of free-running 16-bit indices. */

@@ -213,14 +213,15 @@ export function installGuards(
     if (read(snapshot.cell) !== snapshot.generation) snapshot = slot.refresh()
     return makeGuard(snapshot)
   })
-  defineMethod(guardPrototype, 'dispose', function (this: Guard): void {
+  function dispose(this: Guard): void {
     const snapshot = accessOf(this) as Snapshot
     // Not that of a guard, or disposed of.
     if (!(snapshot.live > 0)) return nativeGuardMethods.dispose.call(this)
     anchor(this, disposed)
     snapshot.live -= 1
     if (read(snapshot.cell) !== snapshot.generation) snapshot.retire()
-  })
+  }
+  defineMethod(guardPrototype, 'dispose', dispose)
   defineMethod(
     atomicPrototype,
     'update',
@@ -246,7 +247,7 @@ export function installGuards(
     const snapshot = snapshotOf(this)
     if (snapshot === null || snapshot === disposed) return nativeGuardMethods.intoInner.call(this)
     const map = snapshot.pin.memory()
-    this.dispose()
+    dispose.call(this)
     return map
   })
   return {

@@ -1,27 +1,22 @@
-/** Copies of bytes within one window, up to the length at which the native methods win. */
+/** Copies of bytes within one window. */
 import type * as VmMemory from '../../../index'
+import { bufferOf, lengthOf, set, subarray, tagOf } from '../typed-array'
 import type { Kind, Methods } from './kind'
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice'>
 
-const MAX_LENGTH = 64 * 1024
+/** The engine copies plain memory as fast as memcpy, but shared memory byte by byte: native copies win above this. */
+const MAX_SHARED = 64 * 1024
 
-const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype)
-
-/** A getter of all typed arrays, which no object can pretend to have. */
-function getter(name: string | symbol): (this: unknown) => unknown {
-  return Object.getOwnPropertyDescriptor(typedArray, name)?.get ?? (() => undefined)
-}
-
-const tagOf = getter(Symbol.toStringTag)
-const lengthOf = getter('length')
-const { set, subarray } = Uint8Array.prototype
+// As it is now: somebody may replace it.
+const Shared = SharedArrayBuffer
 
 /** The length of a `Uint8Array` that is worth a copy here, else -1. */
 function copyLength(buf: unknown): number {
   if (tagOf.call(buf) !== 'Uint8Array') return -1
-  const length = lengthOf.call(buf) as number
-  return length > 0 && length <= MAX_LENGTH ? length : -1
+  const length = lengthOf.call(buf)
+  if (length > MAX_SHARED && bufferOf.call(buf) instanceof Shared) return -1
+  return length > 0 ? length : -1
 }
 
 export function copyMethods({ native, enter, accessOf }: Kind): Copies {

@@ -1,10 +1,13 @@
-/** `readObj` and `writeObj` of one scalar, by the methods for scalars; big-endian ones by the view. */
+/** `readObj` and `writeObj`: of one scalar by the methods for scalars, of a big-endian one by the view. */
 import type * as VmMemory from '../../../index'
+import { arrayMethods } from './arrays'
 import type { Kind, Methods } from './kind'
 
 type Objects = Pick<Methods, 'readObj' | 'writeObj'>
 
-export function objectMethods({ native, enter, accessOf }: Kind, scalars: Partial<Methods>): Objects {
+export function objectMethods(kind: Kind, scalars: Partial<Methods>): Objects {
+  const { native, enter, accessOf } = kind
+  const { readArray, writeArray } = arrayMethods(kind)
   const { readU8, readI8, readU16, readI16, readU32, readI32, readU64, readI64 } = scalars as Methods
   const { writeU8, writeI8, writeU16, writeI16, writeU32, writeI32, writeU64, writeI64 } = scalars as Methods
 
@@ -37,11 +40,12 @@ export function objectMethods({ native, enter, accessOf }: Kind, scalars: Partia
       case 'isize':
         return readI64.call(this, addr)
     }
-    const access = accessOf(this)
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
-    const offset = size === 0 ? -1 : access.locate(addr, size)
+    if (size === 0) return readArray(this, type, addr)
+    const access = accessOf(this)
+    const offset = access.locate(addr, size)
     if (offset < 0) return native.readObj.call(enter(this), type, addr)
-    const view = access.window.view
+    const { view } = access.window
     return size === 2 ? view.getUint16(offset) : size === 4 ? view.getUint32(offset) : view.getBigUint64(offset)
   }
 
@@ -70,7 +74,7 @@ export function objectMethods({ native, enter, accessOf }: Kind, scalars: Partia
       case 'isize':
         return writeI64.call(this, value as bigint, addr)
       default:
-        return native.writeObj.call(enter(this), type, value as bigint, addr)
+        return writeArray(this, type, value, addr)
     }
   }
   return { readObj: readObj as Objects['readObj'], writeObj }
