@@ -61,12 +61,13 @@ export class BackEnd {
     }
   }
 
-  /** The file offsets of all mappings of memfds. */
-  offsets(): number[] {
+  /** All mappings of memfds: how long they are, and where in the file they start. */
+  mappings(): { size: number; offset: number }[] {
     const maps = fs.readFileSync(`/proc/${this.pid}/maps`, 'utf8')
-    return [...maps.matchAll(/^\S+ \S+ ([0-9a-f]+) .*\/memfd:/gm)].map(([, offset]) =>
-      Number.parseInt(offset as string, 16),
-    )
+    return [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) .*\/memfd:/gm)].map((line) => {
+      const [start = 0, end = 0, offset = 0] = line.slice(1).map((digits) => Number.parseInt(digits, 16))
+      return { size: end - start, offset }
+    })
   }
 
   /** Seconds of processor time, of the system's included. */
