@@ -8,9 +8,11 @@ import { installProtocols } from './protocols'
 import { installReceivers } from './receivers'
 
 export function install(native: typeof VmMemory): void {
+  // What is taken off the classes tells whether another instance of this module has been here, as test runners have them.
+  if (!('joinLine' in native.GuestMemoryAtomic.prototype)) return
   installReceivers(native)
-  installFastPaths(native)
   installLasting(native)
+  installFastPaths(native)
   installProtocols(native)
   installLockAsync(native)
   installInspection(native)

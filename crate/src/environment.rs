@@ -19,6 +19,8 @@ use crate::{atomic, bell, lock_async, slot, zero_copy};
 thread_local! {
     static CURRENT: Cell<sys::napi_env> = const { Cell::new(ptr::null_mut()) };
     static NUMBER: Cell<u64> = const { Cell::new(0) };
+    /// Whether `end` will be called.
+    static LIVES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Environments that have loaded the addon, in this process.
@@ -34,9 +36,15 @@ pub fn current() -> sys::napi_env {
     CURRENT.get()
 }
 
-/// Runs once for each environment that loads the addon.
+/// Runs once for each environment that loads the addon. It cannot be loaded again, by who has emptied
+/// the cache of modules: the glue knows one set of classes for each thread.
 #[napi(module_exports)]
 pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
+    if LIVES.get() {
+        return Err(napi::Error::from_reason(
+            "The addon of vm-memory is loaded in this thread already, and cannot be loaded twice",
+        ));
+    }
     CURRENT.set(env.raw());
     NUMBER.set(LOADED.fetch_add(1, Ordering::Relaxed) + 1);
     // Of an environment that has ended in this thread.
@@ -45,11 +53,14 @@ pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     slot::clear();
     // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
     check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
-        .map_err(Error::throw)
+        .map_err(Error::throw)?;
+    LIVES.set(true);
+    Ok(())
 }
 
 /// Runs when an environment ends, on its thread, whether that was asked to or not.
 unsafe extern "C" fn end(_: *mut c_void) {
+    LIVES.set(false);
     bell::take_down();
     lock_async::clear();
     atomic::abandon();

@@ -5,8 +5,9 @@
  */
 import type * as VmMemory from '../../index'
 import { defineMethod } from '../protocols'
+import * as intrinsics from './intrinsics'
 import * as methods from './methods'
-import { Access, NO_ACCESS } from './methods/access'
+import { Access } from './methods/access'
 import { Anchor, Existing } from './methods/anchor'
 import type { SlotMethods } from './take'
 import { EMPTY, type Table } from './table'
@@ -17,8 +18,7 @@ type Guard = VmMemory.GuestMemoryLoadGuard
 type Atomic = VmMemory.GuestMemoryAtomic
 type Cell = Int32Array<ArrayBuffer>
 
-// As it is now: somebody may replace it.
-const { load } = Atomics
+const { atomicLoad } = intrinsics
 const { access: accessOf, put, set: anchor } = Anchor
 
 /**
@@ -27,16 +27,19 @@ const { access: accessOf, put, set: anchor } = Anchor
  * it stands, and would make a call of `Atomics.load`; other engines take plain reads out of loops.
  */
 const read: (cell: Cell) => number | undefined =
-  process.versions.bun === undefined ? (cell) => cell[0] : (cell) => load(cell, 0)
+  process.versions.bun === undefined ? (cell) => cell[0] : (cell) => atomicLoad(cell, 0)
+
+/** Native methods of guards, for what users never see: whatever they have put in place of the public ones. */
+type GuardMethods = Pick<NativeGuard, 'memory' | 'dispose' | 'clone' | 'intoInner'>
 
 /** A map as it was, shared by the guards on it: access to it is what is anchored to them. */
 class Snapshot extends Access {
   /** Guards that were not disposed of. One that is dropped instead keeps the native guard until both are collected. */
   live = 0
-  private wasUsed = false
 
   constructor(
     readonly pin: NativeGuard,
+    private readonly natives: GuardMethods,
     /** The map is the current one for as long as the cell has this generation. */
     readonly cell: Cell,
     readonly generation: number | undefined,
@@ -45,10 +48,10 @@ class Snapshot extends Access {
     super()
   }
 
-  /** Prepares fast access, when it is used for the second time. */
+  /** Notes a native access, and prepares for more of them. */
   use(tableOf: (map: VmMemory.GuestMemoryMmap) => Table): void {
-    if (this.wasUsed && this.table === EMPTY) this.table = tableOf(this.pin.memory())
-    this.wasUsed = true
+    this.uses += 1
+    if (this.uses > 1 && this.table === EMPTY) this.table = tableOf(this.map)
   }
 
   /** Lets go of a map that was replaced: the slot does at once, the memory goes with the last guard. */
@@ -57,7 +60,11 @@ class Snapshot extends Access {
     if (this.live > 0) return
     this.table = EMPTY
     this.window = NOWHERE
-    this.pin.dispose()
+    this.natives.dispose.call(this.pin)
+  }
+
+  get map(): VmMemory.GuestMemoryMmap {
+    return this.natives.memory.call(this.pin)
   }
 }
 
@@ -71,6 +78,7 @@ class Slot {
     /** What stands for no snapshot: never current. */
     private readonly none: Snapshot,
     private readonly pin: () => NativeGuard,
+    private readonly natives: GuardMethods,
   ) {
     this.snapshot = none
   }
@@ -79,7 +87,7 @@ class Slot {
   refresh(): Snapshot {
     // Before the snapshot is taken, so that it is rather taken once too often.
     const generation = read(this.cell)
-    const snapshot = new Snapshot(this.pin(), this.cell, generation, this)
+    const snapshot = new Snapshot(this.pin(), this.natives, this.cell, generation, this)
     const { snapshot: replaced } = this
     this.snapshot = snapshot
     if (replaced !== this.none) replaced.retire()
@@ -125,7 +133,7 @@ const lasting = new Set<object>()
 /** The snapshot of a guard; null of everything else, native guards among it. */
 function snapshotOf(guard: object): Snapshot | null {
   const access = accessOf(guard)
-  return access === NO_ACCESS ? null : (access as Snapshot)
+  return access instanceof Snapshot ? access : null
 }
 
 /** What the native methods of guards are to be called on. */
@@ -140,7 +148,17 @@ export function installGuards(
 ): { methods: typeof methods; enterGuard(guard: object): object } {
   const atomicPrototype = native.GuestMemoryAtomic.prototype
   const guardPrototype = native.GuestMemoryLoadGuard.prototype
-  const nativeMethods = { memory: atomicPrototype.memory, update: atomicPrototype.update }
+  const nativeMethods = {
+    memory: atomicPrototype.memory,
+    update: atomicPrototype.update,
+    clone: atomicPrototype.clone,
+  }
+  const nativeGuardMethods: GuardMethods = {
+    memory: guardPrototype.memory,
+    clone: guardPrototype.clone,
+    dispose: guardPrototype.dispose,
+    intoInner: guardPrototype.intoInner,
+  }
   const { replace } = native.GuestMemoryExclusiveGuard.prototype
 
   const any = new native.GuestMemoryAtomic(new native.GuestMemoryMmap())
@@ -151,15 +169,15 @@ export function installGuards(
   setStaleCallback.call(any, (number) => slots.get(number)?.deref()?.check())
 
   /** What guards have that were disposed of: native methods called on its pin say so. */
-  const disposed = new Snapshot(nativeMethods.memory.call(any), new Int32Array([1]), 0, null)
+  const disposed = new Snapshot(nativeMethods.memory.call(any), nativeGuardMethods, new Int32Array([1]), 0, null)
   disposed.pin.dispose()
 
   function makeSlot(atomic: Atomic): Slot {
     const cell = new Int32Array(generationCell.call(atomic))
     const number = (slotsMade += 1)
     // Not the atomic itself: it is to be collected with its slot, whoever holds a guard.
-    const clone = atomic.clone()
-    const slot = new Slot(cell, disposed, () => pinSnapshot.call(clone, number))
+    const clone = nativeMethods.clone.call(atomic)
+    const slot = new Slot(cell, disposed, () => pinSnapshot.call(clone, number), nativeGuardMethods)
     watchSlot.call(atomic, number)
     slots.set(number, new WeakRef(slot))
     collected.register(slot, number)
@@ -177,8 +195,9 @@ export function installGuards(
   lasting.add(put(new GuardObject(), disposed))
 
   function makeGuard(snapshot: Snapshot): Guard {
+    const guard = put(new GuardObject(), snapshot)
     snapshot.live += 1
-    return put(new GuardObject(), snapshot)
+    return guard
   }
 
   // All that a guard can do, on its snapshot.
@@ -200,12 +219,6 @@ export function installGuards(
     }
   }
 
-  const nativeGuardMethods = {
-    clone: guardPrototype.clone,
-    dispose: guardPrototype.dispose,
-    intoInner: guardPrototype.intoInner,
-  }
-
   // `memory` and `dispose` are kept so short that the engine can put them, and all they call, where they are called.
   defineMethod(atomicPrototype, 'memory', function (this: Atomic): Guard {
     const slot = SlotAnchor.slot(this) ?? makeSlot(this)
@@ -216,7 +229,7 @@ export function installGuards(
   function dispose(this: Guard): void {
     const snapshot = accessOf(this) as Snapshot
     // Not that of a guard, or disposed of.
-    if (!(snapshot.live > 0)) return nativeGuardMethods.dispose.call(this)
+    if (!(snapshot.live > 0)) return nativeGuardMethods.dispose.call(nativeGuard(this))
     anchor(this, disposed)
     snapshot.live -= 1
     if (read(snapshot.cell) !== snapshot.generation) snapshot.retire()
@@ -226,27 +239,34 @@ export function installGuards(
     atomicPrototype,
     'update',
     function (this: Atomic, update: (map: VmMemory.GuestMemoryMmap) => VmMemory.GuestMemoryMmap) {
-      const map = nativeMethods.update.call(this, update)
-      checkSlots()
-      return map
+      try {
+        return nativeMethods.update.call(this, update)
+      } finally {
+        checkSlots()
+      }
     },
   )
   defineMethod(
     native.GuestMemoryExclusiveGuard.prototype,
     'replace',
     function (this: VmMemory.GuestMemoryExclusiveGuard, map: VmMemory.GuestMemoryMmap) {
-      replace.call(this, map)
-      checkSlots()
+      try {
+        replace.call(this, map)
+      } finally {
+        checkSlots()
+      }
     },
   )
   defineMethod(guardPrototype, 'clone', function (this: Guard): Guard {
     const snapshot = snapshotOf(this)
-    return snapshot === null || snapshot === disposed ? nativeGuardMethods.clone.call(this) : makeGuard(snapshot)
+    return snapshot === null || snapshot === disposed
+      ? nativeGuardMethods.clone.call(nativeGuard(this))
+      : makeGuard(snapshot)
   })
   defineMethod(guardPrototype, 'intoInner', function (this: Guard): VmMemory.GuestMemoryMmap {
     const snapshot = snapshotOf(this)
-    if (snapshot === null || snapshot === disposed) return nativeGuardMethods.intoInner.call(this)
-    const map = snapshot.pin.memory()
+    if (snapshot === null || snapshot === disposed) return nativeGuardMethods.intoInner.call(nativeGuard(this))
+    const { map } = snapshot
     dispose.call(this)
     return map
   })

@@ -35,17 +35,19 @@ function install(prototype: object, methods: object): void {
 }
 
 /** Makes a class's objects get their fast paths. */
-function entering({ attach }: typeof MethodsModule, layout: Layout): (object: object) => object {
+function entering({ noteUse }: typeof MethodsModule, layout: Layout): (object: object) => object {
   return (object) => {
-    attach(object, layout)
+    noteUse(object, layout)
     return object
   }
 }
 
 export function installFastPaths(native: typeof VmMemory): void {
   const { GuestMemoryAtomic, GuestMemoryMmap, GuestMemoryLoadGuard, GuestRegionMmap, VolatileSlice } = native
-  const layouts = [GuestMemoryMmap, GuestRegionMmap, VolatileSlice].map(({ prototype }) => takeLayout(prototype))
-  const [mapLayout, regionLayout, sliceLayout] = layouts as [Layout, Layout, Layout]
+  const mapLayout = takeLayout(GuestMemoryMmap.prototype)
+  const regionLayout = takeLayout(GuestRegionMmap.prototype)
+  // Slices are many, and short-lived.
+  const sliceLayout = takeLayout(VolatileSlice.prototype, { isPageAligned: false, worthFrom: 32 })
   const slotMethods = takeSlotMethods(GuestMemoryAtomic)
   // Views read integers in the order that they are told, memory has that of the host.
   if (process.env.VM_MEMORY_FAST_PATHS === '0' || endianness() !== 'LE') return
@@ -62,8 +64,10 @@ export function installFastPaths(native: typeof VmMemory): void {
   const { prototype: guard } = GuestMemoryLoadGuard
   const { prototype: region } = GuestRegionMmap
   const { prototype: slice } = VolatileSlice
-  install(map, ofMaps.mapMethods(methodsOf(map), entering(ofMaps, mapLayout)))
-  install(guard, ofGuards.mapMethods(methodsOf(guard), enterGuard))
+  const buffer = Object.getOwnPropertyDescriptor(region, 'buffer')?.get as () => ArrayBuffer
+  const bufferOf = (of: VmMemory.GuestRegionMmap): ArrayBuffer => buffer.call(of)
+  install(map, ofMaps.mapMethods(methodsOf(map), entering(ofMaps, mapLayout), bufferOf))
+  install(guard, ofGuards.mapMethods(methodsOf(guard), enterGuard, bufferOf))
   install(region, ofRegions.byteMethods(methodsOf(region), entering(ofRegions, regionLayout), true))
   install(slice, ofSlices.byteMethods(methodsOf(slice), entering(ofSlices, sliceLayout), false))
 }

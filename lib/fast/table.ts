@@ -1,9 +1,7 @@
 /** The windows of an object by their addresses. */
 import type * as VmMemory from '../../index'
+import { isInteger } from './intrinsics'
 import { NOWHERE, type Source, Window } from './window'
-
-// As it is now: somebody may replace it.
-const { isInteger } = Number
 
 /** The longest window: offsets in it are small integers. Longer pieces have several. */
 const MAX_WINDOW = 2 ** 30
@@ -41,13 +39,16 @@ export class Table {
         windows.push(new Window(start + offset, length, piece, offset, isReadWrite === 1, isTracked === 1))
       }
     }
-    const spans = windows.length === 0 ? 0 : Math.max(MIN_SPANS, SPANS_PER_WINDOW * windows.length)
+    const spans = windows.length <= 1 ? windows.length : Math.max(MIN_SPANS, SPANS_PER_WINDOW * windows.length)
     const last = windows.at(-1) ?? NOWHERE
     this.first = (windows[0] ?? NOWHERE).start
     this.spansPerByte = spans / (last.start + last.size - this.first)
     // One more in front, and one behind for what is rounded up.
     this.lastInSpan = new Int32Array(spans + 2)
-    for (const [index, { start }] of windows.entries()) this.lastInSpan.fill(index, this.spanOf(start) + 1)
+    for (const [index, { start }] of windows.entries()) {
+      const next = windows[index + 1]
+      this.lastInSpan.fill(index, this.spanOf(start) + 1, next && this.spanOf(next.start) + 1)
+    }
   }
 
   private spanOf(address: number): number {

@@ -5,6 +5,8 @@ import type { Source } from './window'
 /** What tells about memory, of one class. */
 export interface Layout extends Source {
   layout(): Float64Array
+  /** From which access on views are worth their making. */
+  readonly worthFrom: number
 }
 
 /** What load guards are made with. */
@@ -23,8 +25,10 @@ function take<T, K extends keyof T>(prototype: object, name: K): T[K] {
   return method
 }
 
-export function takeLayout(prototype: object): Layout {
+export function takeLayout(prototype: object, { isPageAligned = true, worthFrom = 2 } = {}): Layout {
   return {
+    isPageAligned,
+    worthFrom,
     layout: take<Layout, 'layout'>(prototype, 'layout'),
     openWindow: take<Layout, 'openWindow'>(prototype, 'openWindow'),
     dirtyMarker: take<Layout, 'dirtyMarker'>(prototype, 'dirtyMarker'),

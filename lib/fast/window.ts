@@ -1,12 +1,17 @@
 /** A piece of one mapping behind a view of its own, or a part of a long one. */
 
+import { Bytes, View } from './intrinsics'
+
 /** The native methods that windows are made with. They are taken off the classes. */
 export interface Source {
   openWindow(index: number, offset: number, length: number): ArrayBuffer
   dirtyMarker(index: number): ((offset: number, length: number) => void) | null
+  /** Whether windows begin on a page of the host: what is aligned in them is aligned there. */
+  readonly isPageAligned: boolean
 }
 
-const NO_VIEW = new DataView(new ArrayBuffer())
+const NO_BUFFER = new ArrayBuffer()
+const NO_VIEW = new View(NO_BUFFER)
 const NO_BYTES = new Uint8Array()
 const NO_U16 = new Uint16Array()
 const NO_U32 = new Uint32Array()
@@ -19,8 +24,9 @@ export class Window {
   /** How many of its bytes can be met here: none before it was opened. */
   private reach = 0
   view = NO_VIEW
+  buffer = NO_BUFFER
   bytes = NO_BYTES
-  /** The same bytes for `Atomics`; a rest at the end is left out. */
+  /** The same bytes for `Atomics`, where windows begin on a page; a rest at the end is left out. */
   u16 = NO_U16
   u32 = NO_U32
   u64 = NO_U64
@@ -31,8 +37,8 @@ export class Window {
   readonly piece: number
   readonly pieceOffset: number
   private readonly isTracked: boolean
-  /** Whether there is no point in opening it. */
-  private isSettled: boolean
+  /** Whether there is no point in opening it (again). */
+  private wasTried: boolean
 
   constructor(
     start: number,
@@ -47,7 +53,7 @@ export class Window {
     this.piece = piece
     this.pieceOffset = pieceOffset
     this.isTracked = isTracked
-    this.isSettled = !isReadWrite
+    this.wasTried = !isReadWrite
   }
 
   /** Where in the window an access of `size` bytes at `address` begins; -1 when it is not within, or not certain. */
@@ -65,16 +71,19 @@ export class Window {
 
   /** Makes the view, when it is needed first; whether that is done now. */
   open(source: Source): boolean {
-    if (this.isSettled) return false
-    this.isSettled = true
+    if (this.wasTried) return false
+    this.wasTried = true
     try {
       const buffer = source.openWindow(this.piece, this.pieceOffset, this.size)
       if (this.isTracked) this.mark = source.dirtyMarker(this.piece)
-      this.bytes = new Uint8Array(buffer)
-      this.u16 = new Uint16Array(buffer, 0, this.size >> 1)
-      this.u32 = new Uint32Array(buffer, 0, this.size >> 2)
-      this.u64 = new BigUint64Array(buffer, 0, this.size >> 3)
-      this.view = new DataView(buffer)
+      this.buffer = buffer
+      this.bytes = new Bytes(buffer)
+      if (source.isPageAligned) {
+        this.u16 = new Uint16Array(buffer, 0, this.size >> 1)
+        this.u32 = new Uint32Array(buffer, 0, this.size >> 2)
+        this.u64 = new BigUint64Array(buffer, 0, this.size >> 3)
+      }
+      this.view = new View(buffer)
       this.reach = this.size
       return true
     } catch {

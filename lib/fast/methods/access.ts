@@ -11,6 +11,8 @@ export class Access {
   /** Where the last access was; the next one is often there too. */
   window = NOWHERE
   table: Table = EMPTY
+  /** How often the native methods were used instead. */
+  uses = 0
 
   /**
    * Where in `window` an access of `size` bytes at `address` begins, after `window` was set to where that is; -1 when it

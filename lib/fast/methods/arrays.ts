@@ -1,40 +1,61 @@
 /** `readObj` and `writeObj` of short arrays whose elements lie in memory as the host has them. */
 import type * as VmMemory from '../../../index'
-import { bufferOf, byteLengthOf, byteOffsetOf, set, subarray, tagOf } from '../typed-array'
+import { bufferOf, byteLengthOf, byteOffsetOf, Bytes, isArray, isInteger, isProxy, set, tagOf } from '../intrinsics'
 import type { Kind } from './kind'
 
 type Elements = ArrayLike<number | bigint>
 
 interface ElementsClass {
-  readonly name: string
-  readonly BYTES_PER_ELEMENT: number
-  new (length: number): Elements & { readonly buffer: ArrayBuffer }
+  /** As `Symbol.toStringTag` tells it: the name of a class can be changed. */
+  readonly tag: string
+  readonly elementSize: number
+  readonly make: new (length: number) => Elements
 }
 
-const CLASSES: Readonly<Record<string, ElementsClass>> = Object.assign(Object.create(null), {
-  u8: Uint8Array,
-  i8: Int8Array,
-  u16: Uint16Array,
-  le16: Uint16Array,
-  i16: Int16Array,
-  u32: Uint32Array,
-  le32: Uint32Array,
-  i32: Int32Array,
-  u64: BigUint64Array,
-  usize: BigUint64Array,
-  le64: BigUint64Array,
-  leSize: BigUint64Array,
-  i64: BigInt64Array,
-  isize: BigInt64Array,
-})
+const U8 = { tag: 'Uint8Array', elementSize: 1, make: Uint8Array }
+const I8 = { tag: 'Int8Array', elementSize: 1, make: Int8Array }
+const U16 = { tag: 'Uint16Array', elementSize: 2, make: Uint16Array }
+const I16 = { tag: 'Int16Array', elementSize: 2, make: Int16Array }
+const U32 = { tag: 'Uint32Array', elementSize: 4, make: Uint32Array }
+const I32 = { tag: 'Int32Array', elementSize: 4, make: Int32Array }
+const U64 = { tag: 'BigUint64Array', elementSize: 8, make: BigUint64Array }
+const I64 = { tag: 'BigInt64Array', elementSize: 8, make: BigInt64Array }
 
-/** In bytes. The native methods are as fast for longer ones. */
+function elementsClass(type: unknown): ElementsClass | null {
+  switch (type) {
+    case 'u8':
+      return U8
+    case 'i8':
+      return I8
+    case 'u16':
+    case 'le16':
+      return U16
+    case 'i16':
+      return I16
+    case 'u32':
+    case 'le32':
+      return U32
+    case 'i32':
+      return I32
+    case 'u64':
+    case 'usize':
+    case 'le64':
+    case 'leSize':
+      return U64
+    case 'i64':
+    case 'isize':
+      return I64
+    default:
+      return null
+  }
+}
+
+/** In bytes. For longer ones, the memory of the array costs more than the call. */
 const MAX_LENGTH = 64 * 1024
 
-// As they are now: somebody may replace them.
-const { isArray } = Array
-const { isInteger } = Number
-const Bytes = Uint8Array
+function isLength(length: unknown): length is number {
+  return typeof length === 'number' && length > 0 && isInteger(length)
+}
 
 interface ArrayMethods {
   readArray(object: object, type: VmMemory.ByteValued, addr: unknown): Elements
@@ -42,43 +63,38 @@ interface ArrayMethods {
 }
 
 export function arrayMethods({ native, enter, accessOf }: Kind): ArrayMethods {
-  function classOf(type: unknown): ElementsClass | undefined {
-    return isArray(type) && type.length === 2 && typeof type[0] === 'string' ? CLASSES[type[0]] : undefined
-  }
-
-  /** The length in bytes of an array that is worth a copy here, else 0. */
-  function sizeOf(length: unknown, { BYTES_PER_ELEMENT }: ElementsClass): number {
-    if (typeof length !== 'number' || !isInteger(length) || length <= 0) return 0
-    const size = length * BYTES_PER_ELEMENT
-    return size <= MAX_LENGTH ? size : 0
-  }
-
   return {
     readArray(object, type, addr) {
-      const elementsClass = classOf(type)
-      if (elementsClass !== undefined) {
+      if (isArray(type) && !isProxy(type) && type.length === 2) {
+        const elements = elementsClass(type[0])
         const length: unknown = type[1]
-        const size = sizeOf(length, elementsClass)
-        const access = accessOf(object)
-        const offset = size > 0 ? access.locate(addr, size) : -1
-        if (offset >= 0) {
-          const elements = new elementsClass(length as number)
-          set.call(new Bytes(bufferOf.call(elements)), subarray.call(access.window.bytes, offset, offset + size))
-          return elements
+        if (elements !== null && isLength(length)) {
+          const size = length * elements.elementSize
+          const access = accessOf(object)
+          const offset = size <= MAX_LENGTH ? access.locate(addr, size) : -1
+          if (offset >= 0) {
+            const array = new elements.make(length)
+            set.call(new Bytes(bufferOf.call(array)), new Bytes(access.window.buffer, offset, size))
+            return array
+          }
         }
       }
       return native.readObj.call(enter(object), type, addr) as Elements
     },
     writeArray(object, type, value, addr) {
-      const elementsClass = classOf(type)
-      if (elementsClass !== undefined && tagOf.call(value) === elementsClass.name) {
-        const size = sizeOf(type[1], elementsClass)
-        const access = accessOf(object)
-        const offset = size > 0 && byteLengthOf.call(value) === size ? access.locate(addr, size) : -1
-        if (offset >= 0) {
-          set.call(access.window.bytes, new Bytes(bufferOf.call(value), byteOffsetOf.call(value), size), offset)
-          access.window.markDirty(offset, size)
-          return
+      if (isArray(type) && !isProxy(type) && type.length === 2) {
+        const elements = elementsClass(type[0])
+        const length: unknown = type[1]
+        if (elements !== null && isLength(length) && tagOf.call(value) === elements.tag) {
+          const size = length * elements.elementSize
+          const access = accessOf(object)
+          const fits = size <= MAX_LENGTH && byteLengthOf.call(value) === size
+          const offset = fits ? access.locate(addr, size) : -1
+          if (offset >= 0) {
+            set.call(access.window.bytes, new Bytes(bufferOf.call(value), byteOffsetOf.call(value), size), offset)
+            access.window.markDirty(offset, size)
+            return
+          }
         }
       }
       native.writeObj.call(enter(object), type, value as bigint, addr)

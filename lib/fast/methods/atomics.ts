@@ -3,13 +3,13 @@
  * the window begins on a page, so that what is aligned in it is aligned on the host.
  */
 import type * as VmMemory from '../../../index'
+import * as intrinsics from '../intrinsics'
 import type { Kind, Methods } from './kind'
 
 type AtomicMethods = Pick<Methods, 'load' | 'store'>
 
-// As they are now: somebody may replace them.
-const { load: atomicLoad, store: atomicStore } = Atomics
-const { asUintN } = BigInt
+// Taken out of the import, which would be looked up at each use.
+const { asUintN, atomicLoad, atomicStore } = intrinsics
 
 /** Orderings by number, as the native enum has them. */
 const RELAXED = 0

@@ -5,16 +5,22 @@ import type { Source } from '../window'
 import { Access, NO_ACCESS } from './access'
 import { Anchor } from './anchor'
 
-/** To be called before each native access: for one access alone, views are not worth their making. */
-export function attach(object: object, native: Layout): void {
+/** Access to the memory of an object, which has it from now on. */
+function anchored(object: object): Access {
   if (Anchor.access(object) === NO_ACCESS) Anchor.put(object, new Access())
-  else tableOf(object, native)
+  return Anchor.access(object)
+}
+
+/** Notes a native access that is about to be made, and makes it the last one if there will be enough of them. */
+export function noteUse(object: object, native: Layout): void {
+  const access = anchored(object)
+  access.uses += 1
+  if (access.uses >= native.worthFrom) tableOf(object, native)
 }
 
 /** The table of an object, made if there is none. */
 export function tableOf(object: object, native: Layout): Table {
-  if (Anchor.access(object) === NO_ACCESS) Anchor.put(object, new Access())
-  const access = Anchor.access(object)
+  const access = anchored(object)
   if (access.table === EMPTY) access.table = makeTable(object, native)
   return access.table
 }
@@ -23,6 +29,7 @@ function makeTable(object: object, native: Layout): Table {
   const source: Source = {
     openWindow: (index, offset, length) => native.openWindow.call(object, index, offset, length),
     dirtyMarker: (index) => native.dirtyMarker.call(object, index),
+    isPageAligned: native.isPageAligned,
   }
   try {
     return new Table(source, native.layout.call(object))

@@ -1,15 +1,12 @@
 /** Copies of bytes within one window. */
 import type * as VmMemory from '../../../index'
-import { bufferOf, lengthOf, set, subarray, tagOf } from '../typed-array'
+import { bufferOf, byteOffsetOf, Bytes, lengthOf, set, Shared, tagOf } from '../intrinsics'
 import type { Kind, Methods } from './kind'
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice'>
 
 /** The engine copies plain memory as fast as memcpy, but shared memory byte by byte: native copies win above this. */
 const MAX_SHARED = 64 * 1024
-
-// As it is now: somebody may replace it.
-const Shared = SharedArrayBuffer
 
 /** The length of a `Uint8Array` that is worth a copy here, else -1. */
 function copyLength(buf: unknown): number {
@@ -19,6 +16,12 @@ function copyLength(buf: unknown): number {
   return length > 0 ? length : -1
 }
 
+/** What is to be copied from. Shared memory may grow meanwhile, and arrays with it. */
+function sourceOf(buf: unknown, length: number): Uint8Array {
+  const buffer = bufferOf.call(buf)
+  return buffer instanceof Shared ? new Bytes(buffer, byteOffsetOf.call(buf), length) : (buf as Uint8Array)
+}
+
 export function copyMethods({ native, enter, accessOf }: Kind): Copies {
   /** Copies from memory, if it is certain that all of it can be copied; whether it was. */
   function tryRead(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
@@ -26,7 +29,7 @@ export function copyMethods({ native, enter, accessOf }: Kind): Copies {
     const access = accessOf(object)
     const offset = access.locate(addr, length)
     if (offset < 0) return false
-    set.call(buf as Uint8Array, subarray.call(access.window.bytes, offset, offset + length))
+    set.call(buf as Uint8Array, new Bytes(access.window.buffer, offset, length))
     return true
   }
 
@@ -36,7 +39,7 @@ export function copyMethods({ native, enter, accessOf }: Kind): Copies {
     const offset = access.locate(addr, length)
     if (offset < 0) return false
     const { window } = access
-    set.call(window.bytes, buf as Uint8Array, offset)
+    set.call(window.bytes, sourceOf(buf, length), offset)
     window.markDirty(offset, length)
     return true
   }

@@ -4,11 +4,11 @@ import { Anchor } from './anchor'
 import { atomicMethods } from './atomics'
 import { copyMethods } from './copies'
 import type { Kind, Methods } from './kind'
-import { lookupMethods } from './lookups'
+import { type BufferOf, lookupMethods } from './lookups'
 import { objectMethods } from './objects'
 import { scalarMethods } from './scalars'
 
-export { attach, tableOf } from './attach'
+export { noteUse, tableOf } from './attach'
 
 type Enter = (object: object) => object
 
@@ -25,9 +25,13 @@ export function byteMethods(native: Methods, enter: Enter, isPageAligned: boolea
 }
 
 /** Those of a map. */
-export function mapMethods(native: VmMemory.GuestMemoryMmap | VmMemory.GuestMemoryLoadGuard, enter: Enter): object {
+export function mapMethods(
+  native: VmMemory.GuestMemoryMmap | VmMemory.GuestMemoryLoadGuard,
+  enter: Enter,
+  bufferOf: BufferOf,
+): object {
   return {
     ...byteMethods(native, enter, true),
-    ...lookupMethods({ native, enter, accessOf: Anchor.access }),
+    ...lookupMethods({ native, enter, accessOf: Anchor.access }, bufferOf),
   }
 }

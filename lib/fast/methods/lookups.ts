@@ -1,15 +1,16 @@
 /** Look-ups that the table of windows answers. The region of a piece is asked for once. */
 import type * as VmMemory from '../../../index'
+import { Bytes, isInteger } from '../intrinsics'
 import type { Table } from '../table'
 import type { Kind } from './kind'
-
-// As it is now: somebody may replace it.
-const { isInteger } = Number
 
 export type Lookups = Pick<VmMemory.GuestMemory, 'addressInRange' | 'checkRange' | 'findRegion' | 'views'>
 type Region = VmMemory.GuestRegionMmap
 
-export function lookupMethods({ native, enter, accessOf }: Kind<Lookups>): Lookups {
+/** The `buffer` of a region, whatever users have put in its place. */
+export type BufferOf = (region: Region) => ArrayBuffer
+
+export function lookupMethods({ native, enter, accessOf }: Kind<Lookups>, bufferOf: BufferOf): Lookups {
   /** The region of a piece. It is asked for at the first address that is looked up in it. */
   function regionOf(object: object, { regions }: Table, piece: number, addr: VmMemory.U64): Region | null {
     const region = regions[piece]
@@ -47,7 +48,7 @@ export function lookupMethods({ native, enter, accessOf }: Kind<Lookups>): Looku
       const region = offset < 0 ? null : regionOf(this, access.table, window.piece, addr)
       if (region === null || !isInteger(count)) return native.views.call(enter(this), addr, count)
       try {
-        return [new Uint8Array(region.buffer, window.pieceOffset + offset, count as number)]
+        return [new Bytes(bufferOf(region), window.pieceOffset + offset, count as number)]
       } catch {
         // A region that is too long for one buffer; of a part there can be a view.
         return native.views.call(enter(this), addr, count)

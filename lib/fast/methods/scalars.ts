@@ -2,13 +2,14 @@
  * Reads and writes of one scalar. Each method is written out: the engine turns such a method into a few instructions, but
  * one that is told by an argument what to do it would not.
  */
+import * as intrinsics from '../intrinsics'
 import type { Kind, Methods } from './kind'
 
 type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
 type Scalars = Pick<Methods, `read${ScalarName}` | `write${ScalarName}`>
 
-// As they are now: somebody may replace them.
-const { asIntN, asUintN } = BigInt
+// Taken out of the import, which would be looked up at each use.
+const { asIntN, asUintN } = intrinsics
 
 export function scalarMethods({ native, enter, accessOf }: Kind): Scalars {
   function slow<A extends unknown[], R>(method: (...args: A) => R, object: object, ...args: A): R {
