@@ -4,8 +4,11 @@ import type * as VmMemory from '../index'
 // Older engines know the name from Node itself, or not at all.
 const dispose: symbol = Symbol.dispose ?? Symbol.for('nodejs.dispose')
 
-/** Adds a method to a class the way the engine does it for methods of its own: not enumerable. */
+/** Adds a method to a class the way the engine does it for methods of its own: with its name, not enumerable. */
 export function defineMethod(prototype: object, name: string | symbol, method: unknown): void {
+  if (typeof method === 'function' && method.name === '') {
+    Object.defineProperty(method, 'name', { value: typeof name === 'symbol' ? `[${name.description}]` : name })
+  }
   Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true, enumerable: false })
 }
 

@@ -84,7 +84,7 @@ test('an atomic load sees all of a store or nothing', async (t) => {
   const ref = memory.getSlice(0, PAGE).getAtomicRef('u64', 8)
   const seen = new Set<number | bigint>()
   let last: number | bigint = 0n
-  for (let changes = 0; changes < 200;) {
+  for (let changes = 0; changes < 50;) {
     const value = memory.load('u64', 8, Ordering.SeqCst)
     seen.add(value).add(ref.load(Ordering.SeqCst))
     if (value !== last) changes += 1
