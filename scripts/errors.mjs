@@ -70,6 +70,12 @@ ${sections.join('\n\n')}
 ## Of this package
 
 ${table(['Code', 'Class', 'When'], own.map(ownCells))}
+
+## Of loading it
+
+Where there is no binary for the platform, loading the package throws an \`Error\` with the code \`ERR_UNSUPPORTED_PLATFORM\`,
+which names the platforms that there are. Where the binary is not installed, or does not load, the code is
+\`ERR_BINARY_NOT_LOADED\`; the chain of its \`cause\` tells what was tried.
 `
   return format(text, { ...(await resolveConfig(PAGE)), parser: 'markdown' })
 }

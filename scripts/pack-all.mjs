@@ -1,0 +1,105 @@
+// Makes the tarballs that are published: `npm run pack:all -- --help` tells the rest.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+
+import { inspect } from './packages/binary.mjs'
+import { run } from './packages/program.mjs'
+import { TARBALLS, tarballOf } from './packages/tarballs.mjs'
+import { temporaryFolder } from './packages/temporary.mjs'
+import { manifest, root, targets } from './targets.mjs'
+
+const HELP = `Usage: npm run pack:all
+
+Makes tarballs of the package and of the packages of all platforms, in target/packages, of what npm run build:all has
+built. In them, and not in package.json, the package depends on those of the platforms: npm ci could not find what is not
+published yet.
+
+  -h, --help  this text`
+
+const LICENCES = ['LICENSE-APACHE', 'LICENSE-BSD-3-Clause']
+
+const readManifest = (folder) => JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'))
+
+function writeManifest(folder, content) {
+  writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(content, null, 2)}\n`)
+}
+
+function unpack(tarball, folder) {
+  mkdirSync(folder)
+  run('tar', ['-xzf', tarball, '-C', folder, '--strip-components=1'])
+}
+
+/** The package as npm would pack it, with what the tarball alone has. */
+function stageRoot(folder) {
+  for (const file of ['native.js', 'dist/index.js']) {
+    if (!existsSync(path.join(root, file))) throw new Error(`${file} is missing: run npm run build:all first`)
+  }
+  const draft = `${folder}.draft`
+  mkdirSync(draft)
+  run('npm', ['pack', '--pack-destination', draft], { cwd: root })
+  unpack(path.join(draft, tarballOf(manifest.name)), folder)
+  const optionalDependencies = Object.fromEntries(targets.map(({ packageName }) => [packageName, manifest.version]))
+  writeManifest(folder, { ...readManifest(folder), optionalDependencies })
+}
+
+function stagePlatform(target, folder) {
+  const binary = path.join(target.folder, target.binary)
+  if (!existsSync(binary)) throw new Error(`${target.binary} is missing: run npm run build:all first`)
+  inspect(target, binary)
+  cpSync(target.folder, folder, { recursive: true })
+  for (const licence of LICENCES) cpSync(path.join(root, licence), path.join(folder, licence))
+  const staged = readManifest(folder)
+  const { name, version, os, cpu, libc = [] } = staged
+  const told = [name, version, os, cpu, libc].join(' ')
+  const expected = [target.packageName, manifest.version, target.os, target.cpu, target.libc ?? ''].join(' ')
+  if (told !== expected) {
+    throw new Error(`npm/${target.platform}/package.json is of ${told}, not ${expected}: run npx napi create-npm-dirs`)
+  }
+  writeManifest(folder, { ...staged, files: [...staged.files, ...LICENCES] })
+}
+
+/** Packs a folder, and sees to it that there is in it what should be, and nothing else. */
+function pack(folder, name, contents) {
+  run('npm', ['pack', '--pack-destination', TARBALLS], { cwd: folder })
+  const tarball = path.join(TARBALLS, tarballOf(name))
+  const packed = run('tar', ['-tzf', tarball]).trim().split('\n')
+  const expected = ['package.json', 'README.md', ...LICENCES, ...contents].map((file) => `package/${file}`)
+  const missing = expected.filter((file) => !packed.includes(file))
+  const odd = packed.filter((file) => !expected.includes(file))
+  if (missing.length > 0) throw new Error(`${name} lacks ${missing.join(', ')}`)
+  if (odd.length > 0) throw new Error(`${name} has files that nobody asked for: ${odd.join(', ')}`)
+  console.log(`${path.basename(tarball)}: ${statSync(tarball).size.toLocaleString('en')} bytes, ${packed.length} files`)
+}
+
+/** What lib/ is compiled to. */
+const compiled = () =>
+  readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => path.posix.join('dist', ...file.split(path.sep)).replace(/\.ts$/, '.js'))
+
+function main() {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
+  if (values.help) return console.log(HELP)
+  const stage = temporaryFolder('pack')
+  rmSync(TARBALLS, { recursive: true, force: true })
+  mkdirSync(TARBALLS, { recursive: true })
+  for (const target of targets) {
+    const folder = path.join(stage, target.platform)
+    stagePlatform(target, folder)
+    pack(folder, target.packageName, [target.binary])
+  }
+  const folder = path.join(stage, manifest.name)
+  stageRoot(folder)
+  pack(folder, manifest.name, ['index.js', 'index.d.ts', 'native.js', ...compiled()])
+}
+
+try {
+  main()
+} catch (error) {
+  console.error(`pack:all: ${error.message}`)
+  process.exitCode = 1
+}
