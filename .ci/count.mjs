@@ -10,9 +10,7 @@ const sum = (pattern) => [...text.matchAll(pattern)].reduce((total, [, count]) =
 
 // ava, then cargo, then scripts of this project.
 const passed =
-  sum(/^ +(\d+) tests? passed$/gm) +
-  sum(/^test result: \w+\. (\d+) passed/gm) +
-  sum(/^(\d+) passed, \d+ failed$/gm)
+  sum(/^ +(\d+) tests? passed$/gm) + sum(/^test result: \w+\. (\d+) passed/gm) + sum(/^(\d+) passed, \d+ failed$/gm)
 let failed =
   sum(/^ +(\d+) tests? failed$/gm) +
   sum(/^ +(\d+) uncaught exceptions?$/gm) +

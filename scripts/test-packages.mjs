@@ -19,7 +19,7 @@ const HELP = `Usage: npm run test:packages [-- --host]
 
 Installs the tarballs of npm run pack:all into empty folders, with no compiler on the path, and runs the example of the
 README and a smoke suite: on this machine, and on Debian 11 and musl for x64 and arm64. Those systems are downloaded once
-(700 MB), into the user's cache; this needs Debian on x64, Python 3, and the right to make namespaces.
+(1.1 GB on disk), into the user's cache; this needs Debian on x64, Python 3, and the right to make namespaces.
 
       --host  only this machine, which may also be a Mac
   -h, --help  this text`
