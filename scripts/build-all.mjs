@@ -7,10 +7,10 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 
 import { FOLDERS, inspect } from './packages/binary.mjs'
-import { table, writePage } from './packages/page.mjs'
 import { locate, run } from './packages/program.mjs'
 import { environment } from './packages/python.mjs'
 import { CARGO_ZIGBUILD, ZIG } from './packages/versions.mjs'
+import { table, writePage } from './page.mjs'
 import { OLDEST_GLIBC, OLDEST_MACOS, root, targetOf, targets } from './targets.mjs'
 
 const HELP = `Usage: npm run build:all [-- platform …]

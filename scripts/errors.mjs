@@ -6,10 +6,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { format, resolveConfig } from 'prettier'
 
 import { upstreamSource } from '../docs/upstream-source.js'
 import { bindingErrors, upstreamErrors } from './error-tables.mjs'
+import { formatPage, table } from './page.mjs'
 
 const HELP = `Usage: npm run docs:errors [-- options]
 
@@ -77,7 +77,7 @@ Where there is no binary for the platform, loading the package throws an \`Error
 which names the platforms that there are. Where the binary is not installed, or does not load, the code is
 \`ERR_BINARY_NOT_LOADED\`; the chain of its \`cause\` tells what was tried.
 `
-  return format(text, { ...(await resolveConfig(PAGE)), parser: 'markdown' })
+  return formatPage(PAGE, text)
 }
 
 const codesOf = (rows) => [...new Set(rows.flatMap(({ code }) => code ?? []))]
@@ -90,9 +90,6 @@ function checkDeclared(type, codes) {
   const odd = [...codes, ...declared].filter((code) => !codes.includes(code) || !declared.includes(code))
   if (odd.length > 0) throw new Error(`error.rs and ${type} of index.d.ts do not both have ${odd.join(', ')}`)
 }
-
-const table = (heads, rows) =>
-  [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 
 function upstreamCells({ code, when, message, properties, variant }) {
   if (code === undefined) return ['–', `${when} The error in it is shown.`, '', '', `\`${variant}\``]

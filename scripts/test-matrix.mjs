@@ -18,12 +18,12 @@ import process from 'node:process'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 
 import { withFacts } from './packages/facts.mjs'
-import { formatPage, writePage } from './packages/page.mjs'
 import { start } from './packages/program.mjs'
 import { runtimes } from './packages/runtimes.mjs'
 import * as smoke from './packages/smoke.mjs'
 import { Tally } from './packages/tally.mjs'
 import { temporaryFolder } from './packages/temporary.mjs'
+import { formatPage, writePage } from './page.mjs'
 import { manifest, root } from './targets.mjs'
 
 const ids = runtimes.map(({ id }) => id)

@@ -1,7 +1,7 @@
 // The table of docs/runtimes.md, of what the smoke suite has found out.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-import { table } from './page.mjs'
+import { table } from '../page.mjs'
 
 const UNITS = [
   ['TiB', 2 ** 40],
