@@ -1,6 +1,7 @@
 /** `lockAsync`: a promise, a timer and an abort signal around a place in the native line. */
 import type * as VmMemory from '../index'
 import { defineMethod } from './protocols'
+import { take } from './take'
 
 type Guard = VmMemory.GuestMemoryExclusiveGuard
 type Options = { signal?: AbortSignal; timeout?: number }
@@ -41,20 +42,13 @@ function aborted(signal: AbortSignal): { reason: unknown } | null {
   return get('aborted') === true ? { reason: get('reason') } : null
 }
 
-/** Takes a method off the prototype. */
-function take<K extends keyof Line>(prototype: object, name: K): Line[K] {
-  const method = Reflect.get(prototype, name) as Line[K]
-  Reflect.deleteProperty(prototype, name)
-  return method
-}
-
 export function installLockAsync(native: typeof VmMemory): void {
   const { prototype } = native.GuestMemoryAtomic
-  const lockAsyncOptions = take(prototype, 'lockAsyncOptions')
-  const joinLine = take(prototype, 'joinLine')
-  const leaveLine = take(prototype, 'leaveLine')
-  const throwInvalidSignal = take(prototype, 'throwInvalidSignal')
-  const throwLockTimeout = take(prototype, 'throwLockTimeout')
+  const lockAsyncOptions = take<Line, 'lockAsyncOptions'>(prototype, 'lockAsyncOptions')
+  const joinLine = take<Line, 'joinLine'>(prototype, 'joinLine')
+  const leaveLine = take<Line, 'leaveLine'>(prototype, 'leaveLine')
+  const throwInvalidSignal = take<Line, 'throwInvalidSignal'>(prototype, 'throwInvalidSignal')
+  const throwLockTimeout = take<Line, 'throwLockTimeout'>(prototype, 'throwLockTimeout')
   const { tryLock } = prototype
 
   async function lockAsync(this: VmMemory.GuestMemoryAtomic & Line, options?: Options): Promise<Guard> {

@@ -9,7 +9,7 @@ import * as intrinsics from './intrinsics'
 import * as methods from './methods'
 import { Access } from './methods/access'
 import { Anchor, Existing } from './methods/anchor'
-import type { SlotMethods } from './take'
+import type { SlotMethods } from './native-methods'
 import { EMPTY, type Table } from './table'
 import { NOWHERE } from './window'
 

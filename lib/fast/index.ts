@@ -8,7 +8,7 @@ import type * as VmMemory from '../../index'
 import { defineMethod } from '../protocols'
 import type * as GuardsModule from './guards'
 import type * as MethodsModule from './methods'
-import { type Layout, takeLayout, takeSlotMethods } from './take'
+import { type Layout, takeLayout, takeSlotMethods } from './native-methods'
 
 /**
  * Loads a module, and with it the fast methods, anew for each class. The engine specializes code by where it stands in the

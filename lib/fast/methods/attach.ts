@@ -1,6 +1,6 @@
 /** When and how an object gets its fast paths. */
 import { EMPTY, Table } from '../table'
-import type { Layout } from '../take'
+import type { Layout } from '../native-methods'
 import type { Source } from '../window'
 import { Access, NO_ACCESS } from './access'
 import { Anchor } from './anchor'

@@ -1,5 +1,6 @@
 /** Native methods that are there for the fast paths alone. They are taken off the classes. */
 import type * as VmMemory from '../../index'
+import { take } from '../take'
 import type { Source } from './window'
 
 /** What tells about memory, of one class. */
@@ -16,13 +17,6 @@ export interface SlotMethods {
   pinSnapshot(slot: number): VmMemory.GuestMemoryLoadGuard
   forgetSlot(slot: number): void
   setStaleCallback(callback: (slot: number) => void): void
-}
-
-/** Takes a method off a class. */
-function take<T, K extends keyof T>(prototype: object, name: K): T[K] {
-  const method = Reflect.get(prototype, name) as T[K]
-  Reflect.deleteProperty(prototype, name)
-  return method
 }
 
 export function takeLayout(prototype: object, { isPageAligned = true, worthFrom = 2 } = {}): Layout {
