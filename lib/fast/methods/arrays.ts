@@ -53,8 +53,21 @@ function elementsClass(type: unknown): ElementsClass | null {
 /** In bytes. For longer ones, the memory of the array costs more than the call. */
 const MAX_LENGTH = 64 * 1024
 
-function isLength(length: unknown): length is number {
-  return typeof length === 'number' && length > 0 && isInteger(length)
+interface Form {
+  readonly elements: ElementsClass
+  readonly length: number
+  /** In bytes. */
+  readonly size: number
+}
+
+/** What `[type, length]` stands for, if it is worth a copy here. */
+function formOf(type: unknown): Form | null {
+  if (!isArray(type) || isProxy(type) || type.length !== 2) return null
+  const elements = elementsClass(type[0])
+  const length: unknown = type[1]
+  if (elements === null || typeof length !== 'number' || !isInteger(length) || length <= 0) return null
+  const size = length * elements.elementSize
+  return size <= MAX_LENGTH ? { elements, length, size } : null
 }
 
 interface ArrayMethods {
@@ -65,39 +78,22 @@ interface ArrayMethods {
 export function arrayMethods({ native, enter, accessOf }: Kind): ArrayMethods {
   return {
     readArray(object, type, addr) {
-      if (isArray(type) && !isProxy(type) && type.length === 2) {
-        const elements = elementsClass(type[0])
-        const length: unknown = type[1]
-        if (elements !== null && isLength(length)) {
-          const size = length * elements.elementSize
-          const access = accessOf(object)
-          const offset = size <= MAX_LENGTH ? access.locate(addr, size) : -1
-          if (offset >= 0) {
-            const array = new elements.make(length)
-            set.call(new Bytes(bufferOf.call(array)), new Bytes(access.window.buffer, offset, size))
-            return array
-          }
-        }
-      }
-      return native.readObj.call(enter(object), type, addr) as Elements
+      const form = formOf(type)
+      const access = accessOf(object)
+      const offset = form === null ? -1 : access.locate(addr, form.size)
+      if (form === null || offset < 0) return native.readObj.call(enter(object), type, addr) as Elements
+      const array = new form.elements.make(form.length)
+      set.call(new Bytes(bufferOf.call(array)), new Bytes(access.window.buffer, offset, form.size))
+      return array
     },
     writeArray(object, type, value, addr) {
-      if (isArray(type) && !isProxy(type) && type.length === 2) {
-        const elements = elementsClass(type[0])
-        const length: unknown = type[1]
-        if (elements !== null && isLength(length) && tagOf.call(value) === elements.tag) {
-          const size = length * elements.elementSize
-          const access = accessOf(object)
-          const fits = size <= MAX_LENGTH && byteLengthOf.call(value) === size
-          const offset = fits ? access.locate(addr, size) : -1
-          if (offset >= 0) {
-            set.call(access.window.bytes, new Bytes(bufferOf.call(value), byteOffsetOf.call(value), size), offset)
-            access.window.markDirty(offset, size)
-            return
-          }
-        }
-      }
-      native.writeObj.call(enter(object), type, value as bigint, addr)
+      const form = formOf(type)
+      const access = accessOf(object)
+      const fits = form !== null && tagOf.call(value) === form.elements.tag && byteLengthOf.call(value) === form.size
+      const offset = fits ? access.locate(addr, form.size) : -1
+      if (form === null || offset < 0) return native.writeObj.call(enter(object), type, value as bigint, addr)
+      set.call(access.window.bytes, new Bytes(bufferOf.call(value), byteOffsetOf.call(value), form.size), offset)
+      access.window.markDirty(offset, form.size)
     },
   }
 }
