@@ -48,12 +48,6 @@ class Snapshot extends Access {
     super()
   }
 
-  /** Notes a native access, and prepares for more of them. */
-  use(tableOf: (map: VmMemory.GuestMemoryMmap) => Table): void {
-    this.uses += 1
-    if (this.uses > 1 && this.table === EMPTY) this.table = tableOf(this.map)
-  }
-
   /** Lets go of a map that was replaced: the slot does at once, the memory goes with the last guard. */
   retire(): void {
     this.slot?.leave(this)
@@ -77,8 +71,7 @@ class Slot {
     private readonly cell: Cell,
     /** What stands for no snapshot: never current. */
     private readonly none: Snapshot,
-    private readonly pin: () => NativeGuard,
-    private readonly natives: GuardMethods,
+    private readonly take: (slot: Slot, generation: number | undefined) => Snapshot,
   ) {
     this.snapshot = none
   }
@@ -87,7 +80,7 @@ class Slot {
   refresh(): Snapshot {
     // Before the snapshot is taken, so that it is rather taken once too often.
     const generation = read(this.cell)
-    const snapshot = new Snapshot(this.pin(), this.natives, this.cell, generation, this)
+    const snapshot = this.take(this, generation)
     const { snapshot: replaced } = this
     this.snapshot = snapshot
     if (replaced !== this.none) replaced.retire()
@@ -141,9 +134,15 @@ function nativeGuard(guard: object): object {
   return snapshotOf(guard)?.pin ?? guard
 }
 
+/** How maps get their fast paths. */
+interface MapAccess {
+  readonly worthFrom: number
+  tableOf(map: VmMemory.GuestMemoryMmap): Table
+}
+
 export function installGuards(
   native: typeof VmMemory,
-  tableOf: (map: VmMemory.GuestMemoryMmap) => Table,
+  { tableOf, worthFrom }: MapAccess,
   { generationCell, watchSlot, pinSnapshot, forgetSlot, setStaleCallback }: SlotMethods,
 ): { methods: typeof methods; enterGuard(guard: object): object } {
   const atomicPrototype = native.GuestMemoryAtomic.prototype
@@ -177,12 +176,20 @@ export function installGuards(
     const number = (slotsMade += 1)
     // Not the atomic itself: it is to be collected with its slot, whoever holds a guard.
     const clone = nativeMethods.clone.call(atomic)
-    const slot = new Slot(cell, disposed, () => pinSnapshot.call(clone, number), nativeGuardMethods)
+    const slot = new Slot(cell, disposed, (slot, generation) => {
+      return new Snapshot(pinSnapshot.call(clone, number), nativeGuardMethods, cell, generation, slot)
+    })
     watchSlot.call(atomic, number)
     slots.set(number, new WeakRef(slot))
     collected.register(slot, number)
     SlotAnchor.put(atomic, slot)
     return slot
+  }
+
+  /** The snapshot of a guard that was not disposed of; null of everything else. */
+  function liveSnapshotOf(guard: object): Snapshot | null {
+    const snapshot = snapshotOf(guard)
+    return snapshot === disposed ? null : snapshot
   }
 
   /** Lets go of what this thread has just replaced; others are told by Rust. */
@@ -258,14 +265,12 @@ export function installGuards(
     },
   )
   defineMethod(guardPrototype, 'clone', function (this: Guard): Guard {
-    const snapshot = snapshotOf(this)
-    return snapshot === null || snapshot === disposed
-      ? nativeGuardMethods.clone.call(nativeGuard(this))
-      : makeGuard(snapshot)
+    const snapshot = liveSnapshotOf(this)
+    return snapshot === null ? nativeGuardMethods.clone.call(nativeGuard(this)) : makeGuard(snapshot)
   })
   defineMethod(guardPrototype, 'intoInner', function (this: Guard): VmMemory.GuestMemoryMmap {
-    const snapshot = snapshotOf(this)
-    if (snapshot === null || snapshot === disposed) return nativeGuardMethods.intoInner.call(nativeGuard(this))
+    const snapshot = liveSnapshotOf(this)
+    if (snapshot === null) return nativeGuardMethods.intoInner.call(nativeGuard(this))
     const { map } = snapshot
     dispose.call(this)
     return map
@@ -273,10 +278,9 @@ export function installGuards(
   return {
     methods,
     enterGuard(guard: object): object {
-      const snapshot = snapshotOf(guard)
-      if (snapshot === null) return guard
-      if (snapshot !== disposed) snapshot.use(tableOf)
-      return snapshot.pin
+      const snapshot = liveSnapshotOf(guard)
+      snapshot?.noteUse(worthFrom, () => tableOf(snapshot.map))
+      return nativeGuard(guard)
     },
   }
 }

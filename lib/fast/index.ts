@@ -55,7 +55,7 @@ export function installFastPaths(native: typeof VmMemory): void {
   const ofMaps = instantiate<typeof MethodsModule>('./methods')
   const { methods: ofGuards, enterGuard } = instantiate<typeof GuardsModule>('./guards').installGuards(
     native,
-    (map) => ofMaps.tableOf(map, mapLayout),
+    { worthFrom: mapLayout.worthFrom, tableOf: (map) => ofMaps.tableOf(map, mapLayout) },
     slotMethods,
   )
   const ofRegions = instantiate<typeof MethodsModule>('./methods')

@@ -12,7 +12,13 @@ export class Access {
   window = NOWHERE
   table: Table = EMPTY
   /** How often the native methods were used instead. */
-  uses = 0
+  private uses = 0
+
+  /** Notes a native access that is about to be made. It is the last one where a table is worth its making. */
+  noteUse(worthFrom: number, makeTable: () => Table): void {
+    this.uses += 1
+    if (this.uses >= worthFrom && this.table === EMPTY) this.table = makeTable()
+  }
 
   /**
    * Where in `window` an access of `size` bytes at `address` begins, after `window` was set to where that is; -1 when it

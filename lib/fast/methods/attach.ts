@@ -11,11 +11,9 @@ function anchored(object: object): Access {
   return Anchor.access(object)
 }
 
-/** Notes a native access that is about to be made, and makes it the last one if there will be enough of them. */
+/** Notes a native access that is about to be made to an object. */
 export function noteUse(object: object, native: Layout): void {
-  const access = anchored(object)
-  access.uses += 1
-  if (access.uses >= native.worthFrom) tableOf(object, native)
+  anchored(object).noteUse(native.worthFrom, () => makeTable(object, native))
 }
 
 /** The table of an object, made if there is none. */
