@@ -7,6 +7,7 @@ import path from 'node:path'
 import { OLDEST_GLIBC, OLDEST_MACOS, root } from '../targets.mjs'
 import { describeElf } from './elf.mjs'
 import { describeMachO } from './mach-o.mjs'
+import { isNewer } from './version-order.mjs'
 
 const ELF_MACHINES = { x64: 'Advanced Micro Devices X86-64', arm64: 'AArch64' }
 /** Libraries that every system of the kind has, of whatever version. */
@@ -29,8 +30,6 @@ export const FOLDERS = [
   [cargo, '/cargo'],
   [path.resolve(root), `/${path.basename(root)}`],
 ]
-
-const isNewer = (version, other) => version.localeCompare(other, 'en', { numeric: true }) > 0
 
 /**
  * Returns what the binary needs, or throws for all that is wrong with it.

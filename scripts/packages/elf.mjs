@@ -2,11 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { run } from './program.mjs'
+import { newestOf } from './version-order.mjs'
 
 const WHAT = ['--file-header', '--dynamic', '--section-headers', '--program-headers', '--version-info']
-
-/** The newest of versions such as 2.17. */
-const newest = (versions) => versions.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
 
 /** @param {string} file */
 export function describeElf(file) {
@@ -18,7 +16,7 @@ export function describeElf(file) {
   return {
     machine: all(/^ +Machine: +(.*)$/gm)[0],
     /** The version of glibc that has all its symbols; undefined without any. */
-    glibc: newest(all(/\bGLIBC_(\d[\d.]*)/g)),
+    glibc: newestOf(all(/\bGLIBC_(\d[\d.]*)/g)),
     libraries: all(/\(NEEDED\).*\[(.*)\]/g),
     /** Sections of symbols and debugging. */
     leftovers: all(/^ +\[ *\d+\] (\.symtab|\.debug\S*|\.zdebug\S*) /gm),

@@ -6,15 +6,13 @@ import path from 'node:path'
 import { cached } from './cache.mjs'
 import { run } from './program.mjs'
 import { unpackWheel } from './python.mjs'
+import { newestOf } from './version-order.mjs'
 import { MUSL_NODE } from './versions.mjs'
 
 /** The newest version of a range, such as 22. */
 function newest(name, range) {
   const versions = JSON.parse(run('npm', ['view', `${name}@${range}`, 'version', '--json']))
-  return [versions]
-    .flat()
-    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-    .at(-1)
+  return newestOf([versions].flat())
 }
 
 /** The program in its newest version of a range, for glibc or macOS. */
