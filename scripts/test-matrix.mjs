@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { parseArgs, stripVTControlCharacters } from 'node:util'
+import { parseArgs } from 'node:util'
 
 import { withFacts } from './packages/facts.mjs'
 import { start } from './packages/program.mjs'
@@ -25,6 +25,7 @@ import { Tally } from './packages/tally.mjs'
 import { temporaryFolder } from './packages/temporary.mjs'
 import { formatPage, writePage } from './page.mjs'
 import { manifest, root } from './targets.mjs'
+import { countTests, plain } from './test-output.mjs'
 
 const ids = runtimes.map(({ id }) => id)
 const HELP = `Usage: npm run test:matrix [-- options] [-- runtime …]
@@ -40,14 +41,10 @@ const LOGS = path.join(root, 'target', 'matrix')
 
 /** The numbers at the end of what ava prints. */
 function readSpecs(status, output) {
-  const text = stripVTControlCharacters(output)
-  const sum = (pattern) => [...text.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0)
+  const text = plain(output)
+  const { passed: told, failed } = countTests(text)
   // Where tests have failed, ava does not tell how many have passed.
-  const passed = sum(/^ +(\d+) tests? passed$/gm) || text.match(/^ +✔ /gm)?.length || 0
-  const failed =
-    sum(/^ +(\d+) tests? failed$/gm) +
-    sum(/^ +(\d+) uncaught exceptions?$/gm) +
-    sum(/^ +(\d+) unhandled rejections?$/gm)
+  const passed = told || text.match(/^ +✔ /gm)?.length || 0
   // Between lines like this are the failures; without one, something broke off.
   const failures = text.slice(Math.max(text.search(/^ {2}─$/m), 0))
   return { passed, failed: status !== 0 && failed === 0 ? 1 : failed, output: failures.slice(-10_000) }
