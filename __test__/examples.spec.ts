@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { format } from 'node:util'
 import test from 'ava'
 
-import { upstreamExamples } from '../docs/upstream-examples.js'
+import { upstreamExamples } from '../scripts/upstream-examples.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const EXAMPLES = 'docs/examples'

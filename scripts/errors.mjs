@@ -2,14 +2,14 @@
 // `npm run docs:errors -- --help` tells the rest. (It is run by tsx, since it imports TypeScript.)
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 
-import { upstreamSource } from '../docs/upstream-source.js'
 import { bindingErrors, upstreamErrors } from './error-tables.mjs'
-import { formatPage, table } from './page.mjs'
+import { checkPage, table, writePage } from './page.mjs'
+import { upstreamSource } from './upstream-source.js'
 
 const HELP = `Usage: npm run docs:errors [-- options]
 
@@ -28,7 +28,7 @@ const NEVER_SEEN = {
   ERR_SEEK_START: 'a file that seeks to its end seeks to its start',
 }
 
-async function render() {
+function render() {
   const source = readFileSync(join(ROOT, 'crate', 'src', 'error.rs'), 'utf8')
   const tables = upstreamErrors(source, upstreamSource().files)
   const own = bindingErrors(source)
@@ -39,7 +39,7 @@ async function render() {
 
   const heads = ['Code', 'When', 'Message', 'Properties', 'Upstream']
   const sections = tables.map(({ name, rows }) => `## ${name}\n\n${table(heads, rows.map(upstreamCells))}`)
-  const text = `<!-- Written by scripts/errors.mjs; do not edit. -->
+  return `<!-- Written by scripts/errors.mjs; do not edit. -->
 
 # Errors
 
@@ -77,7 +77,6 @@ Where there is no binary for the platform, loading the package throws an \`Error
 which names the platforms that there are. Where the binary is not installed, or does not load, the code is
 \`ERR_BINARY_NOT_LOADED\`; the chain of its \`cause\` tells what was tried.
 `
-  return formatPage(PAGE, text)
 }
 
 const codesOf = (rows) => [...new Set(rows.flatMap(({ code }) => code ?? []))]
@@ -103,10 +102,8 @@ const ownCells = (error) => [error.code === undefined ? 'none' : `\`${error.code
 async function main() {
   const { values } = parseArgs({ options: { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return console.log(HELP)
-  const page = await render()
-  if (!values.check) return writeFileSync(PAGE, page)
-  if (existsSync(PAGE) && readFileSync(PAGE, 'utf8') === page) return
-  throw new Error('docs/errors.md is out of date: run `npm run docs:errors`')
+  const page = render()
+  await (values.check ? checkPage(PAGE, page, 'npm run docs:errors') : writePage(PAGE, page))
 }
 
 try {

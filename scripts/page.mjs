@@ -1,17 +1,24 @@
 // Pages of docs/ that scripts write.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { format, resolveConfig } from 'prettier'
 
 /** @param {readonly string[]} heads @param {readonly (readonly string[])[]} rows */
 export const table = (heads, rows) =>
   [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 
-export async function formatPage(file, text) {
+async function formatPage(file, text) {
   return format(text, { ...(await resolveConfig(file)), parser: 'markdown' })
 }
 
 export async function writePage(file, text) {
   writeFileSync(file, await formatPage(file, text))
+}
+
+/** Sees to it that a page is what would be written now. */
+export async function checkPage(file, text, command) {
+  if (existsSync(file) && readFileSync(file, 'utf8') === (await formatPage(file, text))) return
+  throw new Error(`docs/${path.basename(file)} is out of date: run \`${command}\``)
 }

@@ -2,7 +2,7 @@
 // of a line, and what it is made of is four spaces in.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-import { upstreamSource } from '../../docs/upstream-source.js'
+import { upstreamSource } from '../../scripts/upstream-source.js'
 
 export interface RustItem {
   /** The public module that it is seen in. */

@@ -1,26 +1,31 @@
+// Writes docs/upstream-tests.md: where each unit test of the vm-memory crate went, or why it did not come along. The tests are
+// read from the crate's source, and where they are from the titles in the specs, so that the page cannot claim too much.
+// `npm run docs:upstream-tests -- --help` tells the rest. (It is run by tsx, since it imports TypeScript.)
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-// Writes upstream-tests.md: where each unit test of the vm-memory crate went, or why it did not come along. The tests are
-// read from the crate's source, and where they are from the titles in the specs, so that the page cannot claim too much.
-//
-//   npx tsx docs/upstream-tests.ts            writes the page
-//   npx tsx docs/upstream-tests.ts --check    exits with 1 when the page is out of date
-
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
 
-import { format, resolveConfig } from 'prettier'
-
+import { checkPage, table, writePage } from './page.mjs'
 import { upstreamSource } from './upstream-source.js'
 
+const HELP = `Usage: npm run docs:upstream-tests [-- options]
+
+Writes docs/upstream-tests.md from the source of the crate vm-memory and the titles of the specs.
+
+  --check     writes nothing, and exits with 1 when the page is out of date
+  -h, --help  this text`
+
 const ROOT = join(import.meta.dirname, '..')
-const PAGE = join(import.meta.dirname, 'upstream-tests.md')
+const PAGE = join(ROOT, 'docs', 'upstream-tests.md')
 const SPECS = '__test__'
 
 const PLAIN_BIGINT = 'tests the Rust type of an address, which is a plain bigint here'
 
 /** Why the tests that are in no spec are left out. */
-const LEFT_OUT: Readonly<Record<string, string>> = {
+const LEFT_OUT = {
   'address::test_new': PLAIN_BIGINT,
   'address::test_equals': PLAIN_BIGINT,
   'address::test_cmp': PLAIN_BIGINT,
@@ -34,20 +39,15 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'volatile_memory::misaligned_ref': 'tests the making of Rust references from aligned bytes',
 }
 
-interface UpstreamTest {
-  /** The path of its file, as a Rust path. */
-  readonly module: string
-  readonly name: string
-}
-
-interface Crate {
-  readonly version: string
-  readonly tests: readonly UpstreamTest[]
-}
+/**
+ * @typedef {object} UpstreamTest
+ * @property {string} module the path of its file, as a Rust path
+ * @property {string} name
+ */
 
 /** The names of the tests in a Rust file. */
-function testNames(source: string): string[] {
-  const names = [...source.matchAll(/#\[test\]\s+(?:(?:#\[|\/\/).*\s+)*fn (\w+)/g)].map((match) => match[1]!)
+function testNames(source) {
+  const names = [...source.matchAll(/#\[test\]\s+(?:(?:#\[|\/\/).*\s+)*fn (\w+)/g)].map((match) => match[1])
 
   // A test that a macro wraps in a module exists once for each use of the macro (endian.rs).
   const macro = /macro_rules! (?<macro>\w+) \{\s*\((?<parameters>[^)]*)\) => \{\s*mod \$(?<parameter>\w+) \{/.exec(
@@ -57,32 +57,39 @@ function testNames(source: string): string[] {
     return names
   }
   const { parameters, parameter } = macro.groups
-  const position = parameters!.split(',').findIndex((text) => text.trim().startsWith(`$${parameter}:`))
+  const position = parameters.split(',').findIndex((text) => text.trim().startsWith(`$${parameter}:`))
   const uses = source.matchAll(new RegExp(`^\\s*${macro.groups['macro']}!\\(([^)]*)\\);`, 'gm'))
-  const modules = [...uses].map((use) => use[1]!.split(',')[position]!.trim())
+  const modules = [...uses].map((use) => use[1].split(',')[position].trim())
   return modules.flatMap((module) => names.map((name) => `${module}::${name}`))
 }
 
-/** The tests of the crate that the native half is built with. */
-function upstream(): Crate {
+/**
+ * The tests of the crate that the native half is built with.
+ * @returns {{ version: string, tests: UpstreamTest[] }}
+ */
+function upstream() {
   const { version, files } = upstreamSource()
   return { version, tests: files.flatMap(({ module, text }) => testNames(text).map((name) => ({ module, name }))) }
 }
 
 /** The titles in each spec. */
-function specTitles(): Map<string, Set<string>> {
+function specTitles() {
   const specs = readdirSync(join(ROOT, SPECS)).filter((file) => file.endsWith('.spec.ts'))
   return new Map(
     specs.toSorted().map((file) => {
       const titles = readFileSync(join(ROOT, SPECS, file), 'utf8').matchAll(/^test(?:\.serial)?\(\s*'([^']+)'/gm)
-      return [file, new Set([...titles].map((match) => match[1]!))]
+      return [file, new Set([...titles].map((match) => match[1]))]
     }),
   )
 }
 
-/** The spec with a test: the one of its top module under its name, or another one under both. */
-function whereIs({ module, name }: UpstreamTest, specs: ReadonlyMap<string, ReadonlySet<string>>): string | undefined {
-  const topModule = module.split('::', 1)[0]!
+/**
+ * The spec with a test: the one of its top module under its name, or another one under both.
+ * @param {UpstreamTest} test
+ * @param {ReadonlyMap<string, ReadonlySet<string>>} specs
+ */
+function whereIs({ module, name }, specs) {
+  const [topModule] = module.split('::', 1)
   const ownSpec = `${topModule.replaceAll('_', '-')}.spec.ts`
   if (specs.get(ownSpec)?.has(name) === true) {
     return ownSpec
@@ -90,7 +97,7 @@ function whereIs({ module, name }: UpstreamTest, specs: ReadonlyMap<string, Read
   return [...specs].find(([, titles]) => titles.has(`${topModule}::${name}`))?.[0]
 }
 
-async function render(): Promise<string> {
+function render() {
   const { version, tests } = upstream()
   const specs = specTitles()
   const unused = new Set(Object.keys(LEFT_OUT))
@@ -99,7 +106,7 @@ async function render(): Promise<string> {
   const rows = tests.map((test) => {
     const key = `${test.module}::${test.name}`
     const reason = LEFT_OUT[key]
-    let where: string
+    let where
     if (reason !== undefined) {
       unused.delete(key)
       where = `– ${reason}`
@@ -111,13 +118,13 @@ async function render(): Promise<string> {
       ported += 1
       where = `[\`${spec}\`](../${SPECS}/${spec})`
     }
-    return `| \`${test.module}\` | \`${test.name}\` | ${where} |`
+    return [`\`${test.module}\``, `\`${test.name}\``, where]
   })
   if (unused.size > 0) {
     throw new Error(`upstream has no such tests: ${[...unused].join(', ')}`)
   }
 
-  const text = `<!-- Written by docs/upstream-tests.ts; do not edit. -->
+  return `<!-- Written by scripts/upstream-tests.mjs; do not edit. -->
 
 # Upstream's unit tests
 
@@ -126,19 +133,20 @@ their names and with all that they assert. The other ${tests.length - ported} te
 
 A test that stands in the spec of another module has its own module before its name there.
 
-| Module | Test | Ported to, or why not |
-| --- | --- | --- |
-${rows.join('\n')}
+${table(['Module', 'Test', 'Ported to, or why not'], rows)}
 `
-  return format(text, { ...(await resolveConfig(PAGE)), parser: 'markdown' })
 }
 
-const page = await render()
-if (process.argv.includes('--check')) {
-  if (!existsSync(PAGE) || readFileSync(PAGE, 'utf8') !== page) {
-    console.error('docs/upstream-tests.md is out of date: run `npx tsx docs/upstream-tests.ts`')
-    process.exitCode = 1
-  }
-} else {
-  writeFileSync(PAGE, page)
+async function main() {
+  const { values } = parseArgs({ options: { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+  if (values.help) return console.log(HELP)
+  const page = render()
+  await (values.check ? checkPage(PAGE, page, 'npm run docs:upstream-tests') : writePage(PAGE, page))
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
 }
