@@ -1,7 +1,7 @@
 /** Why the addon cannot be loaded. */
 
-/** What there are binaries for, each in a package of its own. */
-const PLATFORMS = [
+/** Names what there are binaries for, each in a package of its own: `napi.targets` of package.json, which a test compares. */
+export const PLATFORMS = [
   'darwin-arm64',
   'darwin-x64',
   'linux-arm64-gnu',
