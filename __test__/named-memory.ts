@@ -10,7 +10,7 @@ export const SIZE = 4 * pageSize()
 export const MARK = 0x5a
 
 let names = 0
-export const freshName = (): string => `lifetime-${process.pid}-${(names += 1)}`
+export const freshName = (): string => `named-${process.pid}-${(names += 1)}`
 
 /** The start of a file to map; only the `FileOffset` has it open. */
 export function namedFile(name: string): FileOffset {

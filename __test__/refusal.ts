@@ -27,3 +27,10 @@ export function refusesArgument(t: ExecutionContext, call: () => unknown, what?:
   t.truthy(expected, `${what}: ${inspect(error)}`)
   t.true(expected !== undefined && error instanceof expected, what)
 }
+
+/** What a promise is rejected with. (An abort is no error in the eyes of ava.) */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  const [settled] = await Promise.allSettled([promise])
+  if (settled.status === 'fulfilled') throw new Error('not rejected')
+  return settled.reason
+}

@@ -31,6 +31,9 @@ export interface Pending {
   readonly result: Promise<unknown>
 }
 
+/** How a thread may end. */
+export type Ending = 'is terminated' | 'exits' | 'returns' | 'throws'
+
 export class Agent {
   readonly worker: Worker
   /** How it ended, once it has. */
@@ -128,5 +131,12 @@ export class Agent {
     const start = performance.now()
     await this.worker.terminate()
     return performance.now() - start
+  }
+
+  /** Has the thread end, and waits until it has. */
+  async end(how: Ending): Promise<void> {
+    if (how === 'is terminated') await this.terminate()
+    else await this.begin({ exits: 'exit', returns: 'close', throws: 'throwUncaught' }[how])
+    await this.exit
   }
 }
