@@ -9,11 +9,13 @@ import { installReceivers } from './receivers'
 
 export function install(native: typeof VmMemory): void {
   // What is taken off the classes tells whether another instance of this module has been here, as test runners have them.
-  if (!('joinLine' in native.GuestMemoryAtomic.prototype)) return
+  if (!('internals' in native)) return
+  const internals = Reflect.get(native, 'internals') as Parameters<typeof installLockAsync>[1]
+  Reflect.deleteProperty(native, 'internals')
   installReceivers(native)
   installLasting(native)
   installFastPaths(native)
   installProtocols(native)
-  installLockAsync(native)
+  installLockAsync(native, internals)
   installInspection(native)
 }

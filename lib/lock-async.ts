@@ -1,18 +1,17 @@
 /** `lockAsync`: a promise, a timer and an abort signal around a place in the native line. */
 import type * as VmMemory from '../index'
 import { defineMethod } from './protocols'
-import { take } from './take'
 
 type Guard = VmMemory.GuestMemoryExclusiveGuard
 type Options = { signal?: AbortSignal; timeout?: number }
 
-/** What the native class has for this file alone. */
+/** What the native side has for this file alone. */
 interface Line {
   lockAsyncOptions(options?: Options): [timeout?: number, signal?: AbortSignal]
-  joinLine(callback: (guard: Guard) => void): number
+  joinLine(atomic: VmMemory.GuestMemoryAtomic, callback: (guard: Guard) => void): number
   leaveLine(request: number): boolean
-  throwInvalidSignal(signal: unknown): never
-  throwLockTimeout(limit: number): never
+  invalidSignal(signal: unknown): Error
+  lockTimeout(limit: number): Error
 }
 
 /** The longest time that a timer can run. */
@@ -42,17 +41,12 @@ function aborted(signal: AbortSignal): { reason: unknown } | null {
   return get('aborted') === true ? { reason: get('reason') } : null
 }
 
-export function installLockAsync(native: typeof VmMemory): void {
+export function installLockAsync(native: typeof VmMemory, line: Line): void {
   const { prototype } = native.GuestMemoryAtomic
-  const lockAsyncOptions = take<Line, 'lockAsyncOptions'>(prototype, 'lockAsyncOptions')
-  const joinLine = take<Line, 'joinLine'>(prototype, 'joinLine')
-  const leaveLine = take<Line, 'leaveLine'>(prototype, 'leaveLine')
-  const throwInvalidSignal = take<Line, 'throwInvalidSignal'>(prototype, 'throwInvalidSignal')
-  const throwLockTimeout = take<Line, 'throwLockTimeout'>(prototype, 'throwLockTimeout')
   const { tryLock } = prototype
 
-  async function lockAsync(this: VmMemory.GuestMemoryAtomic & Line, options?: Options): Promise<Guard> {
-    const [timeout, signal] = lockAsyncOptions.call(this, options)
+  async function lockAsync(this: VmMemory.GuestMemoryAtomic, options?: Options): Promise<Guard> {
+    const [timeout, signal] = line.lockAsyncOptions(options)
     return new Promise((resolve, reject) => {
       const stops: (() => void)[] = []
       const stop = (): void => {
@@ -60,35 +54,29 @@ export function installLockAsync(native: typeof VmMemory): void {
       }
       let request: number | null = null
       /** Gives up, unless the guard has been delivered. */
-      const leave = (fail: () => void): void => {
-        if (request === null || !leaveLine.call(this, request)) return
+      const leave = (reason: () => unknown): void => {
+        if (request === null || !line.leaveLine(request)) return
         stop()
-        fail()
+        reject(reason())
       }
       if (signal !== undefined) {
         try {
           const already = aborted(signal)
           if (already) return reject(already.reason)
-          stops.push(listen(signal, () => leave(() => reject(aborted(signal)?.reason))))
+          stops.push(listen(signal, () => leave(() => aborted(signal)?.reason)))
         } catch {
-          throwInvalidSignal.call(this, signal)
+          return reject(line.invalidSignal(signal))
         }
       }
       if (timeout === 0) {
         stop()
-        return resolve(tryLock.call(this) ?? throwLockTimeout.call(this, timeout))
+        const guard = tryLock.call(this)
+        return guard === null ? reject(line.lockTimeout(timeout)) : resolve(guard)
       }
       if (timeout !== undefined && timeout !== Infinity) {
-        const fail = (): void => {
-          try {
-            throwLockTimeout.call(this, timeout)
-          } catch (error) {
-            reject(error)
-          }
-        }
-        stops.push(startTimer(timeout, () => leave(fail)))
+        stops.push(startTimer(timeout, () => leave(() => line.lockTimeout(timeout))))
       }
-      request = joinLine.call(this, (guard) => {
+      request = line.joinLine(this, (guard) => {
         stop()
         resolve(guard)
       })

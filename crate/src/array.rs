@@ -1,13 +1,12 @@
 //! Arrays of scalars (`[type, length]`, upstream `[T; n]`) as typed arrays.
 
-use napi::bindgen_prelude::ToNapiValue;
 use napi::{ValueType, sys};
 
-use crate::argument::{Number, Value};
-use crate::buffer::{Buffer, TypedArray, construct, zeroed};
-use crate::bytes::{Target, byte_length, read_all};
+use crate::argument::Value;
+use crate::buffer::{Buffer, TypedArray, new_typed_array, zeroed};
 use crate::error::{BindingError, Error, Result, check};
 use crate::scalar::{Integer, Scalar, with_scalar};
+use crate::target::{Target, read_all};
 
 /// Takes `[type, length]` apart.
 pub fn parse(kind: Value) -> Result<(Scalar, usize)> {
@@ -46,21 +45,6 @@ pub fn read<T: Target>(
     read_all(target, elements.bytes, address)?;
     swap(scalar, elements.bytes);
     Ok(array)
-}
-
-/// A new typed array of zeros.
-pub fn new_typed_array(
-    env: sys::napi_env,
-    constructor: &std::ffi::CStr,
-    length: usize,
-) -> Result<Value> {
-    // SAFETY: `env` is the environment that called.
-    let length_value = unsafe { Number::to_napi_value(env, Number(length))? };
-    construct(env, constructor, &[length_value]).map_err(|error| {
-        // The engine's own error has no code.
-        drop(error.into_value(env));
-        BindingError::buffer_too_large(length)
-    })
 }
 
 /// The class of the array that holds such values, None for those of 128 bits.
@@ -179,4 +163,17 @@ pub fn bytes_of(value: Value, scalar: Scalar, length: usize) -> Result<ArrayByte
         });
     }
     Ok(ArrayBytes::Owned(bytes))
+}
+
+/// Refuses a count of bytes that would not fit the address space.
+fn byte_length(scalar: Scalar, length: usize) -> Result<usize> {
+    length
+        .checked_mul(scalar.size())
+        .filter(|bytes| isize::try_from(*bytes).is_ok())
+        .ok_or_else(|| {
+            BindingError::out_of_range(format!(
+                "An array of {length} elements of type '{}' is too long",
+                scalar.name()
+            ))
+        })
 }

@@ -10,146 +10,43 @@
 //! then.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, LazyLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::This;
 use napi_derive::napi;
-use vm_memory::{GuestAddressSpace, GuestMemory};
+use vm_memory::GuestMemory;
 
-use crate::argument::{Number, Value};
-use crate::environment::{self, check_new, no_constructor};
+use crate::argument::{BigU64, Number, Value};
+use crate::environment;
 use crate::error::{BindingError, Result};
-use crate::gate::{Gate, Notify, Pass};
-use crate::guest_memory::{self, guest_memory, memory_argument};
-use crate::identity::{self, Handle};
-use crate::lock_async;
+use crate::guest_memory::guest_memory;
+use crate::identity::Handle;
 use crate::mapping::Memory;
 use crate::mmap::GuestMemoryMmap;
-use crate::share::{self, Tickets};
-use crate::slot::{self, Slots};
+use crate::object::{check_new, no_constructor};
+use crate::share;
+use crate::shared_map::{Holder, Shared, forget_slot};
+use crate::slot;
+use crate::tickets::{self, TICKETS};
 
-/// The tickets of this process.
-pub static TICKETS: LazyLock<Tickets<Shared, Memory>> = LazyLock::new(Tickets::default);
-
-/// How long a thread blocks before it looks whether it has been told to end.
-const SLICE: Duration = Duration::from_millis(10);
-
-/// What all handles of an atomic share, in whatever thread.
-pub struct Shared {
-    atomic: vm_memory::GuestMemoryAtomic<Memory>,
-    gate: Gate,
-    slots: Slots,
-}
-
-impl Shared {
-    pub fn slots(&self) -> &Slots {
-        &self.slots
+/// A memory as an argument: a map, or a guard that holds one.
+pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
+    if let Some(map) = value.try_instance::<GuestMemoryMmap>() {
+        return map.target();
     }
-
-    /// Notes that this thread must leave when it ends.
-    fn note_stake(self: &Arc<Self>) {
-        STAKES.with_borrow_mut(|stakes| {
-            stakes.retain(|stake| stake.strong_count() > 0);
-            if !stakes
-                .iter()
-                .any(|stake| stake.as_ptr() == Arc::as_ptr(self))
-            {
-                stakes.push(Arc::downgrade(self));
-            }
-        });
+    if let Some(guard) = value.try_instance::<GuestMemoryLoadGuard>() {
+        return guard.target();
     }
-
-    /// The current snapshot.
-    fn snapshot(&self) -> Arc<Memory> {
-        self.atomic.memory().into_inner()
-    }
-
-    /// Publishes a map. The caller is through the gate.
-    ///
-    /// Upstream takes the map by value and puts it behind a pointer of its own, so the object of
-    /// the map comes to stand for what that points to as well.
-    fn publish(&self, memory: &Memory, object: Handle) -> Result<()> {
-        // Nobody panics with the lock held, and it protects nothing that could be half done.
-        self.atomic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(memory.clone());
-        self.slots.invalidate();
-        identity::register(&self.snapshot(), object.0)
-    }
-
-    /// Waits for the lock as `lock()` does.
-    fn enter(self: &Arc<Self>, limit: Option<Duration>, operation: &str) -> Result<Holder> {
-        let thread = environment::number();
-        if self.gate.involves(thread) {
-            return Err(BindingError::lock_held(operation));
-        }
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        // From here on the pass is given back whatever happens.
-        let holder = Holder::new(self, self.gate.join(thread, None));
-        loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if self
-                .gate
-                .wait(holder.pass, left.map_or(SLICE, |left| left.min(SLICE)))
-            {
-                return Ok(holder);
-            }
-            if left.is_some_and(|left| left.is_zero()) {
-                return Err(BindingError::lock_timeout(
-                    operation,
-                    limit.unwrap_or_default(),
-                ));
-            }
-            environment::check_termination()?;
+    // A guard of the fast paths is an object of JavaScript, which gives its map.
+    if value.is_instance_of::<GuestMemoryLoadGuard>()? {
+        let map = value.property(c"memory")?.call_on(value, &[])?;
+        if let Some(map) = map.try_instance::<GuestMemoryMmap>() {
+            return map.target();
         }
     }
-}
-
-/// Who is through the gate, or in line; gives the pass back when it is dropped.
-pub struct Holder {
-    shared: Arc<Shared>,
-    pass: Pass,
-}
-
-impl Holder {
-    fn new(shared: &Arc<Shared>, pass: Pass) -> Self {
-        shared.note_stake();
-        Self {
-            shared: Arc::clone(shared),
-            pass,
-        }
-    }
-
-    /// Joins the line; `notify` is called when it is this one's turn, by whatever thread.
-    pub fn join(shared: &Arc<Shared>, notify: Notify) -> Self {
-        Self::new(
-            shared,
-            shared.gate.join(environment::number(), Some(notify)),
-        )
-    }
-}
-
-thread_local! {
-    /// The atomics that this thread has asked the lock of, or has a slot for.
-    static STAKES: RefCell<Vec<Weak<Shared>>> = RefCell::default();
-}
-
-/// Gives back every lock of this thread, which is ending, whatever becomes of its guards, and
-/// forgets its slots.
-pub fn abandon() {
-    for shared in STAKES.take().iter().filter_map(Weak::upgrade) {
-        shared.gate.abandon(environment::number());
-        shared.slots.abandon(environment::number());
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        self.shared.gate.leave(self.pass);
-    }
+    Err(value.must_be(name, "a GuestMemoryMmap or a GuestMemoryLoadGuard"))
 }
 
 /// A map as an argument, and the object that stands for it in this thread.
@@ -171,6 +68,12 @@ pub struct GuestMemoryAtomic {
     shared: Arc<Shared>,
 }
 
+impl GuestMemoryAtomic {
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
 #[napi]
 impl GuestMemoryAtomic {
     /// The first snapshot is `map`. (`GuestMemoryAtomic::new` and `From<Arc<_>>`)
@@ -181,11 +84,7 @@ impl GuestMemoryAtomic {
     pub fn new(this: This, map: Value) -> Result<Self> {
         check_new::<Self>("GuestMemoryAtomic", &this)?;
         Ok(Self {
-            shared: Arc::new(Shared {
-                atomic: memory_argument(map, "map")?.into(),
-                gate: Gate::default(),
-                slots: Slots::default(),
-            }),
+            shared: Shared::new(memory_argument(map, "map")?),
         })
     }
 
@@ -256,7 +155,7 @@ impl GuestMemoryAtomic {
     /// dropped when this thread ends. Not upstream.
     #[napi(catch_unwind, ts_return_type = "SharedMemory")]
     pub fn share(&self, env: Env) -> Result<Value> {
-        guest_memory::issue(env, share::Shared::Atomic(Arc::clone(&self.shared)))
+        tickets::issue(env, share::Shared::Atomic(Arc::clone(&self.shared)))
     }
 
     /// Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
@@ -268,7 +167,7 @@ impl GuestMemoryAtomic {
         ts_return_type = "GuestMemoryAtomic"
     )]
     pub fn from_shared(ticket: Value) -> Result<GuestMemoryAtomic> {
-        let id = guest_memory::ticket_id(ticket, "GuestMemoryAtomic")?;
+        let id = tickets::ticket_id(ticket, "GuestMemoryAtomic")?;
         let shared = TICKETS
             .take_atomic(&id)
             .ok_or_else(|| BindingError::invalid_ticket("GuestMemoryAtomic"))?;
@@ -285,13 +184,13 @@ impl GuestMemoryAtomic {
     #[napi(skip_typescript, catch_unwind)]
     pub fn watch_slot(&self, slot: Value) -> Result<()> {
         self.shared.note_stake();
-        self.shared.slots.watch(slot.usize("slot")?)
+        self.shared.slots().watch(slot.usize("slot")?)
     }
 
     /// For the fast guards: a native guard for a slot.
     #[napi(skip_typescript, catch_unwind)]
     pub fn pin_snapshot(&self, slot: Value) -> Result<GuestMemoryLoadGuard> {
-        self.shared.slots.renew(slot.usize("slot")?);
+        self.shared.slots().renew(slot.usize("slot")?);
         Ok(self.memory())
     }
 
@@ -300,11 +199,7 @@ impl GuestMemoryAtomic {
     #[allow(clippy::unused_self)] // a static method could not be taken off
     pub fn forget_slot(&self, slot: Value) -> Result<()> {
         let slot = slot.usize("slot")?;
-        STAKES.with_borrow(|stakes| {
-            for shared in stakes.iter().filter_map(Weak::upgrade) {
-                shared.slots.forget(slot);
-            }
-        });
+        forget_slot(slot);
         Ok(())
     }
 
@@ -313,50 +208,6 @@ impl GuestMemoryAtomic {
     #[allow(clippy::unused_self)] // as above
     pub fn set_stale_callback(&self, callback: Value) -> Result<()> {
         slot::set_callback(callback.function("callback")?)
-    }
-
-    /// For `lockAsync`: checks its options. These methods are taken off the class when that is
-    /// installed.
-    #[napi(skip_typescript, catch_unwind)]
-    #[allow(clippy::unused_self)] // a static method could not be taken off
-    pub fn lock_async_options(&self, options: Value) -> Result<Vec<Value>> {
-        let Some(options) = options.options("options")? else {
-            return Ok(Vec::new());
-        };
-        let timeout = options.property(c"timeout")?;
-        let signal = options.property(c"signal")?;
-        if !timeout.is_undefined() {
-            timeout.milliseconds("options.timeout")?;
-        }
-        Ok(vec![timeout, signal])
-    }
-
-    /// For `lockAsync`: refuses what is no signal.
-    #[napi(skip_typescript, catch_unwind)]
-    #[allow(clippy::unused_self)] // as above
-    pub fn throw_invalid_signal(&self, signal: Value) -> Result<()> {
-        Err(signal.must_be("options.signal", "an AbortSignal"))
-    }
-
-    /// For `lockAsync`: joins the line; `callback` gets the guard.
-    #[napi(skip_typescript, catch_unwind)]
-    pub fn join_line(&self, callback: Value) -> Result<Number> {
-        lock_async::join(&self.shared, callback.function("callback")?).map(Number)
-    }
-
-    /// For `lockAsync`: leaves the line; whether the guard was still to come.
-    #[napi(skip_typescript, catch_unwind)]
-    #[allow(clippy::unused_self)] // as above
-    pub fn leave_line(&self, request: Value) -> Result<bool> {
-        Ok(lock_async::leave(request.usize("request")?))
-    }
-
-    /// For `lockAsync`: throws that the lock was not to be had in time.
-    #[napi(skip_typescript, catch_unwind)]
-    #[allow(clippy::unused_self)] // as above
-    pub fn throw_lock_timeout(&self, limit: Value) -> Result<()> {
-        let limit = limit.milliseconds("limit")?.unwrap_or_default();
-        Err(BindingError::lock_timeout("lockAsync()", limit))
     }
 }
 

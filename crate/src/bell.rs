@@ -6,12 +6,12 @@
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use napi::sys;
 
+use crate::environment;
 use crate::error::{Result, check, string};
-use crate::{environment, lock_async, slot};
 
 /// What a thread is told.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,16 @@ impl Message {
             _ => Self::Stale(number >> 1),
         }
     }
+}
+
+/// What a message makes the thread do.
+type Answer = fn(sys::napi_env, Message);
+
+static ANSWER: OnceLock<Answer> = OnceLock::new();
+
+/// Sets who answers, once for the process.
+pub fn answer_with(answer: Answer) {
+    ANSWER.get_or_init(|| answer);
 }
 
 /// A thread-safe function, while its environment lives.
@@ -140,8 +150,7 @@ unsafe extern "C" fn deliver(
     if env.is_null() {
         return;
     }
-    match Message::from_number(message.addr()) {
-        Message::Granted(request) => lock_async::deliver(env, request),
-        Message::Stale(number) => slot::deliver(env, number),
+    if let Some(answer) = ANSWER.get() {
+        answer(env, Message::from_number(message.addr()));
     }
 }

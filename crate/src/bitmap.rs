@@ -13,12 +13,10 @@ use vm_memory::bitmap::{
 };
 
 use crate::argument::{Number, Value};
-use crate::array;
-use crate::buffer::{Buffer, TypedArray};
-use crate::environment::{check_new, no_constructor};
+use crate::buffer::{Buffer, TypedArray, new_typed_array};
 use crate::error::{BindingError, Result};
 use crate::identity::{self, Handle};
-use crate::mmap_unix::host_page_size;
+use crate::object::{check_new, no_constructor};
 
 /// The bitmap type of every mapping: tracked and untracked regions are of one type, so that a map
 /// can hold both.
@@ -66,6 +64,17 @@ impl Bitmap for Tracked {
     fn slice_at(&self, offset: usize) -> RefSlice<'_, UpstreamBitmap> {
         self.bitmap.slice_at(offset)
     }
+}
+
+/// Bytes in a page of the host.
+pub fn host_page_size() -> NonZeroUsize {
+    // SAFETY: the call takes a number and returns one.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // It is always known; 4096 stands for what cannot happen.
+    usize::try_from(size)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .unwrap_or(const { NonZeroUsize::new(4096).unwrap() })
 }
 
 /// Whether there is memory for a bitmap. Upstream's allocation ends the process where there is
@@ -240,7 +249,7 @@ impl AtomicBitmap {
         let bitmap = self.bitmap();
         // Before the bits are cleared, since it may fail.
         let words = bitmap.len().div_ceil(64);
-        let array = array::new_typed_array(env.raw(), c"BigUint64Array", words)?;
+        let array = new_typed_array(env.raw(), c"BigUint64Array", words)?;
         let target = TypedArray::from_value(array, "array")?;
         let mut bits = bitmap.get_and_reset();
         target.bytes.copy_from(Buffer::of_words(&mut bits));

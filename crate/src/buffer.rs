@@ -5,12 +5,13 @@
 
 use std::ptr;
 
+use napi::bindgen_prelude::ToNapiValue;
 use napi::{ValueType, sys};
 use vm_memory::bitmap::BitmapSlice;
 use vm_memory::{ReadVolatile, VolatileMemoryError, VolatileSlice, WriteVolatile};
 
-use crate::argument::Value;
-use crate::error::{Result, check};
+use crate::argument::{Number, Value};
+use crate::error::{BindingError, Result, check};
 
 /// The bytes of a typed array or a `DataView`, valid until JavaScript runs again.
 #[derive(Clone, Copy, Debug)]
@@ -306,7 +307,7 @@ impl WriteVolatile for Buffer {
 
 /// A new typed array (or, of 128 bits, array) is made by its constructor, which throws where an
 /// allocation by Node-API would end the process.
-pub fn construct(
+fn construct(
     env: sys::napi_env,
     constructor: &std::ffi::CStr,
     arguments: &[sys::napi_value],
@@ -332,4 +333,19 @@ pub fn construct(
         ))?;
     }
     Ok(Value::new(env, instance))
+}
+
+/// A new typed array of zeros.
+pub fn new_typed_array(
+    env: sys::napi_env,
+    constructor: &std::ffi::CStr,
+    length: usize,
+) -> Result<Value> {
+    // SAFETY: `env` is the environment that called.
+    let length_value = unsafe { Number::to_napi_value(env, Number(length))? };
+    construct(env, constructor, &[length_value]).map_err(|error| {
+        // The engine's own error has no code.
+        drop(error.into_value(env));
+        BindingError::buffer_too_large(length)
+    })
 }

@@ -10,8 +10,7 @@ use napi::sys;
 use vm_memory::bitmap::{ArcSlice, AtomicBitmap, Bitmap};
 
 use crate::argument::{MAX_SAFE_INTEGER, Value};
-use crate::array::new_typed_array;
-use crate::buffer::{Buffer, TypedArray};
+use crate::buffer::{Buffer, TypedArray, new_typed_array};
 use crate::environment;
 use crate::error::{BindingError, Result, check};
 use crate::identity::Handle;
@@ -155,25 +154,22 @@ macro_rules! hot {
         #[napi_derive::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
-            pub fn layout(&self) -> $crate::error::Result<$crate::argument::Value> {
+            pub fn layout(&self) -> Result<Value> {
                 self.extents()
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn open_window(
                 &self,
-                index: $crate::argument::Value,
-                offset: $crate::argument::Value,
-                length: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::identity::Handle> {
+                index: Value,
+                offset: Value,
+                length: Value,
+            ) -> Result<Handle> {
                 $crate::hot::window(&self.piece(index.usize("index")?)?, offset, length)
             }
 
             #[napi(skip_typescript, catch_unwind)]
-            pub fn dirty_marker(
-                &self,
-                index: $crate::argument::Value,
-            ) -> $crate::error::Result<Option<$crate::identity::Handle>> {
+            pub fn dirty_marker(&self, index: Value) -> Result<Option<Handle>> {
                 $crate::hot::dirty_marker(&self.piece(index.usize("index")?)?)
             }
         }

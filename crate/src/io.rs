@@ -11,9 +11,9 @@ use vm_memory::{
 
 use crate::argument::{Value, integer};
 use crate::buffer::Buffer;
-use crate::bytes::{Target, is_entangled};
 use crate::error::{Error, Result};
 use crate::mapping::{Access, Memory, OwnedSlice};
+use crate::target::{Target, is_entangled};
 
 /// An open file: a descriptor number, or anything that has one as `fd` (`FileLike`).
 pub fn descriptor(value: Value, name: &str) -> Result<RawFd> {
@@ -238,10 +238,10 @@ macro_rules! volatile_transfer {
             #[napi(skip_typescript, catch_unwind)]
             pub fn read_volatile_from(
                 &self,
-                addr: $crate::argument::Value,
-                src: $crate::argument::Value,
-                count: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::argument::Number> {
+                addr: Value,
+                src: Value,
+                count: Value,
+            ) -> Result<Number> {
                 $crate::io::transfer(
                     &*self.target()?,
                     addr,
@@ -249,16 +249,16 @@ macro_rules! volatile_transfer {
                     count,
                     $crate::io::Transfer::read_from,
                 )
-                .map($crate::argument::Number)
+                .map(Number)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn read_exact_volatile_from(
                 &self,
-                addr: $crate::argument::Value,
-                src: $crate::argument::Value,
-                count: $crate::argument::Value,
-            ) -> $crate::error::Result<()> {
+                addr: Value,
+                src: Value,
+                count: Value,
+            ) -> Result<()> {
                 $crate::io::transfer(
                     &*self.target()?,
                     addr,
@@ -271,10 +271,10 @@ macro_rules! volatile_transfer {
             #[napi(skip_typescript, catch_unwind)]
             pub fn write_volatile_to(
                 &self,
-                addr: $crate::argument::Value,
-                dst: $crate::argument::Value,
-                count: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::argument::Number> {
+                addr: Value,
+                dst: Value,
+                count: Value,
+            ) -> Result<Number> {
                 $crate::io::transfer(
                     &*self.target()?,
                     addr,
@@ -282,16 +282,16 @@ macro_rules! volatile_transfer {
                     count,
                     $crate::io::Transfer::write_to,
                 )
-                .map($crate::argument::Number)
+                .map(Number)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn write_all_volatile_to(
                 &self,
-                addr: $crate::argument::Value,
-                dst: $crate::argument::Value,
-                count: $crate::argument::Value,
-            ) -> $crate::error::Result<()> {
+                addr: Value,
+                dst: Value,
+                count: Value,
+            ) -> Result<()> {
                 $crate::io::transfer(
                     &*self.target()?,
                     addr,

@@ -13,10 +13,10 @@ use napi::sys;
 use vm_memory::{GuestAddress, GuestMemory, GuestMemoryError};
 
 use crate::argument::Value;
-use crate::bytes::Target;
 use crate::error::{Error, Result, check};
 use crate::io::{descriptor, duplicate};
 use crate::mapping::Memory;
+use crate::target::Target;
 
 /// Which of the four transfers, all of them upstream's.
 #[derive(Clone, Copy)]

@@ -12,10 +12,11 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi::sys;
 
 use crate::argument::Value;
-use crate::atomic::{GuestMemoryExclusiveGuard, Holder, Shared};
+use crate::atomic::GuestMemoryExclusiveGuard;
 use crate::bell::{Bell, Message};
 use crate::environment;
 use crate::error::{Result, check};
+use crate::shared_map::{Holder, Shared};
 
 /// A place in line, and whom to give the guard.
 struct Request {

@@ -114,6 +114,18 @@ impl Owner {
     }
 }
 
+/// The shared pointer to a region that was found in a memory.
+pub fn arc_of(region: &Region) -> Arc<Region> {
+    // SAFETY: `GuestMemoryMmap` of the pinned vm-memory 0.16.2 keeps its regions as
+    // `Vec<Arc<GuestRegionMmap>>` and gives out references to what those point to; no other
+    // `Region` is borrowed here. So the pointer is one of an `Arc`, which the borrow keeps alive
+    // while the count is raised.
+    unsafe {
+        Arc::increment_strong_count(region);
+        Arc::from_raw(region)
+    }
+}
+
 /// A slice together with what keeps it mapped.
 #[derive(Clone, Debug)]
 pub struct OwnedSlice {

@@ -12,14 +12,16 @@ use vm_memory::{
 
 use crate::argument::{BigU64, Number, Value};
 use crate::bytes::byte_access;
-use crate::environment::check_new;
 use crate::error::{BindingError, Error, Result};
-use crate::guest_memory::{FileOffset, guest_memory, ticket_id};
+use crate::file_offset::FileOffset;
+use crate::guest_memory::guest_memory;
 use crate::hot::{self, Extent, hot};
 use crate::identity::{self, Handle};
 use crate::io::{Window, volatile_transfer};
-use crate::mapping::{Memory, OwnedSlice, Owner, Region};
+use crate::mapping::{Memory, OwnedSlice, Owner, Region, arc_of};
 use crate::mmap_unix::{self, MmapRegion, is_tracked, mapping};
+use crate::object::check_new;
+use crate::tickets::{TICKETS, ticket_id};
 use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::references;
 
@@ -35,18 +37,6 @@ fn region_from_range(
         None => mmap_unix::anonymous(size, tracked),
     }?;
     Ok(Region::new(mapping, addr)?)
-}
-
-/// The shared pointer to a region that was found in a memory.
-pub fn arc_of(region: &Region) -> Arc<Region> {
-    // SAFETY: `GuestMemoryMmap` of the pinned vm-memory 0.16.2 keeps its regions as
-    // `Vec<Arc<GuestRegionMmap>>` and gives out references to what those point to; no other
-    // `Region` is borrowed here. So the pointer is one of an `Arc`, which the borrow keeps alive
-    // while the count is raised.
-    unsafe {
-        Arc::increment_strong_count(region);
-        Arc::from_raw(region)
-    }
 }
 
 /// A mapping at a guest address. Immutable and shared: the same region is the same object wherever
@@ -405,7 +395,7 @@ impl GuestMemoryMmap {
     )]
     pub fn from_shared(ticket: Value) -> Result<Handle> {
         let id = ticket_id(ticket, "GuestMemoryMmap")?;
-        let memory = crate::atomic::TICKETS
+        let memory = TICKETS
             .take_memory(&id)
             .ok_or_else(|| BindingError::invalid_ticket("GuestMemoryMmap"))?;
         Self::intern(&memory)

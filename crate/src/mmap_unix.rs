@@ -1,7 +1,6 @@
 //! Mappings of host memory (upstream `mmap_unix.rs`).
 
 use std::cell::RefCell;
-use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -11,13 +10,13 @@ use napi_derive::napi;
 use vm_memory::mmap::MmapRegionBuilder as UpstreamBuilder;
 use vm_memory::mmap::MmapRegionError;
 
-use crate::argument::Value;
-use crate::bitmap::{AtomicBitmap, Tracked, Tracking};
-use crate::environment::check_new;
+use crate::argument::{BigU64, Number, Value};
+use crate::bitmap::{AtomicBitmap, Tracked, Tracking, host_page_size};
 use crate::error::{BindingError, Result};
-use crate::guest_memory::FileOffset;
+use crate::file_offset::FileOffset;
 use crate::identity::Handle;
 use crate::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
+use crate::object::check_new;
 use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::references;
 
@@ -74,17 +73,6 @@ mod linux {
 #[napi(catch_unwind)]
 pub fn page_size() -> u32 {
     u32::try_from(host_page_size().get()).unwrap_or(u32::MAX)
-}
-
-/// Bytes in a page of the host.
-pub fn host_page_size() -> NonZeroUsize {
-    // SAFETY: the call takes a number and returns one.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    // It is always known; 4096 stands for what cannot happen.
-    usize::try_from(size)
-        .ok()
-        .and_then(NonZeroUsize::new)
-        .unwrap_or(const { NonZeroUsize::new(4096).unwrap() })
 }
 
 /// The option `bitmap` of a constructor.
@@ -348,54 +336,54 @@ macro_rules! mapping {
         #[napi_derive::napi]
         impl $class {
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn len(&self) -> $crate::error::Result<$crate::argument::Number> {
+            pub fn len(&self) -> Result<Number> {
                 self.owner()
                     .with($crate::mapping::Mapping::size)
-                    .map($crate::argument::Number)
+                    .map(Number)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn is_empty(&self) -> $crate::error::Result<bool> {
+            pub fn is_empty(&self) -> Result<bool> {
                 self.owner().with(|mapping| mapping.size() == 0)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn size(&self) -> $crate::error::Result<$crate::argument::Number> {
+            pub fn size(&self) -> Result<Number> {
                 self.owner()
                     .with($crate::mapping::Mapping::size)
-                    .map($crate::argument::Number)
+                    .map(Number)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn prot(&self) -> $crate::error::Result<i32> {
+            pub fn prot(&self) -> Result<i32> {
                 self.owner().with($crate::mapping::Mapping::prot)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn flags(&self) -> $crate::error::Result<i32> {
+            pub fn flags(&self) -> Result<i32> {
                 self.owner().with($crate::mapping::Mapping::flags)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn owned(&self) -> $crate::error::Result<bool> {
+            pub fn owned(&self) -> Result<bool> {
                 self.owner().with($crate::mapping::Mapping::owned)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn file_offset(&self) -> $crate::error::Result<Option<$crate::identity::Handle>> {
+            pub fn file_offset(&self) -> Result<Option<Handle>> {
                 self.owner()
                     .with(|mapping| mapping.file_offset().cloned())?
-                    .map($crate::guest_memory::FileOffset::make)
+                    .map($crate::file_offset::FileOffset::make)
                     .transpose()
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn is_hugetlbfs(&self) -> $crate::error::Result<Option<bool>> {
+            pub fn is_hugetlbfs(&self) -> Result<Option<bool>> {
                 self.owner().with($crate::mapping::Mapping::is_hugetlbfs)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn bitmap(&self) -> $crate::error::Result<Option<$crate::identity::Handle>> {
+            pub fn bitmap(&self) -> Result<Option<Handle>> {
                 self.owner()
                     .with(|mapping| mapping.bitmap().clone())?
                     .map($crate::bitmap::AtomicBitmap::of_mapping)
@@ -403,35 +391,28 @@ macro_rules! mapping {
             }
 
             #[napi(skip_typescript, catch_unwind)]
-            pub fn as_ptr(&self) -> $crate::error::Result<$crate::argument::BigU64> {
+            pub fn as_ptr(&self) -> Result<BigU64> {
                 self.owner()
-                    .with(|mapping| $crate::argument::BigU64(mapping.as_ptr().addr() as u64))
+                    .with(|mapping| BigU64(mapping.as_ptr().addr() as u64))
             }
 
             #[napi(skip_typescript, catch_unwind)]
-            pub fn fds_overlap(
-                &self,
-                other: $crate::argument::Value,
-            ) -> $crate::error::Result<bool> {
+            pub fn fds_overlap(&self, other: Value) -> Result<bool> {
                 $crate::mmap_unix::fds_overlap(&self.owner(), other)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn buffer(&self) -> $crate::error::Result<$crate::identity::Handle> {
+            pub fn buffer(&self) -> Result<Handle> {
                 $crate::zero_copy::buffer(&self.owner())
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
-            pub fn shared_buffer(&self) -> $crate::error::Result<$crate::identity::Handle> {
+            pub fn shared_buffer(&self) -> Result<Handle> {
                 $crate::zero_copy::shared_buffer(&self.owner())
             }
 
             #[napi(skip_typescript, catch_unwind)]
-            pub fn as_uint8_array(
-                &self,
-                offset: $crate::argument::Value,
-                length: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::identity::Handle> {
+            pub fn as_uint8_array(&self, offset: Value, length: Value) -> Result<Handle> {
                 $crate::zero_copy::view_of_mapping(&self.owner(), offset, length)
             }
         }

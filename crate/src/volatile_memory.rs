@@ -6,13 +6,14 @@ use vm_memory::VolatileMemoryError;
 use crate::argument::{BigU64, MAX_SAFE_INTEGER, Number, Value};
 use crate::bitmap::BitmapSlice;
 use crate::buffer::TypedArray;
-use crate::bytes::{Target, byte_access};
-use crate::environment::no_constructor;
+use crate::bytes::byte_access;
 use crate::error::{BindingError, Error, Result};
 use crate::hot::{self, Extent, hot};
 use crate::identity::Handle;
 use crate::io::{VolatileIo, Window, volatile_transfer};
 use crate::mapping::{Access, OwnedSlice};
+use crate::object::no_constructor;
+use crate::target::Target;
 use crate::volatile_ref::references;
 use crate::zero_copy;
 

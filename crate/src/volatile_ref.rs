@@ -6,12 +6,12 @@ use vm_memory::VolatileMemory;
 use crate::argument::{Number, Value};
 use crate::bitmap::BitmapSlice;
 use crate::buffer::TypedArray;
-use crate::bytes::Target;
-use crate::environment::no_constructor;
 use crate::error::Result;
 use crate::mapping::{Access, OwnedSlice};
+use crate::object::no_constructor;
 use crate::ordering::Ordering;
 use crate::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
+use crate::target::Target;
 use crate::volatile_memory::{VolatileSlice, copy_from, copy_to, copy_to_volatile_slice};
 
 /// The members of `VolatileMemory` that make references, on a class that has a method `whole`.
@@ -22,28 +22,28 @@ macro_rules! references {
             #[napi(skip_typescript, catch_unwind)]
             pub fn get_ref(
                 &self,
-                kind: $crate::argument::Value,
-                offset: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::volatile_ref::VolatileRef> {
+                kind: Value,
+                offset: Value,
+            ) -> Result<$crate::volatile_ref::VolatileRef> {
                 $crate::volatile_ref::VolatileRef::get(&self.whole()?, kind, offset)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn get_array_ref(
                 &self,
-                kind: $crate::argument::Value,
-                offset: $crate::argument::Value,
-                n: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::volatile_ref::VolatileArrayRef> {
+                kind: Value,
+                offset: Value,
+                n: Value,
+            ) -> Result<$crate::volatile_ref::VolatileArrayRef> {
                 $crate::volatile_ref::VolatileArrayRef::get(&self.whole()?, kind, offset, n)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn get_atomic_ref(
                 &self,
-                kind: $crate::argument::Value,
-                offset: $crate::argument::Value,
-            ) -> $crate::error::Result<$crate::volatile_ref::AtomicRef> {
+                kind: Value,
+                offset: Value,
+            ) -> Result<$crate::volatile_ref::AtomicRef> {
                 $crate::volatile_ref::AtomicRef::get(&self.whole()?, kind, offset)
             }
         }

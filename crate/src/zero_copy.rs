@@ -17,12 +17,11 @@ use napi::sys;
 use vm_memory::{GuestAddress, VolatileMemory};
 
 use crate::argument::Value;
-use crate::bytes::{Pieces, Target};
 use crate::environment;
 use crate::error::{BindingError, Error, Result, check};
 use crate::identity::Handle;
-use crate::mapping::{Access, Mapping, Memory, OwnedSlice, Owner, Protection};
-use crate::mmap::arc_of;
+use crate::mapping::{Access, Mapping, Memory, OwnedSlice, Owner, Protection, arc_of};
+use crate::target::{Pieces, Target};
 use crate::weak_table::WeakTable;
 
 /// What tells mappings apart: those that are owned lie at different places for as long as they

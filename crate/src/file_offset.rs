@@ -1,0 +1,103 @@
+//! A file and an offset in it (upstream `guest_memory.rs`).
+
+use std::cell::RefCell;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{This, ToNapiValue};
+use napi_derive::napi;
+
+use crate::argument::{BigU64, Value};
+use crate::environment;
+use crate::error::{BindingError, Result};
+use crate::identity::Handle;
+use crate::io::{descriptor, duplicate};
+use crate::object::check_new;
+
+/// A file and where in it a mapping starts.
+///
+/// Holds its own duplicate of the descriptor, which is closed when nothing uses it. Mappings of one
+/// `FileOffset` share that duplicate, and keep it when the object is disposed of. Make one for each file and use it
+/// again, since every other one is another descriptor, until it is disposed of or collected. (`FileOffset`)
+#[napi]
+pub struct FileOffset {
+    /// None once it was disposed of.
+    file: RefCell<Option<vm_memory::FileOffset>>,
+}
+
+impl FileOffset {
+    fn of(file: vm_memory::FileOffset) -> Self {
+        Self {
+            file: RefCell::new(Some(file)),
+        }
+    }
+
+    /// A new object for the file of a mapping.
+    pub fn make(file: vm_memory::FileOffset) -> Result<Handle> {
+        // SAFETY: it is the environment of this thread.
+        let object = unsafe { Self::to_napi_value(environment::current(), Self::of(file))? };
+        Ok(Handle(object))
+    }
+
+    pub fn from_value<'call>(value: Value, name: &str) -> Result<&'call Self> {
+        value.instance(name)
+    }
+
+    /// An argument that may be absent or `null`.
+    pub fn optional(value: Value) -> Result<Option<vm_memory::FileOffset>> {
+        value
+            .nullable()
+            .map(|file| Self::from_value(file, "file")?.upstream())
+            .transpose()
+    }
+
+    pub fn upstream(&self) -> Result<vm_memory::FileOffset> {
+        let file = self.file.borrow().clone();
+        file.ok_or_else(|| BindingError::disposed("FileOffset"))
+    }
+}
+
+#[napi]
+impl FileOffset {
+    /// Duplicates the descriptor (`FileOffset::new`), or shares the duplicate of another `FileOffset`
+    /// (`FileOffset::from_arc`), so that `fdsOverlap` sees mappings of both as mappings of one file.
+    ///
+    /// @param file an open file, or another `FileOffset`
+    /// @param start where in the file a mapping starts, in bytes; mappings want a multiple of the page size
+    /// @throws `ERR_IO` with `errno` if the descriptor cannot be duplicated; `ERR_DISPOSED`
+    #[napi(constructor, catch_unwind, ts_args_type = "file: FileLike, start: U64")]
+    pub fn new(this: This, file: Value, start: Value) -> Result<Self> {
+        check_new::<Self>("FileOffset", &this)?;
+        let start = start.u64("start")?;
+        if let Some(other) = file.try_instance::<Self>() {
+            let file = Arc::clone(other.upstream()?.arc());
+            return Ok(Self::of(vm_memory::FileOffset::from_arc(file, start)));
+        }
+        let file: OwnedFd = duplicate(descriptor(file, "file")?)?;
+        Ok(Self::of(vm_memory::FileOffset::new(file.into(), start)))
+    }
+
+    /// Where in the file a mapping starts, in bytes. (`start`)
+    ///
+    /// @throws `ERR_DISPOSED`
+    #[napi(getter, catch_unwind, ts_return_type = "bigint")]
+    pub fn start(&self) -> Result<BigU64> {
+        Ok(BigU64(self.upstream()?.start()))
+    }
+
+    /// The duplicate of the descriptor. Belongs to this object: do not close it. (`file`)
+    ///
+    /// @throws `ERR_DISPOSED`
+    #[napi(getter, catch_unwind)]
+    pub fn fd(&self) -> Result<i32> {
+        Ok(self.upstream()?.file().as_raw_fd())
+    }
+
+    /// Lets go of the duplicate: it is closed now, or with the last mapping of the file. Any later use throws
+    /// `ERR_DISPOSED`; a second dispose does nothing. (`Drop`)
+    #[napi(catch_unwind)]
+    pub fn dispose(&self) {
+        // Dropped after the borrow: closing takes its time.
+        drop(self.file.take());
+    }
+}

@@ -1,0 +1,63 @@
+//! What begins and ends with an environment: the root, which knows everyone that keeps something for a thread.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use napi::Env;
+use napi::bindgen_prelude::Object;
+use napi::sys;
+use napi_derive::napi;
+
+use crate::bell::{self, Message};
+use crate::environment::{self, number};
+use crate::error::{Error, check};
+use crate::{identity, lock_async, shared_map, slot, tickets, zero_copy};
+
+thread_local! {
+    /// Whether `end` will be called.
+    static LIVES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Environments that have loaded the addon, in this process.
+static LOADED: AtomicU64 = AtomicU64::new(0);
+
+/// Runs once for each environment that loads the addon. It cannot be loaded again, by who has emptied
+/// the cache of modules: the glue knows one set of classes for each thread.
+#[napi(module_exports)]
+pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
+    if LIVES.get() {
+        return Err(napi::Error::from_reason(
+            "The addon of vm-memory is loaded in this thread already, and cannot be loaded twice",
+        ));
+    }
+    environment::enter(env.raw(), LOADED.fetch_add(1, Ordering::Relaxed) + 1);
+    bell::answer_with(deliver);
+    // Of an environment that has ended in this thread.
+    identity::clear();
+    zero_copy::clear();
+    slot::clear();
+    // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
+    check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
+        .map_err(Error::throw)?;
+    LIVES.set(true);
+    Ok(())
+}
+
+/// Runs when an environment ends, on its thread, whether that was asked to or not.
+unsafe extern "C" fn end(_: *mut c_void) {
+    LIVES.set(false);
+    bell::take_down();
+    lock_async::clear();
+    shared_map::abandon();
+    tickets::TICKETS.abandon(number());
+}
+
+/// Who answers the bell.
+fn deliver(env: sys::napi_env, message: Message) {
+    match message {
+        Message::Granted(request) => lock_async::deliver(env, request),
+        Message::Stale(number) => slot::deliver(env, number),
+    }
+}

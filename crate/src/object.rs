@@ -1,0 +1,77 @@
+//! Objects of JavaScript that are made here, and what is asked of constructors.
+
+use std::ptr;
+
+use napi::bindgen_prelude::{JavaScriptClassExt, This};
+use napi::{Env, JsValue, sys};
+
+use crate::argument::Value;
+use crate::environment::current;
+use crate::error::{BindingError, Result, check};
+use crate::identity::Handle;
+
+/// An array of objects.
+pub fn array(env: sys::napi_env, objects: &[Handle]) -> Result<Value> {
+    let mut array = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread, and so are the objects.
+    unsafe {
+        check(sys::napi_create_array_with_length(
+            env,
+            objects.len(),
+            &raw mut array,
+        ))?;
+        for (index, object) in (0..).zip(objects) {
+            check(sys::napi_set_element(env, array, index, object.0))?;
+        }
+    }
+    Ok(Value::new(env, array))
+}
+
+/// That a constructor was called with `new`: that `this` is a new instance of its class.
+pub fn check_new<T: JavaScriptClassExt>(class: &str, this: &This) -> Result<()> {
+    let env = Env::from_raw(current());
+    let mut wrapped = ptr::null_mut();
+    // SAFETY: `this` is an object of this environment.
+    let is_new = unsafe { sys::napi_unwrap(env.raw(), this.object.raw(), &raw mut wrapped) }
+        != sys::Status::napi_ok;
+    if is_new && T::instance_of(&env, &this.object)? {
+        return Ok(());
+    }
+    Err(BindingError::illegal_constructor(format!(
+        "Class constructor {class} cannot be invoked without 'new'"
+    )))
+}
+
+/// Gives classes without a constructor one that says so.
+macro_rules! no_constructor {
+    ($class:ident) => {
+        #[napi_derive::napi]
+        impl $class {
+            #[doc(hidden)]
+            #[napi(constructor, skip_typescript, catch_unwind)]
+            pub fn illegal_constructor() -> Result<Self> {
+                Err($crate::error::BindingError::illegal_constructor(
+                    concat!(stringify!($class), " cannot be made with 'new'").to_owned(),
+                ))
+            }
+        }
+    };
+}
+pub(crate) use no_constructor;
+
+/// Lets the engine end this thread if it has been told to: an error says that it has.
+pub fn check_termination() -> Result<()> {
+    let env = current();
+    let mut script = ptr::null_mut();
+    let mut result = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread; the text is constant.
+    unsafe {
+        check(sys::napi_create_string_utf8(
+            env,
+            c"0".as_ptr(),
+            1,
+            &raw mut script,
+        ))?;
+        check(sys::napi_run_script(env, script, &raw mut result))
+    }
+}

@@ -1,0 +1,150 @@
+//! What all handles of an atomic share, and who holds or waits for its lock.
+
+use std::cell::RefCell;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use vm_memory::GuestAddressSpace;
+
+use crate::error::{BindingError, Result};
+use crate::gate::{Gate, Notify, Pass};
+use crate::identity::{self, Handle};
+use crate::mapping::Memory;
+use crate::slots::Slots;
+use crate::{environment, object};
+
+/// How long a thread blocks before it looks whether it has been told to end.
+const SLICE: Duration = Duration::from_millis(10);
+
+/// What all handles of an atomic share, in whatever thread.
+pub struct Shared {
+    atomic: vm_memory::GuestMemoryAtomic<Memory>,
+    pub gate: Gate,
+    slots: Slots,
+}
+
+impl Shared {
+    pub fn new(memory: Arc<Memory>) -> Arc<Self> {
+        Arc::new(Self {
+            atomic: memory.into(),
+            gate: Gate::default(),
+            slots: Slots::default(),
+        })
+    }
+
+    pub fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// Notes that this thread must leave when it ends.
+    pub fn note_stake(self: &Arc<Self>) {
+        STAKES.with_borrow_mut(|stakes| {
+            stakes.retain(|stake| stake.strong_count() > 0);
+            if !stakes
+                .iter()
+                .any(|stake| stake.as_ptr() == Arc::as_ptr(self))
+            {
+                stakes.push(Arc::downgrade(self));
+            }
+        });
+    }
+
+    /// The current snapshot.
+    pub fn snapshot(&self) -> Arc<Memory> {
+        self.atomic.memory().into_inner()
+    }
+
+    /// Publishes a map. The caller is through the gate.
+    ///
+    /// Upstream takes the map by value and puts it behind a pointer of its own, so the object of
+    /// the map comes to stand for what that points to as well.
+    pub fn publish(&self, memory: &Memory, object: Handle) -> Result<()> {
+        // Nobody panics with the lock held, and it protects nothing that could be half done.
+        self.atomic
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(memory.clone());
+        self.slots.invalidate();
+        identity::register(&self.snapshot(), object.0)
+    }
+
+    /// Waits for the lock as `lock()` does.
+    pub fn enter(self: &Arc<Self>, limit: Option<Duration>, operation: &str) -> Result<Holder> {
+        let thread = environment::number();
+        if self.gate.involves(thread) {
+            return Err(BindingError::lock_held(operation));
+        }
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        // From here on the pass is given back whatever happens.
+        let holder = Holder::new(self, self.gate.join(thread, None));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if self
+                .gate
+                .wait(holder.pass, left.map_or(SLICE, |left| left.min(SLICE)))
+            {
+                return Ok(holder);
+            }
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(BindingError::lock_timeout(
+                    operation,
+                    limit.unwrap_or_default(),
+                ));
+            }
+            object::check_termination()?;
+        }
+    }
+}
+
+/// Who is through the gate, or in line; gives the pass back when it is dropped.
+pub struct Holder {
+    pub shared: Arc<Shared>,
+    pass: Pass,
+}
+
+impl Holder {
+    pub fn new(shared: &Arc<Shared>, pass: Pass) -> Self {
+        shared.note_stake();
+        Self {
+            shared: Arc::clone(shared),
+            pass,
+        }
+    }
+
+    /// Joins the line; `notify` is called when it is this one's turn, by whatever thread.
+    pub fn join(shared: &Arc<Shared>, notify: Notify) -> Self {
+        Self::new(
+            shared,
+            shared.gate.join(environment::number(), Some(notify)),
+        )
+    }
+}
+
+thread_local! {
+    /// The atomics that this thread has asked the lock of, or has a slot for.
+    static STAKES: RefCell<Vec<Weak<Shared>>> = RefCell::default();
+}
+
+/// Gives back every lock of this thread, which is ending, whatever becomes of its guards, and
+/// forgets its slots.
+pub fn abandon() {
+    for shared in STAKES.take().iter().filter_map(Weak::upgrade) {
+        shared.gate.abandon(environment::number());
+        shared.slots.abandon(environment::number());
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.shared.gate.leave(self.pass);
+    }
+}
+
+/// Forgets a slot of this thread, of whatever atomic.
+pub fn forget_slot(slot: usize) {
+    STAKES.with_borrow(|stakes| {
+        for shared in stakes.iter().filter_map(Weak::upgrade) {
+            shared.slots.forget(slot);
+        }
+    });
+}

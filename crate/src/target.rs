@@ -1,0 +1,343 @@
+//! Memory that is accessed by copy: maps by guest address, regions and slices by offset.
+
+use vm_memory::{
+    Address, AtomicAccess, Bytes, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryRegion,
+    MemoryRegionAddress, VolatileMemory, VolatileMemoryError, bitmap::BitmapSlice,
+};
+
+use crate::argument::Value;
+use crate::buffer::Buffer;
+use crate::error::{Error, Result};
+use crate::mapping::{Access, Memory, OwnedSlice, Protection, Region, Slice};
+
+/// Memory that is accessed by copy.
+pub trait Target {
+    type Address: Copy;
+    type Error: Into<Error>;
+    type Bytes: Bytes<Self::Address, E = Self::Error>;
+
+    fn address(value: Value) -> Result<Self::Address>;
+
+    /// What upstream accesses.
+    fn bytes(&self) -> &Self::Bytes;
+
+    /// Refuses an access that would fault. What does not exist is left to upstream.
+    fn permit(&self, address: Self::Address, count: usize, access: Access) -> Result<()>;
+
+    /// `Bytes::read` into memory of JavaScript.
+    fn read_into(&self, buffer: Buffer, address: Self::Address) -> Result<usize>;
+
+    /// `Bytes::write` from memory of JavaScript.
+    fn write_from(&self, buffer: Buffer, address: Self::Address) -> Result<usize>;
+
+    /// How many of `count` bytes a read at this address would get.
+    fn available(&self, address: Self::Address, count: usize) -> Result<usize>;
+
+    /// The checks of `load` and `store`, without the access.
+    fn check_atomic<T: AtomicAccess>(&self, address: Self::Address) -> Result<()>;
+
+    /// That only a part was transferred.
+    fn partial(expected: usize, completed: usize) -> Self::Error;
+}
+
+/// `VolatileSlice::read`, into memory of JavaScript.
+fn read_slice_into<B: BitmapSlice>(
+    slice: &vm_memory::VolatileSlice<'_, B>,
+    mut buffer: Buffer,
+    address: usize,
+) -> std::result::Result<usize, VolatileMemoryError> {
+    use vm_memory::WriteVolatile;
+    if buffer.len() == 0 {
+        return Ok(0);
+    }
+    if address >= slice.len() {
+        return Err(VolatileMemoryError::OutOfBounds { addr: address });
+    }
+    buffer.write_volatile(&slice.offset(address)?)
+}
+
+/// `VolatileSlice::write`, from memory of JavaScript.
+fn write_slice_from<B: BitmapSlice>(
+    slice: &vm_memory::VolatileSlice<'_, B>,
+    mut buffer: Buffer,
+    address: usize,
+) -> std::result::Result<usize, VolatileMemoryError> {
+    use vm_memory::ReadVolatile;
+    if buffer.len() == 0 {
+        return Ok(0);
+    }
+    if address >= slice.len() {
+        return Err(VolatileMemoryError::OutOfBounds { addr: address });
+    }
+    buffer.read_volatile(&mut slice.offset(address)?)
+}
+
+/// Refuses an access to a part of one mapping that would fault.
+fn permit_within(
+    length: usize,
+    offset: usize,
+    count: usize,
+    protection: Protection,
+    access: Access,
+) -> Result<()> {
+    if count == 0 || offset >= length {
+        return Ok(());
+    }
+    protection.permit(access, || format!("{count} bytes at offset 0x{offset:x}"))
+}
+
+impl Target for OwnedSlice {
+    type Address = usize;
+    type Error = VolatileMemoryError;
+    type Bytes = Slice;
+
+    fn address(value: Value) -> Result<usize> {
+        value.usize("addr")
+    }
+
+    fn bytes(&self) -> &Slice {
+        &self.slice
+    }
+
+    fn permit(&self, address: usize, count: usize, access: Access) -> Result<()> {
+        permit_within(self.slice.len(), address, count, self.protection, access)
+    }
+
+    fn read_into(&self, buffer: Buffer, address: usize) -> Result<usize> {
+        Ok(read_slice_into(&self.slice, buffer, address)?)
+    }
+
+    fn write_from(&self, buffer: Buffer, address: usize) -> Result<usize> {
+        Ok(write_slice_from(&self.slice, buffer, address)?)
+    }
+
+    fn available(&self, address: usize, count: usize) -> Result<usize> {
+        if count == 0 {
+            return Ok(0);
+        }
+        match self.slice.len().checked_sub(address) {
+            None | Some(0) => Err(VolatileMemoryError::OutOfBounds { addr: address }.into()),
+            Some(available) => Ok(available.min(count)),
+        }
+    }
+
+    fn check_atomic<T: AtomicAccess>(&self, address: usize) -> Result<()> {
+        self.slice.get_atomic_ref::<T::A>(address)?;
+        Ok(())
+    }
+
+    fn partial(expected: usize, completed: usize) -> VolatileMemoryError {
+        VolatileMemoryError::PartialBuffer {
+            expected,
+            completed,
+        }
+    }
+}
+
+/// An offset in a region as upstream's slices take it. (No offset is cut: the platforms have 64
+/// bits.)
+fn offset(address: MemoryRegionAddress) -> Result<usize> {
+    usize::try_from(address.raw_value()).map_err(|_| GuestMemoryError::InvalidBackendAddress.into())
+}
+
+impl Target for Region {
+    type Address = MemoryRegionAddress;
+    type Error = GuestMemoryError;
+    type Bytes = Region;
+
+    fn address(value: Value) -> Result<MemoryRegionAddress> {
+        value.u64("addr").map(MemoryRegionAddress)
+    }
+
+    fn bytes(&self) -> &Region {
+        self
+    }
+
+    fn permit(&self, address: MemoryRegionAddress, count: usize, access: Access) -> Result<()> {
+        permit_within(
+            self.size(),
+            offset(address)?,
+            count,
+            Protection(self.prot()),
+            access,
+        )
+    }
+
+    fn read_into(&self, buffer: Buffer, address: MemoryRegionAddress) -> Result<usize> {
+        let slice = GuestMemoryRegion::as_volatile_slice(self)?;
+        read_slice_into(&slice, buffer, offset(address)?)
+            .map_err(|error| GuestMemoryError::from(error).into())
+    }
+
+    fn write_from(&self, buffer: Buffer, address: MemoryRegionAddress) -> Result<usize> {
+        let slice = GuestMemoryRegion::as_volatile_slice(self)?;
+        write_slice_from(&slice, buffer, offset(address)?)
+            .map_err(|error| GuestMemoryError::from(error).into())
+    }
+
+    fn available(&self, address: MemoryRegionAddress, count: usize) -> Result<usize> {
+        if count == 0 {
+            return Ok(0);
+        }
+        match self.size().checked_sub(offset(address)?) {
+            None | Some(0) => Err(GuestMemoryError::InvalidBackendAddress.into()),
+            Some(available) => Ok(available.min(count)),
+        }
+    }
+
+    fn check_atomic<T: AtomicAccess>(&self, address: MemoryRegionAddress) -> Result<()> {
+        VolatileMemory::get_atomic_ref::<T::A>(&**self, offset(address)?)
+            .map_err(GuestMemoryError::from)?;
+        Ok(())
+    }
+
+    fn partial(expected: usize, completed: usize) -> GuestMemoryError {
+        GuestMemoryError::PartialBuffer {
+            expected,
+            completed,
+        }
+    }
+}
+
+impl Target for Memory {
+    type Address = GuestAddress;
+    type Error = GuestMemoryError;
+    type Bytes = Memory;
+
+    fn address(value: Value) -> Result<GuestAddress> {
+        value.u64("addr").map(GuestAddress)
+    }
+
+    fn bytes(&self) -> &Memory {
+        self
+    }
+
+    fn permit(&self, address: GuestAddress, count: usize, access: Access) -> Result<()> {
+        for (region, _, _) in Pieces::new(self, address, count) {
+            Protection(region.prot()).permit(access, || {
+                format!("{count} bytes at guest address 0x{:x}", address.raw_value())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn read_into(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {
+        if is_entangled(self, buffer, address) {
+            let mut copy = crate::buffer::zeroed(buffer.len())?;
+            let copy = Buffer::of(&mut copy);
+            let count = self.read_into(copy, address)?;
+            buffer.copy_from(copy.first(count));
+            return Ok(count);
+        }
+        Ok(
+            self.try_access(buffer.len(), address, |done, _, offset, region| {
+                let slice = region.as_volatile_slice()?;
+                read_slice_into(&slice, buffer.skip(done), slice_offset(offset)?)
+                    .map_err(Into::into)
+            })?,
+        )
+    }
+
+    fn write_from(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {
+        if is_entangled(self, buffer, address) {
+            let mut copy = buffer.to_vec()?;
+            return self.write_from(Buffer::of(&mut copy), address);
+        }
+        Ok(
+            self.try_access(buffer.len(), address, |done, _, offset, region| {
+                let slice = region.as_volatile_slice()?;
+                write_slice_from(&slice, buffer.skip(done), slice_offset(offset)?)
+                    .map_err(Into::into)
+            })?,
+        )
+    }
+
+    fn available(&self, address: GuestAddress, count: usize) -> Result<usize> {
+        Ok(self.try_access(count, address, |_, count, _, _| Ok(count))?)
+    }
+
+    fn check_atomic<T: AtomicAccess>(&self, address: GuestAddress) -> Result<()> {
+        let (region, offset) = self
+            .to_region_addr(address)
+            .ok_or(GuestMemoryError::InvalidGuestAddress(address))?;
+        region.check_atomic::<T>(offset)
+    }
+
+    fn partial(expected: usize, completed: usize) -> GuestMemoryError {
+        Region::partial(expected, completed)
+    }
+}
+
+fn slice_offset(offset: MemoryRegionAddress) -> std::result::Result<usize, GuestMemoryError> {
+    usize::try_from(offset.raw_value()).map_err(|_| GuestMemoryError::InvalidBackendAddress)
+}
+
+/// The parts of regions that an access of `count` bytes crosses, up to the first hole: each as
+/// region, offset in it, and bytes.
+pub struct Pieces<'memory> {
+    memory: &'memory Memory,
+    next: Option<GuestAddress>,
+    left: usize,
+}
+
+impl<'memory> Pieces<'memory> {
+    pub fn new(memory: &'memory Memory, address: GuestAddress, count: usize) -> Self {
+        Self {
+            memory,
+            next: (count > 0).then_some(address),
+            left: count,
+        }
+    }
+}
+
+impl<'memory> Iterator for Pieces<'memory> {
+    type Item = (&'memory Region, usize, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let address = self.next.take()?;
+        let (region, offset) = self.memory.to_region_addr(address)?;
+        let offset = usize::try_from(offset.raw_value()).ok()?;
+        let count = self.left.min(region.size() - offset);
+        self.left -= count;
+        if self.left > 0 {
+            self.next = address.checked_add(count as u64);
+        }
+        Some((region, offset, count))
+    }
+}
+
+/// Whether an access of memory crosses regions one of which the buffer lies in, so that copying
+/// piece by piece could overwrite what is still to be copied.
+pub fn is_entangled(memory: &Memory, buffer: Buffer, address: GuestAddress) -> bool {
+    let mut pieces = Pieces::new(memory, address, buffer.len());
+    let Some((first, ..)) = pieces.next() else {
+        return false;
+    };
+    let mut others = pieces.peekable();
+    others.peek().is_some()
+        && std::iter::once(first)
+            .chain(others.map(|(region, ..)| region))
+            .any(|region| buffer.overlaps(region.as_ptr(), region.size()))
+}
+
+/// That all was transferred.
+fn all<T: Target>(expected: usize, completed: usize) -> Result<()> {
+    if completed == expected {
+        return Ok(());
+    }
+    Err(T::partial(expected, completed).into())
+}
+
+/// `Bytes::read_slice` into memory of JavaScript.
+pub fn read_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<()> {
+    target.permit(address, buffer.len(), Access::Read)?;
+    let completed = target.read_into(buffer, address)?;
+    all::<T>(buffer.len(), completed)
+}
+
+/// `Bytes::write_slice` from memory of JavaScript.
+pub fn write_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<()> {
+    target.permit(address, buffer.len(), Access::Write)?;
+    let completed = target.write_from(buffer, address)?;
+    all::<T>(buffer.len(), completed)
+}

@@ -1,0 +1,54 @@
+//! The tickets of this process, and how JavaScript sees them (`SharedMemory`).
+
+use std::ffi::CStr;
+use std::ptr;
+use std::sync::LazyLock;
+
+use napi::{Env, ValueType, sys};
+
+use crate::argument::Value;
+use crate::environment;
+use crate::error::{self, BindingError, Result, check};
+use crate::mapping::Memory;
+use crate::share::{self, Tickets};
+use crate::shared_map::Shared;
+
+/// The tickets of this process.
+pub static TICKETS: LazyLock<Tickets<Shared, Memory>> = LazyLock::new(Tickets::default);
+
+/// `{ type, id }`, a plain object that survives structured cloning.
+fn ticket(env: sys::napi_env, class: &CStr, id: &str) -> Result<Value> {
+    let mut ticket = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread.
+    check(unsafe { sys::napi_create_object(env, &raw mut ticket) })?;
+    let listed = sys::PropertyAttributes::enumerable
+        | sys::PropertyAttributes::configurable
+        | sys::PropertyAttributes::writable;
+    let class = error::string(env, &class.to_string_lossy())?;
+    error::define(env, ticket, c"type", class, listed)?;
+    error::define(env, ticket, c"id", error::string(env, id)?, listed)?;
+    Ok(Value::new(env, ticket))
+}
+
+/// A ticket as JavaScript sees it (`SharedMemory`).
+pub fn issue(env: Env, what: share::Shared<Shared, Memory>) -> Result<Value> {
+    let class = match what {
+        share::Shared::Atomic(_) => c"GuestMemoryAtomic",
+        share::Shared::Memory(_) => c"GuestMemoryMmap",
+    };
+    let id = TICKETS.issue(environment::number(), what);
+    ticket(env.raw(), class, &id)
+}
+
+/// The id of a ticket for `class`.
+pub fn ticket_id(ticket: Value, class: &str) -> Result<String> {
+    if ticket.kind() != ValueType::Object {
+        return Err(ticket.must_be("ticket", "what share() returned"));
+    }
+    let is_text = |value: Value| value.kind() == ValueType::String;
+    let (kind, id) = (ticket.property(c"type")?, ticket.property(c"id")?);
+    if !is_text(kind) || !is_text(id) || kind.string("ticket.type")? != class {
+        return Err(BindingError::invalid_ticket(class));
+    }
+    id.string("ticket.id")
+}
