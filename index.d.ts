@@ -1079,7 +1079,6 @@ export declare class VolatileSlice {
    */
   writeAllVolatile(dst: VolatileIo): void
 
-
 }
 
 /**

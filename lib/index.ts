@@ -1,5 +1,6 @@
 /** What JavaScript expects of the native classes and Rust cannot give them. */
 import type * as VmMemory from '../index'
+import { takeDoor } from './door'
 import { installFastPaths } from './fast'
 import { installInspection } from './inspection'
 import { installLasting } from './lasting'
@@ -8,14 +9,12 @@ import { installProtocols } from './protocols'
 import { installReceivers } from './receivers'
 
 export function install(native: typeof VmMemory): void {
-  // What is taken off the classes tells whether another instance of this module has been here, as test runners have them.
-  if (!('internals' in native)) return
-  const internals = Reflect.get(native, 'internals') as Parameters<typeof installLockAsync>[1]
-  Reflect.deleteProperty(native, 'internals')
+  const door = takeDoor(native)
+  if (door === null) return
   installReceivers(native)
   installLasting(native)
-  installFastPaths(native)
+  installFastPaths(native, door)
   installProtocols(native)
-  installLockAsync(native, internals)
+  installLockAsync(native, door)
   installInspection(native)
 }

@@ -1,18 +1,10 @@
 /** `lockAsync`: a promise, a timer and an abort signal around a place in the native line. */
 import type * as VmMemory from '../index'
+import type { Door } from './door'
 import { defineMethod } from './protocols'
 
 type Guard = VmMemory.GuestMemoryExclusiveGuard
 type Options = { signal?: AbortSignal; timeout?: number }
-
-/** What the native side has for this file alone. */
-interface Line {
-  lockAsyncOptions(options?: Options): [timeout?: number, signal?: AbortSignal]
-  joinLine(atomic: VmMemory.GuestMemoryAtomic, callback: (guard: Guard) => void): number
-  leaveLine(request: number): boolean
-  invalidSignal(signal: unknown): Error
-  lockTimeout(limit: number): Error
-}
 
 /** The longest time that a timer can run. */
 const MAX_TIMER = 2 ** 31 - 1
@@ -41,12 +33,12 @@ function aborted(signal: AbortSignal): { reason: unknown } | null {
   return get('aborted') === true ? { reason: get('reason') } : null
 }
 
-export function installLockAsync(native: typeof VmMemory, line: Line): void {
+export function installLockAsync(native: typeof VmMemory, door: Door): void {
   const { prototype } = native.GuestMemoryAtomic
   const { tryLock } = prototype
 
   async function lockAsync(this: VmMemory.GuestMemoryAtomic, options?: Options): Promise<Guard> {
-    const [timeout, signal] = line.lockAsyncOptions(options)
+    const [timeout, signal] = door.lockAsyncOptions(this, options)
     return new Promise((resolve, reject) => {
       const stops: (() => void)[] = []
       const stop = (): void => {
@@ -55,7 +47,7 @@ export function installLockAsync(native: typeof VmMemory, line: Line): void {
       let request: number | null = null
       /** Gives up, unless the guard has been delivered. */
       const leave = (reason: () => unknown): void => {
-        if (request === null || !line.leaveLine(request)) return
+        if (request === null || !door.leaveLine(request)) return
         stop()
         reject(reason())
       }
@@ -65,18 +57,18 @@ export function installLockAsync(native: typeof VmMemory, line: Line): void {
           if (already) return reject(already.reason)
           stops.push(listen(signal, () => leave(() => aborted(signal)?.reason)))
         } catch {
-          return reject(line.invalidSignal(signal))
+          return reject(door.invalidSignal(signal))
         }
       }
       if (timeout === 0) {
         stop()
         const guard = tryLock.call(this)
-        return guard === null ? reject(line.lockTimeout(timeout)) : resolve(guard)
+        return guard === null ? reject(door.lockTimeout(timeout)) : resolve(guard)
       }
       if (timeout !== undefined && timeout !== Infinity) {
-        stops.push(startTimer(timeout, () => leave(() => line.lockTimeout(timeout))))
+        stops.push(startTimer(timeout, () => leave(() => door.lockTimeout(timeout))))
       }
-      request = line.joinLine(this, (guard) => {
+      request = door.joinLine(this, (guard) => {
         stop()
         resolve(guard)
       })

@@ -1,4 +1,4 @@
-// What crate/src/error.rs makes of errors, and what the crate vm-memory says of its own. Both are formatted by rustfmt, and
+// What crate/src/node/error.rs makes of errors, and what the crate vm-memory says of its own. Both are formatted by rustfmt, and
 // read as that writes them; what is not understood is an error here.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 

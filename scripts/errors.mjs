@@ -1,4 +1,4 @@
-// Writes docs/errors.md from where errors are made, crate/src/error.rs, and from the crate whose errors they are.
+// Writes docs/errors.md from where errors are made, crate/src/node/error.rs, and from the crate whose errors they are.
 // `npm run docs:errors -- --help` tells the rest. (It is run by tsx, since it imports TypeScript.)
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
@@ -13,7 +13,7 @@ import { upstreamSource } from './upstream-source.js'
 
 const HELP = `Usage: npm run docs:errors [-- options]
 
-Writes docs/errors.md from crate/src/error.rs.
+Writes docs/errors.md from crate/src/node/error.rs.
 
   --check     writes nothing, and exits with 1 when the page is out of date
   -h, --help  this text`
@@ -29,7 +29,7 @@ const NEVER_SEEN = {
 }
 
 function render() {
-  const source = readFileSync(join(ROOT, 'crate', 'src', 'error.rs'), 'utf8')
+  const source = readFileSync(join(ROOT, 'crate', 'src', 'node', 'error.rs'), 'utf8')
   const tables = upstreamErrors(source, upstreamSource().files)
   const own = bindingErrors(source)
   const codes = codesOf(tables.flatMap(({ rows }) => rows))

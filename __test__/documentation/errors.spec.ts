@@ -28,7 +28,7 @@ test('errors.md is up to date', (t) => {
 function copyOfCheckout(t: ExecutionContext): string {
   const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-errors-'))
   t.teardown(() => fs.rmSync(copy, { recursive: true }))
-  for (const file of ['scripts', 'docs', 'crate/src', 'crate/Cargo.toml', 'crate/build.rs', 'crate/tests'])
+  for (const file of ['scripts', 'docs', 'crate/src', 'crate/Cargo.toml', 'crate/build.rs'])
     fs.cpSync(path.join(root, file), path.join(copy, file), { recursive: true })
   for (const file of ['Cargo.toml', 'Cargo.lock', 'package.json', '.prettierrc.json', 'index.d.ts'])
     fs.cpSync(path.join(root, file), path.join(copy, file))
@@ -38,11 +38,17 @@ function copyOfCheckout(t: ExecutionContext): string {
 
 const MISTAKES: readonly [what: string, file: string, pattern: RegExp, replacement: string, complaint: RegExp][] = [
   ['a page that was edited', 'docs/errors.md', /Incomplete read/, 'Complete read', /out of date/],
-  ['another property', 'crate/src/error.rs', /c"nelements"/, 'c"count"', /out of date/],
-  ['another name', 'crate/src/error.rs', /c"MmapError"/, 'c"MapError"', /out of date/],
-  ['another code', 'crate/src/error.rs', /ERR_TOO_BIG/, 'ERR_TOO_LARGE', /VmMemoryError .* ERR_TOO_LARGE, ERR_TOO_BIG/],
+  ['another property', 'crate/src/node/error.rs', /c"nelements"/, 'c"count"', /out of date/],
+  ['another name', 'crate/src/node/error.rs', /c"MmapError"/, 'c"MapError"', /out of date/],
+  [
+    'another code',
+    'crate/src/node/error.rs',
+    /ERR_TOO_BIG/,
+    'ERR_TOO_LARGE',
+    /VmMemoryError .* ERR_TOO_LARGE, ERR_TOO_BIG/,
+  ],
   ['a code that is not declared', 'index.d.ts', /.*'ERR_MOVED'.*\n/, '', /BindingErrorCode .* ERR_MOVED/],
-  ['code that it cannot read', 'crate/src/error.rs', /\.with\(c"size"/, '.with_size(c"size"', /not understood/],
+  ['code that it cannot read', 'crate/src/node/error.rs', /\.with\(c"size"/, '.with_size(c"size"', /not understood/],
 ]
 for (const [what, file, pattern, replacement, complaint] of MISTAKES) {
   test(`${what} is noticed`, (t) => {

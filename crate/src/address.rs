@@ -3,8 +3,8 @@
 use napi_derive::napi;
 use vm_memory::{Address, GuestAddress};
 
-use crate::argument::{BigU64, Value};
-use crate::error::Result;
+use crate::node::error::Result;
+use crate::node::value::{BigU64, Value};
 
 /// Both arguments, of any of the functions.
 fn addresses(a: Value, (b, name): (Value, &str)) -> Result<(GuestAddress, u64)> {

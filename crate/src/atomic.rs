@@ -18,18 +18,34 @@ use napi::bindgen_prelude::This;
 use napi_derive::napi;
 use vm_memory::GuestMemory;
 
-use crate::argument::{BigU64, Number, Value};
-use crate::environment;
-use crate::error::{BindingError, Result};
 use crate::guest_memory::guest_memory;
-use crate::identity::Handle;
-use crate::mapping::Memory;
+use crate::memory::mapping::Memory;
+use crate::memory::shared_map::{Holder, SharedMap};
 use crate::mmap::GuestMemoryMmap;
-use crate::object::{check_new, no_constructor};
-use crate::share;
-use crate::shared_map::{Holder, Shared, forget_slot};
-use crate::slot;
+use crate::node::environment;
+use crate::node::error::{BindingError, Result};
+use crate::node::identity::Handle;
+use crate::node::object::{check_new, no_constructor};
+use crate::node::reference::Function;
+use crate::node::value::{BigU64, Number, Value};
 use crate::tickets::{self, TICKETS};
+use sync::tickets::Ticketed;
+
+thread_local! {
+    /// Who knows the native guard behind a plain one.
+    static PIN_OF: Function = const { Function::none() };
+}
+
+/// Sets who knows the native guard behind a plain guard, in this thread: a function of `lib/` that
+/// returns undefined of everything else. Users cannot get in between, as they could by a property.
+pub fn ask_for_pins(pin_of: Value) -> Result<()> {
+    PIN_OF.with(|function| function.set(pin_of))
+}
+
+/// Forgets what belongs to an environment that has ended.
+pub fn clear() {
+    PIN_OF.with(Function::clear);
+}
 
 /// A memory as an argument: a map, or a guard that holds one.
 pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
@@ -39,12 +55,10 @@ pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
     if let Some(guard) = value.try_instance::<GuestMemoryLoadGuard>() {
         return guard.target();
     }
-    // A guard of the fast paths is an object of JavaScript, which gives its map.
-    if value.is_instance_of::<GuestMemoryLoadGuard>()? {
-        let map = value.property(c"memory")?.call_on(value, &[])?;
-        if let Some(map) = map.try_instance::<GuestMemoryMmap>() {
-            return map.target();
-        }
+    if let Some(pin) = PIN_OF.with(|function| function.call(&[value.raw()]))?
+        && let Some(guard) = pin.try_instance::<GuestMemoryLoadGuard>()
+    {
+        return guard.target();
     }
     Err(value.must_be(name, "a GuestMemoryMmap or a GuestMemoryLoadGuard"))
 }
@@ -65,11 +79,11 @@ fn map_argument(value: Value, name: &str) -> Result<(Arc<Memory>, Handle)> {
 /// old one. (`GuestMemoryAtomic<GuestMemoryMmap>`)
 #[napi]
 pub struct GuestMemoryAtomic {
-    shared: Arc<Shared>,
+    shared: Arc<SharedMap>,
 }
 
 impl GuestMemoryAtomic {
-    pub fn shared(&self) -> &Arc<Shared> {
+    pub fn shared(&self) -> &Arc<SharedMap> {
         &self.shared
     }
 }
@@ -84,7 +98,7 @@ impl GuestMemoryAtomic {
     pub fn new(this: This, map: Value) -> Result<Self> {
         check_new::<Self>("GuestMemoryAtomic", &this)?;
         Ok(Self {
-            shared: Shared::new(memory_argument(map, "map")?),
+            shared: SharedMap::new(memory_argument(map, "map")?),
         })
     }
 
@@ -155,7 +169,7 @@ impl GuestMemoryAtomic {
     /// dropped when this thread ends. Not upstream.
     #[napi(catch_unwind, ts_return_type = "SharedMemory")]
     pub fn share(&self, env: Env) -> Result<Value> {
-        tickets::issue(env, share::Shared::Atomic(Arc::clone(&self.shared)))
+        tickets::issue(env, Ticketed::Atomic(Arc::clone(&self.shared)))
     }
 
     /// Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
@@ -172,42 +186,6 @@ impl GuestMemoryAtomic {
             .take_atomic(&id)
             .ok_or_else(|| BindingError::invalid_ticket("GuestMemoryAtomic"))?;
         Ok(Self { shared })
-    }
-
-    /// For the fast guards: the cell that counts replacements. These methods, too, are taken off.
-    #[napi(skip_typescript, catch_unwind)]
-    pub fn generation_cell(&self) -> Result<Handle> {
-        slot::cell(&self.shared)
-    }
-
-    /// For the fast guards: lets a slot be told when it is stale.
-    #[napi(skip_typescript, catch_unwind)]
-    pub fn watch_slot(&self, slot: Value) -> Result<()> {
-        self.shared.note_stake();
-        self.shared.slots().watch(slot.usize("slot")?)
-    }
-
-    /// For the fast guards: a native guard for a slot.
-    #[napi(skip_typescript, catch_unwind)]
-    pub fn pin_snapshot(&self, slot: Value) -> Result<GuestMemoryLoadGuard> {
-        self.shared.slots().renew(slot.usize("slot")?);
-        Ok(self.memory())
-    }
-
-    /// For the fast guards: forgets a slot of this thread, of whatever atomic.
-    #[napi(skip_typescript, catch_unwind)]
-    #[allow(clippy::unused_self)] // a static method could not be taken off
-    pub fn forget_slot(&self, slot: Value) -> Result<()> {
-        let slot = slot.usize("slot")?;
-        forget_slot(slot);
-        Ok(())
-    }
-
-    /// For the fast guards: sets whom to tell of stale slots.
-    #[napi(skip_typescript, catch_unwind)]
-    #[allow(clippy::unused_self)] // as above
-    pub fn set_stale_callback(&self, callback: Value) -> Result<()> {
-        slot::set_callback(callback.function("callback")?)
     }
 }
 
@@ -232,7 +210,7 @@ pub struct GuestMemoryLoadGuard {
 }
 
 impl GuestMemoryLoadGuard {
-    fn of(memory: Arc<Memory>) -> Self {
+    pub fn of(memory: Arc<Memory>) -> Self {
         Self {
             memory: RefCell::new(Some(memory)),
         }

@@ -12,11 +12,11 @@ use vm_memory::bitmap::{
     ArcSlice, AtomicBitmap as UpstreamBitmap, Bitmap, RefSlice, WithBitmapSlice,
 };
 
-use crate::argument::{Number, Value};
-use crate::buffer::{Buffer, TypedArray, new_typed_array};
-use crate::error::{BindingError, Result};
-use crate::identity::{self, Handle};
-use crate::object::{check_new, no_constructor};
+use crate::node::buffer::{Buffer, TypedArray, new_typed_array};
+use crate::node::error::{BindingError, Result};
+use crate::node::identity::{self, Handle};
+use crate::node::object::{check_new, no_constructor};
+use crate::node::value::{Number, Value};
 
 /// The bitmap type of every mapping: tracked and untracked regions are of one type, so that a map
 /// can hold both.

@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering as AtomicOrdering;
 use napi::sys;
 use vm_memory::Bytes;
 
-use crate::argument::{Number, Value};
-use crate::array;
-use crate::buffer::Buffer;
-use crate::error::{Error, Result};
-use crate::mapping::Access;
+use crate::memory::array;
+use crate::memory::mapping::Access;
+use crate::memory::target::{Target, read_all, write_all};
+use crate::node::buffer::Buffer;
+use crate::node::error::{Error, Result};
+use crate::node::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
+use crate::node::value::{Number, Value};
 use crate::ordering::Ordering;
-use crate::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
-use crate::target::{Target, read_all, write_all};
 
 pub fn read<T: Target>(target: &T, buffer: Value, address: Value) -> Result<Number> {
     let buffer = Buffer::from_value(buffer, "buf")?;
@@ -173,8 +173,8 @@ macro_rules! byte_access {
         impl $class {
             $(
                 #[napi(skip_typescript, catch_unwind)]
-                pub fn $read(&self, addr: Value) -> Result<$crate::scalar::ScalarValue<$T>> {
-                    $crate::bytes::read_scalar(&*self.target()?, addr).map($crate::scalar::ScalarValue)
+                pub fn $read(&self, addr: Value) -> Result<$crate::node::scalar::ScalarValue<$T>> {
+                    $crate::bytes::read_scalar(&*self.target()?, addr).map($crate::node::scalar::ScalarValue)
                 }
 
                 #[napi(skip_typescript, catch_unwind)]

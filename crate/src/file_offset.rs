@@ -7,12 +7,12 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{This, ToNapiValue};
 use napi_derive::napi;
 
-use crate::argument::{BigU64, Value};
-use crate::environment;
-use crate::error::{BindingError, Result};
-use crate::identity::Handle;
 use crate::io::{descriptor, duplicate};
-use crate::object::check_new;
+use crate::node::environment;
+use crate::node::error::{BindingError, Result};
+use crate::node::identity::Handle;
+use crate::node::object::check_new;
+use crate::node::value::{BigU64, Value};
 
 /// A file and where in it a mapping starts.
 ///

@@ -4,12 +4,12 @@ use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryError, MemoryRegionAddress};
 
-use crate::argument::{BigU64, Number, Value};
-use crate::error::Result;
-use crate::identity::Handle;
-use crate::mapping::{Memory, arc_of};
+use crate::memory::mapping::{Memory, arc_of};
 use crate::mmap::{GuestRegionMmap, slice_of};
-use crate::object;
+use crate::node::error::Result;
+use crate::node::identity::Handle;
+use crate::node::object;
+use crate::node::value::{BigU64, Number, Value};
 use crate::volatile_memory::VolatileSlice;
 
 /// A guest address argument.
@@ -118,7 +118,9 @@ macro_rules! guest_memory {
                     .target()?
                     .iter()
                     .map(|region| {
-                        $crate::mmap::GuestRegionMmap::intern(&$crate::mapping::arc_of(region))
+                        $crate::mmap::GuestRegionMmap::intern(&$crate::memory::mapping::arc_of(
+                            region,
+                        ))
                     })
                     .collect::<Result<Vec<_>>>()?;
                 $crate::guest_memory::iterator(env, regions)
@@ -130,7 +132,9 @@ macro_rules! guest_memory {
                 memory
                     .find_region($crate::guest_memory::guest_address(addr, "addr")?)
                     .map(|region| {
-                        $crate::mmap::GuestRegionMmap::intern(&$crate::mapping::arc_of(region))
+                        $crate::mmap::GuestRegionMmap::intern(&$crate::memory::mapping::arc_of(
+                            region,
+                        ))
                     })
                     .transpose()
             }
@@ -215,7 +219,7 @@ macro_rules! guest_memory {
             pub fn views(&self, addr: Value, count: Value) -> Result<Vec<Handle>> {
                 let memory = self.target()?;
                 let addr = $crate::guest_memory::guest_address(addr, "addr")?;
-                $crate::zero_copy::views(&memory, addr, count.usize("count")?)
+                $crate::memory::zero_copy::views(&memory, addr, count.usize("count")?)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -264,7 +268,7 @@ macro_rules! guest_memory {
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn share(&self, env: napi::Env) -> Result<Value> {
-                let ticket = $crate::share::Shared::Memory(self.target()?);
+                let ticket = ::sync::tickets::Ticketed::Memory(self.target()?);
                 $crate::tickets::issue(env, ticket)
             }
         }

@@ -9,11 +9,11 @@ use vm_memory::{
     GuestAddress, GuestMemory, ReadVolatile, VolatileMemoryError, VolatileSlice, WriteVolatile,
 };
 
-use crate::argument::{Value, integer};
-use crate::buffer::Buffer;
-use crate::error::{Error, Result};
-use crate::mapping::{Access, Memory, OwnedSlice};
-use crate::target::{Target, is_entangled};
+use crate::memory::mapping::{Access, Memory, OwnedSlice};
+use crate::memory::target::{Target, is_entangled};
+use crate::node::buffer::Buffer;
+use crate::node::error::{Error, Result};
+use crate::node::value::{Value, integer};
 
 /// An open file: a descriptor number, or anything that has one as `fd` (`FileLike`).
 pub fn descriptor(value: Value, name: &str) -> Result<RawFd> {

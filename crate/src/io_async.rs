@@ -12,11 +12,11 @@ use std::sync::Arc;
 use napi::sys;
 use vm_memory::{GuestAddress, GuestMemory, GuestMemoryError};
 
-use crate::argument::Value;
-use crate::error::{Error, Result, check};
 use crate::io::{descriptor, duplicate};
-use crate::mapping::Memory;
-use crate::target::Target;
+use crate::memory::mapping::Memory;
+use crate::memory::target::Target;
+use crate::node::error::{Error, Result, check};
+use crate::node::value::Value;
 
 /// Which of the four transfers, all of them upstream's.
 #[derive(Clone, Copy)]

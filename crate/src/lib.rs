@@ -14,52 +14,39 @@
 //! | [`mmap_unix`] | `mmap_unix.rs` |
 //! | [`volatile_memory`], [`volatile_ref`] | `volatile_memory.rs` |
 //!
-//! and what only a binding needs: values in both directions ([`argument`], [`scalar`], [`array`],
-//! [`buffer`], [`ordering`]), what keeps memory mapped ([`mapping`]) and shows it
-//! ([`zero_copy`]), files to map ([`memfd`]), objects and their identity ([`environment`], [`identity`], [`weak_table`]),
-//! transfers off the thread ([`io_async`]), the lock ([`gate`],
-//! [`lock_async`]), tickets ([`share`]), word between threads ([`bell`]), fast paths ([`hot`],
-//! [`slot`]), and errors
-//! ([`error`]).
+//! and what only a binding needs, each in a room of its own. Imports run down:
+//!
+//! ```text
+//!   lifecycle            what starts and ends with an environment; knows everybody
+//!       │
+//!     door               all that lib/ asks of Rust and users never see
+//!       │
+//!    the classes         the modules above, file_offset, memfd, io_async, ordering, tickets
+//!       │
+//!    memory              upstream's memory, kept mapped and permitted
+//!       │
+//!     node       sync    Node-API, without a word of memory; threads, without a word of either
+//! ```
 
 // The glue leaves the registration of what it exports out of test builds.
 #![cfg_attr(test, allow(dead_code))]
 
 mod address;
-mod argument;
-mod array;
 mod atomic;
-mod bell;
 mod bitmap;
-mod buffer;
 mod bytes;
-mod environment;
-mod error;
+mod door;
 mod file_offset;
-mod gate;
 mod guest_memory;
-mod hot;
-mod identity;
-mod internals;
 mod io;
 mod io_async;
 mod lifecycle;
-mod lock_async;
-mod mapping;
 mod memfd;
+mod memory;
 mod mmap;
 mod mmap_unix;
-mod object;
+mod node;
 mod ordering;
-mod scalar;
-mod share;
-mod shared_map;
-mod slot;
-mod slots;
-mod sync;
-mod target;
 mod tickets;
 mod volatile_memory;
 mod volatile_ref;
-mod weak_table;
-mod zero_copy;

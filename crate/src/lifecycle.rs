@@ -10,10 +10,14 @@ use napi::bindgen_prelude::Object;
 use napi::sys;
 use napi_derive::napi;
 
-use crate::bell::{self, Message};
-use crate::environment::{self, number};
-use crate::error::{Error, check};
-use crate::{identity, lock_async, shared_map, slot, tickets, zero_copy};
+use crate::atomic;
+use crate::door::{lock_async, slots};
+use crate::memory::{shared_map, zero_copy};
+use crate::node::bell::{self, Message};
+use crate::node::environment::{self, number};
+use crate::node::error::{Error, check};
+use crate::node::identity;
+use crate::tickets;
 
 thread_local! {
     /// Whether `end` will be called.
@@ -36,8 +40,9 @@ pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     bell::answer_with(deliver);
     // Of an environment that has ended in this thread.
     identity::clear();
+    atomic::clear();
     zero_copy::clear();
-    slot::clear();
+    slots::clear();
     // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
     check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
         .map_err(Error::throw)?;
@@ -58,6 +63,6 @@ unsafe extern "C" fn end(_: *mut c_void) {
 fn deliver(env: sys::napi_env, message: Message) {
     match message {
         Message::Granted(request) => lock_async::deliver(env, request),
-        Message::Stale(number) => slot::deliver(env, number),
+        Message::Stale(number) => slots::deliver(env, number),
     }
 }

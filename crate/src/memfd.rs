@@ -4,8 +4,8 @@ use std::ffi::CString;
 
 use napi_derive::napi;
 
-use crate::argument::Value;
-use crate::error::Result;
+use crate::node::error::Result;
+use crate::node::value::Value;
 
 /// An anonymous file to map and to pass to other processes; returns its descriptor, which the caller closes. Linux only;
 /// not upstream.
@@ -66,7 +66,7 @@ fn create(name: &std::ffi::CStr, length: i64, seal: bool, hugetlb: bool) -> Resu
 
 #[cfg(not(target_os = "linux"))]
 fn create(_: &std::ffi::CStr, _: i64, _: bool, _: bool) -> Result<i32> {
-    Err(crate::error::BindingError::unsupported(
+    Err(crate::node::error::BindingError::unsupported(
         "There are no memfds on this platform",
     ))
 }

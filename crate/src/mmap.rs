@@ -10,17 +10,16 @@ use vm_memory::{
     VolatileMemoryError,
 };
 
-use crate::argument::{BigU64, Number, Value};
 use crate::bytes::byte_access;
-use crate::error::{BindingError, Error, Result};
 use crate::file_offset::FileOffset;
 use crate::guest_memory::guest_memory;
-use crate::hot::{self, Extent, hot};
-use crate::identity::{self, Handle};
 use crate::io::{Window, volatile_transfer};
-use crate::mapping::{Memory, OwnedSlice, Owner, Region, arc_of};
+use crate::memory::mapping::{Memory, OwnedSlice, Owner, Region, arc_of};
 use crate::mmap_unix::{self, MmapRegion, is_tracked, mapping};
-use crate::object::check_new;
+use crate::node::error::{BindingError, Error, Result};
+use crate::node::identity::{self, Handle};
+use crate::node::object::check_new;
+use crate::node::value::{BigU64, Number, Value};
 use crate::tickets::{TICKETS, ticket_id};
 use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::references;
@@ -70,24 +69,12 @@ impl GuestRegionMmap {
     fn whole(&self) -> Result<OwnedSlice> {
         self.owner().whole()
     }
-
-    fn extents(&self) -> Result<Value> {
-        hot::layout(std::iter::once(Extent {
-            start: 0,
-            ..extent(&self.region)
-        }))
-    }
-
-    fn piece(&self, _index: usize) -> Result<OwnedSlice> {
-        self.whole()
-    }
 }
 
 byte_access! { GuestRegionMmap }
 volatile_transfer! { GuestRegionMmap }
 mapping! { GuestRegionMmap }
 references! { GuestRegionMmap }
-hot! { GuestRegionMmap }
 
 #[napi]
 impl GuestRegionMmap {
@@ -262,28 +249,7 @@ impl GuestMemoryMmap {
     pub fn target(&self) -> Result<Arc<Memory>> {
         Ok(Arc::clone(&self.memory))
     }
-
-    fn extents(&self) -> Result<Value> {
-        hot::layout(self.memory.iter().map(extent))
-    }
-
-    fn piece(&self, index: usize) -> Result<OwnedSlice> {
-        let region = self.memory.iter().nth(index).ok_or_else(hot::no_piece)?;
-        Owner::Region(arc_of(region)).whole()
-    }
 }
-
-/// A region as the fast paths see it.
-fn extent(region: &Region) -> Extent {
-    Extent {
-        start: region.start_addr().raw_value(),
-        size: region.size(),
-        prot: region.prot(),
-        is_tracked: GuestMemoryRegion::bitmap(region).is_some(),
-    }
-}
-
-hot! { GuestMemoryMmap }
 
 /// A `GuestRange`, checked.
 struct Range {

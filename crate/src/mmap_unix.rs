@@ -10,13 +10,13 @@ use napi_derive::napi;
 use vm_memory::mmap::MmapRegionBuilder as UpstreamBuilder;
 use vm_memory::mmap::MmapRegionError;
 
-use crate::argument::{BigU64, Number, Value};
 use crate::bitmap::{AtomicBitmap, Tracked, Tracking, host_page_size};
-use crate::error::{BindingError, Result};
 use crate::file_offset::FileOffset;
-use crate::identity::Handle;
-use crate::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
-use crate::object::check_new;
+use crate::memory::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
+use crate::node::error::{BindingError, Result};
+use crate::node::identity::Handle;
+use crate::node::object::check_new;
+use crate::node::value::{BigU64, Number, Value};
 use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::references;
 
@@ -338,7 +338,7 @@ macro_rules! mapping {
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn len(&self) -> Result<Number> {
                 self.owner()
-                    .with($crate::mapping::Mapping::size)
+                    .with($crate::memory::mapping::Mapping::size)
                     .map(Number)
             }
 
@@ -350,23 +350,23 @@ macro_rules! mapping {
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn size(&self) -> Result<Number> {
                 self.owner()
-                    .with($crate::mapping::Mapping::size)
+                    .with($crate::memory::mapping::Mapping::size)
                     .map(Number)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn prot(&self) -> Result<i32> {
-                self.owner().with($crate::mapping::Mapping::prot)
+                self.owner().with($crate::memory::mapping::Mapping::prot)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn flags(&self) -> Result<i32> {
-                self.owner().with($crate::mapping::Mapping::flags)
+                self.owner().with($crate::memory::mapping::Mapping::flags)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn owned(&self) -> Result<bool> {
-                self.owner().with($crate::mapping::Mapping::owned)
+                self.owner().with($crate::memory::mapping::Mapping::owned)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
@@ -379,7 +379,8 @@ macro_rules! mapping {
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn is_hugetlbfs(&self) -> Result<Option<bool>> {
-                self.owner().with($crate::mapping::Mapping::is_hugetlbfs)
+                self.owner()
+                    .with($crate::memory::mapping::Mapping::is_hugetlbfs)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
@@ -403,17 +404,17 @@ macro_rules! mapping {
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn buffer(&self) -> Result<Handle> {
-                $crate::zero_copy::buffer(&self.owner())
+                $crate::memory::zero_copy::buffer(&self.owner())
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn shared_buffer(&self) -> Result<Handle> {
-                $crate::zero_copy::shared_buffer(&self.owner())
+                $crate::memory::zero_copy::shared_buffer(&self.owner())
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn as_uint8_array(&self, offset: Value, length: Value) -> Result<Handle> {
-                $crate::zero_copy::view_of_mapping(&self.owner(), offset, length)
+                $crate::memory::zero_copy::view_of_mapping(&self.owner(), offset, length)
             }
         }
     };

@@ -4,8 +4,8 @@ use std::sync::atomic;
 
 use napi_derive::napi;
 
-use crate::argument::{Value, integer};
-use crate::error::{BindingError, Result};
+use crate::node::error::{BindingError, Result};
+use crate::node::value::{Value, integer};
 
 /// Memory orderings, as `std::sync::atomic::Ordering`.
 ///
@@ -41,7 +41,7 @@ impl Ordering {
         }
     }
 
-    fn impossible(self, of: &str) -> crate::error::Error {
+    fn impossible(self, of: &str) -> crate::node::error::Error {
         BindingError::out_of_range(format!("There is no {of} with ordering {self:?}"))
     }
 

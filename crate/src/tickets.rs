@@ -6,15 +6,15 @@ use std::sync::LazyLock;
 
 use napi::{Env, ValueType, sys};
 
-use crate::argument::Value;
-use crate::environment;
-use crate::error::{self, BindingError, Result, check};
-use crate::mapping::Memory;
-use crate::share::{self, Tickets};
-use crate::shared_map::Shared;
+use crate::memory::mapping::Memory;
+use crate::memory::shared_map::SharedMap;
+use crate::node::environment;
+use crate::node::error::{self, BindingError, Result, check};
+use crate::node::value::Value;
+use sync::tickets::{Ticketed, Tickets};
 
 /// The tickets of this process.
-pub static TICKETS: LazyLock<Tickets<Shared, Memory>> = LazyLock::new(Tickets::default);
+pub static TICKETS: LazyLock<Tickets<SharedMap, Memory>> = LazyLock::new(Tickets::default);
 
 /// `{ type, id }`, a plain object that survives structured cloning.
 fn ticket(env: sys::napi_env, class: &CStr, id: &str) -> Result<Value> {
@@ -31,10 +31,10 @@ fn ticket(env: sys::napi_env, class: &CStr, id: &str) -> Result<Value> {
 }
 
 /// A ticket as JavaScript sees it (`SharedMemory`).
-pub fn issue(env: Env, what: share::Shared<Shared, Memory>) -> Result<Value> {
+pub fn issue(env: Env, what: Ticketed<SharedMap, Memory>) -> Result<Value> {
     let class = match what {
-        share::Shared::Atomic(_) => c"GuestMemoryAtomic",
-        share::Shared::Memory(_) => c"GuestMemoryMmap",
+        Ticketed::Atomic(_) => c"GuestMemoryAtomic",
+        Ticketed::Memory(_) => c"GuestMemoryMmap",
     };
     let id = TICKETS.issue(environment::number(), what);
     ticket(env.raw(), class, &id)

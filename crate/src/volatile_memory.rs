@@ -3,19 +3,18 @@
 use napi_derive::napi;
 use vm_memory::VolatileMemoryError;
 
-use crate::argument::{BigU64, MAX_SAFE_INTEGER, Number, Value};
 use crate::bitmap::BitmapSlice;
-use crate::buffer::TypedArray;
 use crate::bytes::byte_access;
-use crate::error::{BindingError, Error, Result};
-use crate::hot::{self, Extent, hot};
-use crate::identity::Handle;
 use crate::io::{VolatileIo, Window, volatile_transfer};
-use crate::mapping::{Access, OwnedSlice};
-use crate::object::no_constructor;
-use crate::target::Target;
+use crate::memory::mapping::{Access, OwnedSlice};
+use crate::memory::target::Target;
+use crate::memory::zero_copy;
+use crate::node::buffer::TypedArray;
+use crate::node::error::{BindingError, Error, Result};
+use crate::node::identity::Handle;
+use crate::node::object::no_constructor;
+use crate::node::value::{BigU64, MAX_SAFE_INTEGER, Number, Value};
 use crate::volatile_ref::references;
-use crate::zero_copy;
 
 /// `base + offset`. (`compute_offset`)
 ///
@@ -56,26 +55,13 @@ impl VolatileSlice {
     }
 
     #[allow(clippy::unnecessary_wraps)] // as the macros call it on every class
-    fn whole(&self) -> Result<OwnedSlice> {
+    pub fn whole(&self) -> Result<OwnedSlice> {
         Ok(self.slice.clone())
-    }
-
-    fn extents(&self) -> Result<Value> {
-        hot::layout(std::iter::once(Extent {
-            start: 0,
-            size: self.slice.slice.len(),
-            prot: self.slice.protection.0,
-            is_tracked: self.slice.slice.bitmap().is_some(),
-        }))
-    }
-
-    fn piece(&self, _index: usize) -> Result<OwnedSlice> {
-        self.whole()
     }
 
     fn derive(
         &self,
-        part: std::result::Result<crate::mapping::Slice, VolatileMemoryError>,
+        part: std::result::Result<crate::memory::mapping::Slice, VolatileMemoryError>,
     ) -> Result<Self> {
         self.slice.derive(part).map(Self::of)
     }
@@ -302,4 +288,3 @@ pub fn copy_to_volatile_slice(slice: &OwnedSlice, dst: Value) -> Result<()> {
 }
 
 references! { VolatileSlice }
-hot! { VolatileSlice }

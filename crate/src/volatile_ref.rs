@@ -3,15 +3,15 @@
 use napi_derive::napi;
 use vm_memory::VolatileMemory;
 
-use crate::argument::{Number, Value};
 use crate::bitmap::BitmapSlice;
-use crate::buffer::TypedArray;
-use crate::error::Result;
-use crate::mapping::{Access, OwnedSlice};
-use crate::object::no_constructor;
+use crate::memory::mapping::{Access, OwnedSlice};
+use crate::memory::target::Target;
+use crate::node::buffer::TypedArray;
+use crate::node::error::Result;
+use crate::node::object::no_constructor;
+use crate::node::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
+use crate::node::value::{Number, Value};
 use crate::ordering::Ordering;
-use crate::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
-use crate::target::Target;
 use crate::volatile_memory::{VolatileSlice, copy_from, copy_to, copy_to_volatile_slice};
 
 /// The members of `VolatileMemory` that make references, on a class that has a method `whole`.

@@ -4,12 +4,12 @@
  * generation with a cell that Rust counts up when the map is replaced.
  */
 import type * as VmMemory from '../../index'
+import type { Door } from '../door'
 import { defineMethod } from '../protocols'
 import * as intrinsics from './intrinsics'
 import * as methods from './methods'
 import { Access } from './methods/access'
 import { Anchor, Existing } from './methods/anchor'
-import type { SlotMethods } from './native-methods'
 import { EMPTY, type Table } from './table'
 import { NOWHERE } from './window'
 
@@ -143,7 +143,7 @@ interface MapAccess {
 export function installGuards(
   native: typeof VmMemory,
   { tableOf, worthFrom }: MapAccess,
-  { generationCell, watchSlot, pinSnapshot, forgetSlot, setStaleCallback }: SlotMethods,
+  { generationCell, watchSlot, pinSnapshot, forgetSlot, answerSlots }: Door,
 ): { methods: typeof methods; enterGuard(guard: object): object } {
   const atomicPrototype = native.GuestMemoryAtomic.prototype
   const guardPrototype = native.GuestMemoryLoadGuard.prototype
@@ -163,23 +163,26 @@ export function installGuards(
   const any = new native.GuestMemoryAtomic(new native.GuestMemoryMmap())
   const collected = new FinalizationRegistry<number>((number) => {
     slots.delete(number)
-    forgetSlot.call(any, number)
+    forgetSlot(number)
   })
-  setStaleCallback.call(any, (number) => slots.get(number)?.deref()?.check())
 
   /** What guards have that were disposed of: native methods called on its pin say so. */
   const disposed = new Snapshot(nativeMethods.memory.call(any), nativeGuardMethods, new Int32Array([1]), 0, null)
   disposed.pin.dispose()
+  answerSlots(
+    (number) => slots.get(number)?.deref()?.check(),
+    (object) => snapshotOf(object)?.pin,
+  )
 
   function makeSlot(atomic: Atomic): Slot {
-    const cell = new Int32Array(generationCell.call(atomic))
+    const cell = new Int32Array(generationCell(atomic))
     const number = (slotsMade += 1)
     // Not the atomic itself: it is to be collected with its slot, whoever holds a guard.
     const clone = nativeMethods.clone.call(atomic)
     const slot = new Slot(cell, disposed, (slot, generation) => {
-      return new Snapshot(pinSnapshot.call(clone, number), nativeGuardMethods, cell, generation, slot)
+      return new Snapshot(pinSnapshot(clone, number), nativeGuardMethods, cell, generation, slot)
     })
-    watchSlot.call(atomic, number)
+    watchSlot(atomic, number)
     slots.set(number, new WeakRef(slot))
     collected.register(slot, number)
     SlotAnchor.put(atomic, slot)

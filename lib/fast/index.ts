@@ -5,10 +5,11 @@
 import { endianness } from 'node:os'
 import { join } from 'node:path'
 import type * as VmMemory from '../../index'
+import type { Door } from '../door'
 import { defineMethod } from '../protocols'
 import type * as GuardsModule from './guards'
 import type * as MethodsModule from './methods'
-import { type Layout, takeLayout, takeSlotMethods } from './native-methods'
+import type { Traits } from './methods/attach'
 
 /**
  * Loads a module, and with it the fast methods, anew for each class. The engine specializes code by where it stands in the
@@ -35,28 +36,27 @@ function install(prototype: object, methods: object): void {
 }
 
 /** Makes a class's objects get their fast paths. */
-function entering({ noteUse }: typeof MethodsModule, layout: Layout): (object: object) => object {
+function entering({ noteUse }: typeof MethodsModule, traits: Traits): (object: object) => object {
   return (object) => {
-    noteUse(object, layout)
+    noteUse(object, traits)
     return object
   }
 }
 
-export function installFastPaths(native: typeof VmMemory): void {
-  const { GuestMemoryAtomic, GuestMemoryMmap, GuestMemoryLoadGuard, GuestRegionMmap, VolatileSlice } = native
-  const mapLayout = takeLayout(GuestMemoryMmap.prototype)
-  const regionLayout = takeLayout(GuestRegionMmap.prototype)
-  // Slices are many, and short-lived.
-  const sliceLayout = takeLayout(VolatileSlice.prototype, { isPageAligned: false, worthFrom: 32 })
-  const slotMethods = takeSlotMethods(GuestMemoryAtomic)
+export function installFastPaths(native: typeof VmMemory, door: Door): void {
+  const { GuestMemoryMmap, GuestMemoryLoadGuard, GuestRegionMmap, VolatileSlice } = native
   // Views read integers in the order that they are told, memory has that of the host.
   if (process.env.VM_MEMORY_FAST_PATHS === '0' || endianness() !== 'LE') return
 
+  const mapTraits: Traits = { door, isPageAligned: true, worthFrom: 2 }
+  const regionTraits: Traits = { door, isPageAligned: true, worthFrom: 2 }
+  // Slices are many, and short-lived.
+  const sliceTraits: Traits = { door, isPageAligned: false, worthFrom: 32 }
   const ofMaps = instantiate<typeof MethodsModule>('./methods')
   const { methods: ofGuards, enterGuard } = instantiate<typeof GuardsModule>('./guards').installGuards(
     native,
-    { worthFrom: mapLayout.worthFrom, tableOf: (map) => ofMaps.tableOf(map, mapLayout) },
-    slotMethods,
+    { worthFrom: mapTraits.worthFrom, tableOf: (map) => ofMaps.tableOf(map, mapTraits) },
+    door,
   )
   const ofRegions = instantiate<typeof MethodsModule>('./methods')
   const ofSlices = instantiate<typeof MethodsModule>('./methods')
@@ -66,8 +66,8 @@ export function installFastPaths(native: typeof VmMemory): void {
   const { prototype: slice } = VolatileSlice
   const buffer = Object.getOwnPropertyDescriptor(region, 'buffer')?.get as () => ArrayBuffer
   const bufferOf = (of: VmMemory.GuestRegionMmap): ArrayBuffer => buffer.call(of)
-  install(map, ofMaps.mapMethods(methodsOf(map), entering(ofMaps, mapLayout), bufferOf))
+  install(map, ofMaps.mapMethods(methodsOf(map), entering(ofMaps, mapTraits), bufferOf))
   install(guard, ofGuards.mapMethods(methodsOf(guard), enterGuard, bufferOf))
-  install(region, ofRegions.byteMethods(methodsOf(region), entering(ofRegions, regionLayout), true))
-  install(slice, ofSlices.byteMethods(methodsOf(slice), entering(ofSlices, sliceLayout), false))
+  install(region, ofRegions.byteMethods(methodsOf(region), entering(ofRegions, regionTraits), true))
+  install(slice, ofSlices.byteMethods(methodsOf(slice), entering(ofSlices, sliceTraits), false))
 }

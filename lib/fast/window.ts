@@ -2,10 +2,10 @@
 
 import { Bytes, View } from './intrinsics'
 
-/** The native methods that windows are made with. They are taken off the classes. */
+/** What windows on the memory of one object are made with. */
 export interface Source {
-  openWindow(index: number, offset: number, length: number): ArrayBuffer
-  dirtyMarker(index: number): ((offset: number, length: number) => void) | null
+  openWindow(piece: number, offset: number, length: number): ArrayBuffer
+  dirtyMarker(piece: number): ((offset: number, length: number) => void) | null
   /** Whether windows begin on a page of the host: what is aligned in them is aligned there. */
   readonly isPageAligned: boolean
 }

@@ -16,13 +16,13 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use napi::sys;
 use vm_memory::{GuestAddress, VolatileMemory};
 
-use crate::argument::Value;
-use crate::environment;
-use crate::error::{BindingError, Error, Result, check};
-use crate::identity::Handle;
-use crate::mapping::{Access, Mapping, Memory, OwnedSlice, Owner, Protection, arc_of};
-use crate::target::{Pieces, Target};
-use crate::weak_table::WeakTable;
+use crate::memory::mapping::{Access, Mapping, Memory, OwnedSlice, Owner, Protection, arc_of};
+use crate::memory::target::{Pieces, Target};
+use crate::node::environment;
+use crate::node::error::{BindingError, Error, Result, check};
+use crate::node::identity::Handle;
+use crate::node::value::Value;
+use crate::node::weak_table::WeakTable;
 
 /// What tells mappings apart: those that are owned lie at different places for as long as they
 /// live, and those that are not are kept by whoever made them.

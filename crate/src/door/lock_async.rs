@@ -6,17 +6,17 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ptr;
-use std::sync::Arc;
 
 use napi::bindgen_prelude::ToNapiValue;
 use napi::sys;
+use napi_derive::napi;
 
-use crate::argument::Value;
-use crate::atomic::GuestMemoryExclusiveGuard;
-use crate::bell::{Bell, Message};
-use crate::environment;
-use crate::error::{Result, check};
-use crate::shared_map::{Holder, Shared};
+use crate::atomic::{GuestMemoryAtomic, GuestMemoryExclusiveGuard};
+use crate::memory::shared_map::Holder;
+use crate::node::bell::{Bell, Message};
+use crate::node::environment;
+use crate::node::error::{BindingError, Result, check};
+use crate::node::value::{Number, Value};
 
 /// A place in line, and whom to give the guard.
 struct Request {
@@ -34,9 +34,42 @@ thread_local! {
     static REQUESTS: Requests = Requests::default();
 }
 
+/// Checks what `lockAsync` is called on, and its options: its timeout and its signal.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn lock_async_options(atomic: Value, options: Value) -> Result<Vec<Value>> {
+    atomic.instance::<GuestMemoryAtomic>("atomic")?;
+    let Some(options) = options.options("options")? else {
+        return Ok(Vec::new());
+    };
+    let timeout = options.property(c"timeout")?;
+    let signal = options.property(c"signal")?;
+    if !timeout.is_undefined() {
+        timeout.milliseconds("options.timeout")?;
+    }
+    Ok(vec![timeout, signal])
+}
+
+/// The error of `lockAsync` for what is no signal.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn invalid_signal(signal: Value) -> Result<Value> {
+    signal
+        .must_be("options.signal", "an AbortSignal")
+        .into_object()
+}
+
+/// The error of `lockAsync` when its time is over.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn lock_timeout(limit: Value) -> Result<Value> {
+    let limit = limit.milliseconds("limit")?.unwrap_or_default();
+    BindingError::lock_timeout("lockAsync()", limit).into_object()
+}
+
 /// Joins the line of an atomic. `callback` is called with the guard when it is this request's
 /// turn. Returns the number of the request.
-pub fn join(shared: &Arc<Shared>, callback: Value) -> Result<usize> {
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn join_line(atomic: Value, callback: Value) -> Result<Number> {
+    let shared = atomic.instance::<GuestMemoryAtomic>("atomic")?.shared();
+    let callback = callback.function("callback")?;
     let bell = Bell::of_thread()?;
     let mut reference = ptr::null_mut();
     // SAFETY: `callback` is a function of this environment.
@@ -54,7 +87,7 @@ pub fn join(shared: &Arc<Shared>, callback: Value) -> Result<usize> {
             callback: reference,
         };
         requests.pending.borrow_mut().insert(number, request);
-        Ok(number)
+        Ok(Number(number))
     })
 }
 
@@ -71,13 +104,14 @@ fn take(number: usize) -> Option<Request> {
 }
 
 /// Gives a request up, unless the guard was delivered; whether it was still to be.
-pub fn leave(number: usize) -> bool {
-    let Some(request) = take(number) else {
-        return false;
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn leave_line(request: Value) -> Result<bool> {
+    let Some(request) = take(request.usize("request")?) else {
+        return Ok(false);
     };
-    // SAFETY: the reference was made by `join` and belongs to the request.
+    // SAFETY: the reference was made by `join_line` and belongs to the request.
     unsafe { sys::napi_delete_reference(environment::current(), request.callback) };
-    true
+    Ok(true)
 }
 
 /// Leaves every line, when the environment ends.
@@ -95,7 +129,7 @@ pub fn deliver(env: sys::napi_env, number: usize) {
 
 fn call_back(env: sys::napi_env, request: Request) -> Result<()> {
     let mut callback = ptr::null_mut();
-    // SAFETY: the reference was made by `join` and belongs to the request.
+    // SAFETY: the reference was made by `join_line` and belongs to the request.
     let found =
         check(unsafe { sys::napi_get_reference_value(env, request.callback, &raw mut callback) });
     // SAFETY: as above.

@@ -7,7 +7,7 @@ use vm_memory::mmap::Error as MmapError;
 use vm_memory::{GuestAddress, VolatileMemory, VolatileMemoryError};
 
 use crate::bitmap::{TrackedSlice, Tracking};
-use crate::error::{BindingError, Error, Result};
+use crate::node::error::{BindingError, Error, Result};
 
 /// Upstream's mapping, region and memory with the one bitmap type of this package.
 pub type Mapping = vm_memory::MmapRegion<Tracking>;

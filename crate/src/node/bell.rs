@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use napi::sys;
 
-use crate::environment;
-use crate::error::{Result, check, string};
+use crate::node::environment;
+use crate::node::error::{Result, check, string};
 
 /// What a thread is told.
 #[derive(Clone, Copy, Debug)]

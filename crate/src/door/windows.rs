@@ -1,35 +1,100 @@
 //! What the fast paths of `lib/` are made of: the layout of memory, windows on it as buffers, and
 //! a function that marks pages dirty without the cost of the glue.
-//!
-//! All of it is for `lib/` alone, which takes these methods off the classes when it is installed.
 
 use std::ffi::c_void;
 use std::ptr;
 
 use napi::sys;
+use napi_derive::napi;
 use vm_memory::bitmap::{ArcSlice, AtomicBitmap, Bitmap};
+use vm_memory::{Address, GuestMemory, GuestMemoryRegion};
 
-use crate::argument::{MAX_SAFE_INTEGER, Value};
-use crate::buffer::{Buffer, TypedArray, new_typed_array};
-use crate::environment;
-use crate::error::{BindingError, Result, check};
-use crate::identity::Handle;
-use crate::mapping::OwnedSlice;
-use crate::zero_copy;
+use crate::memory::mapping::{OwnedSlice, Owner, Region, arc_of};
+use crate::memory::zero_copy;
+use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
+use crate::node::buffer::{Buffer, TypedArray, new_typed_array};
+use crate::node::environment;
+use crate::node::error::{BindingError, Result, check};
+use crate::node::identity::Handle;
+use crate::node::value::{MAX_SAFE_INTEGER, Value};
+use crate::volatile_memory::VolatileSlice;
+
+/// An object with access to memory, as the pieces that it consists of.
+enum Pieces<'call> {
+    /// The regions of a map.
+    Map(&'call GuestMemoryMmap),
+    /// A region or a slice: one piece, at 0.
+    One(OwnedSlice),
+}
+
+impl Pieces<'_> {
+    fn of(object: Value) -> Result<Self> {
+        if let Some(map) = object.try_instance::<GuestMemoryMmap>() {
+            return Ok(Self::Map(map));
+        }
+        if let Some(region) = object.try_instance::<GuestRegionMmap>() {
+            return region.owner().whole().map(Self::One);
+        }
+        let slice = object.instance::<VolatileSlice>("object")?;
+        slice.whole().map(Self::One)
+    }
+
+    fn piece(self, index: usize) -> Result<OwnedSlice> {
+        match self {
+            Self::Map(map) => {
+                let memory = map.target()?;
+                let region = memory.iter().nth(index).ok_or_else(|| {
+                    BindingError::out_of_range("There is no such piece of memory")
+                })?;
+                Owner::Region(arc_of(region)).whole()
+            }
+            Self::One(slice) => Ok(slice),
+        }
+    }
+}
 
 /// A piece of memory as a fast path sees it.
-pub struct Extent {
+struct Extent {
     /// Its first address, in the addresses of the class.
-    pub start: u64,
-    pub size: usize,
-    pub prot: i32,
-    pub is_tracked: bool,
+    start: u64,
+    size: usize,
+    prot: i32,
+    is_tracked: bool,
+}
+
+impl Extent {
+    fn of_region(region: &Region) -> Self {
+        Self {
+            start: region.start_addr().raw_value(),
+            size: region.size(),
+            prot: region.prot(),
+            is_tracked: GuestMemoryRegion::bitmap(region).is_some(),
+        }
+    }
+
+    fn of_slice(slice: &OwnedSlice) -> Self {
+        Self {
+            start: 0,
+            size: slice.slice.len(),
+            prot: slice.protection.0,
+            is_tracked: slice.slice.bitmap().is_some(),
+        }
+    }
+}
+
+/// The layout of a map, a region or a slice.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn layout(object: Value) -> Result<Value> {
+    match Pieces::of(object)? {
+        Pieces::Map(map) => numbers(map.target()?.iter().map(Extent::of_region)),
+        Pieces::One(slice) => numbers(std::iter::once(Extent::of_slice(&slice))),
+    }
 }
 
 /// A limit, and `start, size, readable and writable, tracked` of each piece, as numbers. The limit is
 /// the address from which on nothing is told: where a piece ends beyond the safe integers, it is
 /// left out, and so is everything behind it.
-pub fn layout(extents: impl Iterator<Item = Extent>) -> Result<Value> {
+fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
     const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
     let mut limit = MAX_SAFE_INTEGER;
     let mut numbers = vec![0];
@@ -61,16 +126,20 @@ pub fn layout(extents: impl Iterator<Item = Extent>) -> Result<Value> {
 }
 
 /// A buffer of `length` bytes of a piece, which nobody but the fast paths has.
-pub fn window(slice: &OwnedSlice, offset: Value, length: Value) -> Result<Handle> {
-    let part = slice
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn open_window(object: Value, index: Value, offset: Value, length: Value) -> Result<Handle> {
+    let piece = Pieces::of(object)?.piece(index.usize("index")?)?;
+    let part = piece
         .slice
         .subslice(offset.usize("offset")?, length.usize("length")?);
-    zero_copy::private_buffer(&slice.derive(part)?)
+    zero_copy::private_buffer(&piece.derive(part)?)
 }
 
 /// A function that marks bytes of a piece dirty: `(offset, length)`. Null where it is not tracked.
-pub fn dirty_marker(slice: &OwnedSlice) -> Result<Option<Handle>> {
-    let Some(bitmap) = slice.slice.bitmap() else {
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn dirty_marker(object: Value, index: Value) -> Result<Option<Handle>> {
+    let piece = Pieces::of(object)?.piece(index.usize("index")?)?;
+    let Some(bitmap) = piece.slice.bitmap() else {
         return Ok(None);
     };
     let env = environment::current();
@@ -142,37 +211,3 @@ unsafe extern "C" fn mark_dirty(
     unsafe { &*bitmap.cast::<ArcSlice<AtomicBitmap>>() }.mark_dirty(offset, length);
     ptr::null_mut()
 }
-
-/// That there is no piece of that number.
-pub fn no_piece() -> crate::error::Error {
-    BindingError::out_of_range("There is no such piece of memory")
-}
-
-/// The methods for the fast paths on a class, which has methods `extents` and `piece`.
-macro_rules! hot {
-    ($class:ident) => {
-        #[napi_derive::napi]
-        impl $class {
-            #[napi(skip_typescript, catch_unwind)]
-            pub fn layout(&self) -> Result<Value> {
-                self.extents()
-            }
-
-            #[napi(skip_typescript, catch_unwind)]
-            pub fn open_window(
-                &self,
-                index: Value,
-                offset: Value,
-                length: Value,
-            ) -> Result<Handle> {
-                $crate::hot::window(&self.piece(index.usize("index")?)?, offset, length)
-            }
-
-            #[napi(skip_typescript, catch_unwind)]
-            pub fn dirty_marker(&self, index: Value) -> Result<Option<Handle>> {
-                $crate::hot::dirty_marker(&self.piece(index.usize("index")?)?)
-            }
-        }
-    };
-}
-pub(crate) use hot;

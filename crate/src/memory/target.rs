@@ -5,10 +5,10 @@ use vm_memory::{
     MemoryRegionAddress, VolatileMemory, VolatileMemoryError, bitmap::BitmapSlice,
 };
 
-use crate::argument::Value;
-use crate::buffer::Buffer;
-use crate::error::{Error, Result};
-use crate::mapping::{Access, Memory, OwnedSlice, Protection, Region, Slice};
+use crate::memory::mapping::{Access, Memory, OwnedSlice, Protection, Region, Slice};
+use crate::node::buffer::Buffer;
+use crate::node::error::{Error, Result};
+use crate::node::value::Value;
 
 /// Memory that is accessed by copy.
 pub trait Target {
@@ -223,7 +223,7 @@ impl Target for Memory {
 
     fn read_into(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {
         if is_entangled(self, buffer, address) {
-            let mut copy = crate::buffer::zeroed(buffer.len())?;
+            let mut copy = crate::node::buffer::zeroed(buffer.len())?;
             let copy = Buffer::of(&mut copy);
             let count = self.read_into(copy, address)?;
             buffer.copy_from(copy.first(count));

@@ -10,9 +10,9 @@ use std::sync::{Arc, Weak};
 use napi::bindgen_prelude::{ToNapiValue, TypeName};
 use napi::{ValueType, sys};
 
-use crate::environment;
-use crate::error::Result;
-use crate::weak_table::WeakTable;
+use crate::node::environment;
+use crate::node::error::Result;
+use crate::node::weak_table::WeakTable;
 
 /// A JavaScript object on its way out.
 #[derive(Clone, Copy)]

@@ -10,8 +10,8 @@ use napi::{ValueType, sys};
 use vm_memory::bitmap::BitmapSlice;
 use vm_memory::{ReadVolatile, VolatileMemoryError, VolatileSlice, WriteVolatile};
 
-use crate::argument::{Number, Value};
-use crate::error::{BindingError, Result, check};
+use crate::node::error::{BindingError, Result, check};
+use crate::node::value::{Number, Value};
 
 /// The bytes of a typed array or a `DataView`, valid until JavaScript runs again.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::PoisonError;
 
-use crate::sync::{Arc, Mutex, MutexGuard};
+use crate::primitives::{Arc, Mutex, MutexGuard};
 
 /// What tickets stand for, with the thread that made each.
 pub struct Tickets<A, M> {
@@ -23,12 +23,14 @@ struct Table<A, M> {
 
 struct Entry<A, M> {
     thread: u64,
-    what: Shared<A, M>,
+    what: Ticketed<A, M>,
 }
 
 /// What a ticket stands for.
-pub enum Shared<A, M> {
+pub enum Ticketed<A, M> {
+    /// An atomic, with its lock.
     Atomic(Arc<A>),
+    /// A memory map.
     Memory(Arc<M>),
 }
 
@@ -51,7 +53,7 @@ impl<A, M> Tickets<A, M> {
     }
 
     /// Makes a ticket; returns its id.
-    pub fn issue(&self, thread: u64, what: Shared<A, M>) -> String {
+    pub fn issue(&self, thread: u64, what: Ticketed<A, M>) -> String {
         let mut table = self.table();
         table.made += 1;
         let [high, low] = self.keys.each_ref().map(|key| key.hash_one(table.made));
@@ -63,23 +65,23 @@ impl<A, M> Tickets<A, M> {
     /// Takes what a ticket for an atomic stands for. Another ticket stays good.
     pub fn take_atomic(&self, id: &str) -> Option<Arc<A>> {
         self.take(id, |what| match what {
-            Shared::Atomic(atomic) => Ok(atomic),
-            memory @ Shared::Memory(_) => Err(memory),
+            Ticketed::Atomic(atomic) => Ok(atomic),
+            memory @ Ticketed::Memory(_) => Err(memory),
         })
     }
 
     /// Takes what a ticket for a memory stands for. Another ticket stays good.
     pub fn take_memory(&self, id: &str) -> Option<Arc<M>> {
         self.take(id, |what| match what {
-            Shared::Memory(memory) => Ok(memory),
-            atomic @ Shared::Atomic(_) => Err(atomic),
+            Ticketed::Memory(memory) => Ok(memory),
+            atomic @ Ticketed::Atomic(_) => Err(atomic),
         })
     }
 
     fn take<T>(
         &self,
         id: &str,
-        select: impl FnOnce(Shared<A, M>) -> Result<T, Shared<A, M>>,
+        select: impl FnOnce(Ticketed<A, M>) -> Result<T, Ticketed<A, M>>,
     ) -> Option<T> {
         let mut table = self.table();
         let (id, Entry { thread, what }) = table.entries.remove_entry(id)?;

@@ -7,8 +7,8 @@ use std::sync::Weak;
 
 use napi::sys;
 
-use crate::environment;
-use crate::error::{Result, check};
+use crate::node::environment;
+use crate::node::error::{Result, check};
 
 /// What makes a key mean the same thing for as long as the entry exists.
 pub trait Pin {

@@ -12,7 +12,7 @@ use napi::bindgen_prelude::{
 };
 use napi::{Env, Unknown, ValueType, sys};
 
-use crate::error::{BindingError, Error, Result, check};
+use crate::node::error::{BindingError, Error, Result, check};
 
 /// The largest integer that a double holds together with all smaller ones (2^53 - 1).
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;

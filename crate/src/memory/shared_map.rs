@@ -1,29 +1,30 @@
 //! What all handles of an atomic share, and who holds or waits for its lock.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use vm_memory::GuestAddressSpace;
 
-use crate::error::{BindingError, Result};
-use crate::gate::{Gate, Notify, Pass};
-use crate::identity::{self, Handle};
-use crate::mapping::Memory;
-use crate::slots::Slots;
-use crate::{environment, object};
+use crate::memory::mapping::Memory;
+use crate::node::error::{BindingError, Result};
+use crate::node::identity::{self, Handle};
+use crate::node::{environment, object};
+use sync::gate::{Gate, Notify, Pass};
+use sync::slots::Slots;
 
 /// How long a thread blocks before it looks whether it has been told to end.
 const SLICE: Duration = Duration::from_millis(10);
 
 /// What all handles of an atomic share, in whatever thread.
-pub struct Shared {
+pub struct SharedMap {
     atomic: vm_memory::GuestMemoryAtomic<Memory>,
     pub gate: Gate,
     slots: Slots,
 }
 
-impl Shared {
+impl SharedMap {
     pub fn new(memory: Arc<Memory>) -> Arc<Self> {
         Arc::new(Self {
             atomic: memory.into(),
@@ -38,15 +39,7 @@ impl Shared {
 
     /// Notes that this thread must leave when it ends.
     pub fn note_stake(self: &Arc<Self>) {
-        STAKES.with_borrow_mut(|stakes| {
-            stakes.retain(|stake| stake.strong_count() > 0);
-            if !stakes
-                .iter()
-                .any(|stake| stake.as_ptr() == Arc::as_ptr(self))
-            {
-                stakes.push(Arc::downgrade(self));
-            }
-        });
+        STAKES.with_borrow_mut(|stakes| stakes.note(self));
     }
 
     /// The current snapshot.
@@ -64,7 +57,7 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .replace(memory.clone());
-        self.slots.invalidate();
+        self.slots.invalidate(environment::number());
         identity::register(&self.snapshot(), object.0)
     }
 
@@ -98,12 +91,12 @@ impl Shared {
 
 /// Who is through the gate, or in line; gives the pass back when it is dropped.
 pub struct Holder {
-    pub shared: Arc<Shared>,
+    pub shared: Arc<SharedMap>,
     pass: Pass,
 }
 
 impl Holder {
-    pub fn new(shared: &Arc<Shared>, pass: Pass) -> Self {
+    pub fn new(shared: &Arc<SharedMap>, pass: Pass) -> Self {
         shared.note_stake();
         Self {
             shared: Arc::clone(shared),
@@ -112,7 +105,7 @@ impl Holder {
     }
 
     /// Joins the line; `notify` is called when it is this one's turn, by whatever thread.
-    pub fn join(shared: &Arc<Shared>, notify: Notify) -> Self {
+    pub fn join(shared: &Arc<SharedMap>, notify: Notify) -> Self {
         Self::new(
             shared,
             shared.gate.join(environment::number(), Some(notify)),
@@ -120,15 +113,44 @@ impl Holder {
     }
 }
 
+/// The atomics that a thread has asked the lock of, or has a slot for. A weak pointer keeps its
+/// address from being given to another atomic, so the address is a key.
+#[derive(Default)]
+struct Stakes {
+    atomics: HashMap<*const SharedMap, Weak<SharedMap>>,
+    sweep_at: usize,
+}
+
+impl Stakes {
+    fn note(&mut self, shared: &Arc<SharedMap>) {
+        let key = Arc::as_ptr(shared);
+        if self.atomics.contains_key(&key) {
+            return;
+        }
+        // Now and then: a look at all of them at each lock would cost more than the lock.
+        if self.atomics.len() >= self.sweep_at {
+            self.atomics.retain(|_, stake| stake.strong_count() > 0);
+            self.sweep_at = (self.atomics.len() * 2).max(FIRST_SWEEP);
+        }
+        self.atomics.insert(key, Arc::downgrade(shared));
+    }
+
+    fn live(&self) -> impl Iterator<Item = Arc<SharedMap>> {
+        self.atomics.values().filter_map(Weak::upgrade)
+    }
+}
+
+/// So many atomics may be dead before anybody looks.
+const FIRST_SWEEP: usize = 16;
+
 thread_local! {
-    /// The atomics that this thread has asked the lock of, or has a slot for.
-    static STAKES: RefCell<Vec<Weak<Shared>>> = RefCell::default();
+    static STAKES: RefCell<Stakes> = RefCell::default();
 }
 
 /// Gives back every lock of this thread, which is ending, whatever becomes of its guards, and
 /// forgets its slots.
 pub fn abandon() {
-    for shared in STAKES.take().iter().filter_map(Weak::upgrade) {
+    for shared in STAKES.take().live() {
         shared.gate.abandon(environment::number());
         shared.slots.abandon(environment::number());
     }
@@ -142,9 +164,9 @@ impl Drop for Holder {
 
 /// Forgets a slot of this thread, of whatever atomic.
 pub fn forget_slot(slot: usize) {
-    STAKES.with_borrow(|stakes| {
-        for shared in stakes.iter().filter_map(Weak::upgrade) {
-            shared.slots.forget(slot);
-        }
-    });
+    // Collected first: to drop the last handle of an atomic runs code of others.
+    let atomics: Vec<_> = STAKES.with_borrow(|stakes| stakes.live().collect());
+    for shared in atomics {
+        shared.slots.forget(environment::number(), slot);
+    }
 }

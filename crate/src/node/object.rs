@@ -5,10 +5,10 @@ use std::ptr;
 use napi::bindgen_prelude::{JavaScriptClassExt, This};
 use napi::{Env, JsValue, sys};
 
-use crate::argument::Value;
-use crate::environment::current;
-use crate::error::{BindingError, Result, check};
-use crate::identity::Handle;
+use crate::node::environment::current;
+use crate::node::error::{BindingError, Result, check};
+use crate::node::identity::Handle;
+use crate::node::value::Value;
 
 /// An array of objects.
 pub fn array(env: sys::napi_env, objects: &[Handle]) -> Result<Value> {
@@ -50,7 +50,7 @@ macro_rules! no_constructor {
             #[doc(hidden)]
             #[napi(constructor, skip_typescript, catch_unwind)]
             pub fn illegal_constructor() -> Result<Self> {
-                Err($crate::error::BindingError::illegal_constructor(
+                Err($crate::node::error::BindingError::illegal_constructor(
                     concat!(stringify!($class), " cannot be made with 'new'").to_owned(),
                 ))
             }

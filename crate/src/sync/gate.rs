@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::primitives::{Condvar, Mutex, MutexGuard};
 
 /// Stands for one request, in line or through the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use napi::{ValueType, sys};
 
-use crate::argument::Value;
-use crate::buffer::{Buffer, TypedArray, new_typed_array, zeroed};
-use crate::error::{BindingError, Error, Result, check};
-use crate::scalar::{Integer, Scalar, with_scalar};
-use crate::target::{Target, read_all};
+use crate::memory::target::{Target, read_all};
+use crate::node::buffer::{Buffer, TypedArray, new_typed_array, zeroed};
+use crate::node::error::{BindingError, Error, Result, check};
+use crate::node::scalar::{Integer, Scalar, with_scalar};
+use crate::node::value::Value;
 
 /// Takes `[type, length]` apart.
 pub fn parse(kind: Value) -> Result<(Scalar, usize)> {
@@ -32,7 +32,7 @@ pub fn read<T: Target>(
     // must not take memory.
     let available = target.available(address, size)?;
     if available != size {
-        target.permit(address, size, crate::mapping::Access::Read)?;
+        target.permit(address, size, crate::memory::mapping::Access::Read)?;
         return Err(T::partial(size, available).into());
     }
     let Some(constructor) = constructor(scalar) else {

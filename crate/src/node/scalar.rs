@@ -10,8 +10,8 @@ use napi::bindgen_prelude::{ToNapiValue, TypeName};
 use napi::{ValueType, sys};
 use vm_memory::{Be16, Be32, Be64, BeSize, ByteValued, Le16, Le32, Le64, LeSize};
 
-use crate::argument::{Value, integer};
-use crate::error::{Result, check};
+use crate::node::error::{Result, check};
+use crate::node::value::{Value, integer};
 
 /// The longest name of a type, with room to see that a longer one was given.
 const NAME_LENGTH: usize = 16;
@@ -50,7 +50,7 @@ macro_rules! scalars {
         macro_rules! with_scalar {
             ($scalar:expr, $alias:ident => $body:expr) => {
                 match $scalar {
-                    $($crate::scalar::Scalar::$variant => {
+                    $($crate::node::scalar::Scalar::$variant => {
                         type $alias = $T;
                         $body
                     })*
@@ -121,12 +121,12 @@ macro_rules! with_atomic {
     };
     (@ $scalar:expr, $alias:ident => $body:expr, $($variant:ident $T:ty),*) => {
         match $scalar.scalar() {
-            $($crate::scalar::Scalar::$variant => {
+            $($crate::node::scalar::Scalar::$variant => {
                 type $alias = $T;
                 $body
             })*
             // `Atomic` is made of the types above only.
-            other => Err($crate::error::BindingError::invalid_arg_type(format!(
+            other => Err($crate::node::error::BindingError::invalid_arg_type(format!(
                 "There is no atomic access of type '{}'", other.name()
             ))),
         }
@@ -291,6 +291,9 @@ impl<T> TypeName for ScalarValue<T> {
 
 impl<T: Integer> ToNapiValue for ScalarValue<T> {
     unsafe fn to_napi_value(env: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
-        value.0.into_value(env).map_err(crate::error::Error::throw)
+        value
+            .0
+            .into_value(env)
+            .map_err(crate::node::error::Error::throw)
     }
 }

@@ -1,20 +1,15 @@
-//! The gate and the tickets: plainly, under all interleavings (loom), and under Miri.
+//! The gate, the tickets and the slots: plainly, under all interleavings (loom), and under Miri.
 //!
 //! ```sh
-//! cargo test --test sync
-//! RUSTFLAGS="--cfg loom" cargo test --release --test sync
-//! cargo +nightly miri test --test sync
+//! cargo test -p vm-memory-sync
+//! RUSTFLAGS="--cfg loom" cargo test --release -p vm-memory-sync
+//! cargo +nightly miri test -p vm-memory-sync
 //! ```
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-#[path = "../src/gate.rs"]
-mod gate;
-#[path = "../src/share.rs"]
-mod share;
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[cfg(not(loom))]
 mod sync {
-    pub use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use std::sync::Arc;
     pub use std::thread;
 
     /// Runs a test once.
@@ -26,16 +21,17 @@ mod sync {
 #[cfg(loom)]
 mod sync {
     pub use loom::model;
-    pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use loom::sync::Arc;
     pub use loom::thread;
 }
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gate::{Gate, Pass};
-use share::{Shared, Tickets};
 use sync::{Arc, model, thread};
+use vm_memory_sync::gate::{Gate, Pass};
+use vm_memory_sync::slots::Slots;
+use vm_memory_sync::tickets::{Ticketed, Tickets};
 
 /// Long enough to be no limit.
 const LONG: Duration = Duration::from_secs(60);
@@ -213,7 +209,7 @@ type Numbers = Tickets<usize, usize>;
 fn a_ticket_is_taken_once() {
     model(|| {
         let tickets = Arc::new(Numbers::default());
-        let id = Arc::new(tickets.issue(1, Shared::Atomic(Arc::new(7))));
+        let id = Arc::new(tickets.issue(1, Ticketed::Atomic(Arc::new(7))));
         let takers: Vec<_> = (0..2)
             .map(|_| {
                 let (tickets, id) = (Arc::clone(&tickets), Arc::clone(&id));
@@ -233,8 +229,8 @@ fn a_ticket_is_taken_or_dropped_when_its_thread_ends() {
     model(|| {
         let tickets = Arc::new(Numbers::default());
         let what = Arc::new(7);
-        let id = tickets.issue(1, Shared::Memory(Arc::clone(&what)));
-        let other = tickets.issue(2, Shared::Memory(Arc::clone(&what)));
+        let id = tickets.issue(1, Ticketed::Memory(Arc::clone(&what)));
+        let other = tickets.issue(2, Ticketed::Memory(Arc::clone(&what)));
         let reaper = {
             let tickets = Arc::clone(&tickets);
             thread::spawn(move || tickets.abandon(1))
@@ -255,7 +251,7 @@ fn a_ticket_is_taken_or_dropped_when_its_thread_ends() {
 fn a_ticket_for_something_else_stays_good() {
     model(|| {
         let tickets = Numbers::default();
-        let id = tickets.issue(1, Shared::Atomic(Arc::new(7)));
+        let id = tickets.issue(1, Ticketed::Atomic(Arc::new(7)));
         assert!(tickets.take_memory(&id).is_none());
         assert!(tickets.take_memory("0").is_none());
         assert!(tickets.take_atomic(&id).is_some());
@@ -269,10 +265,104 @@ fn a_ticket_for_something_else_stays_good() {
 fn ids_are_long_and_differ() {
     let (one, other) = (Numbers::default(), Numbers::default());
     let mut ids: Vec<_> = (0..100)
-        .flat_map(|_| [&one, &other].map(|tickets| tickets.issue(1, Shared::Atomic(Arc::new(0)))))
+        .flat_map(|_| [&one, &other].map(|tickets| tickets.issue(1, Ticketed::Atomic(Arc::new(0)))))
         .collect();
     assert!(ids.iter().all(|id| id.len() == 32));
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 200);
+}
+
+/// A slot of thread 1, as `lib/` has it: it takes snapshots, and asks to be told before each.
+struct Slot {
+    slots: Arc<Slots>,
+    told: Arc<AtomicUsize>,
+}
+
+impl Slot {
+    fn new() -> Self {
+        let slots = Arc::new(Slots::default());
+        let told = Arc::new(AtomicUsize::new(0));
+        let notified = Arc::clone(&told);
+        slots.watch(
+            1,
+            7,
+            Box::new(move || {
+                notified.fetch_add(1, Ordering::SeqCst);
+            }),
+        );
+        Self { slots, told }
+    }
+
+    /// The generation of the snapshot that is taken now.
+    fn take(&self) -> u32 {
+        self.slots.renew(1, 7);
+        self.slots.generation()
+    }
+
+    fn told(&self) -> usize {
+        self.told.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_slot_with_an_old_snapshot_is_told() {
+    model(|| {
+        let slot = Slot::new();
+        let writers: Vec<_> = (2..=3)
+            .map(|thread| {
+                let slots = Arc::clone(&slot.slots);
+                thread::spawn(move || slots.invalidate(thread))
+            })
+            .collect();
+        let generation = slot.take();
+        let before = slot.told();
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        assert_eq!(slot.slots.generation(), 2);
+        // Rather told once too often than not at all.
+        assert!(generation == 2 || slot.told() > 0);
+        assert!(
+            slot.told() - before <= 2,
+            "once for each time that it asked"
+        );
+    });
+}
+
+#[test]
+fn a_slot_is_told_once_until_it_asks_again() {
+    model(|| {
+        let slot = Slot::new();
+        slot.slots.invalidate(2);
+        slot.slots.invalidate(3);
+        assert_eq!(slot.told(), 1);
+        assert_eq!(slot.take(), 2);
+        slot.slots.invalidate(1);
+        assert_eq!(slot.told(), 1, "its own thread knows");
+        slot.slots.invalidate(2);
+        assert_eq!(slot.told(), 2);
+    });
+}
+
+#[test]
+fn a_slot_that_is_gone_is_not_told() {
+    model(|| {
+        let slot = Slot::new();
+        slot.slots.forget(2, 7);
+        slot.slots.forget(1, 8);
+        let writer = {
+            let slots = Arc::clone(&slot.slots);
+            thread::spawn(move || slots.invalidate(2))
+        };
+        slot.slots.forget(1, 7);
+        let told = slot.told();
+        writer.join().unwrap();
+        slot.slots.invalidate(2);
+        assert_eq!(slot.told(), told);
+        slot.slots
+            .watch(1, 9, Box::new(|| panic!("of a thread that has ended")));
+        slot.slots.abandon(1);
+        slot.slots.invalidate(2);
+    });
 }

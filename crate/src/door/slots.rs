@@ -1,0 +1,113 @@
+//! What the guards of `lib/` need: a cell that tells when the map was replaced, word of it for
+//! threads that are idle, and the native guard behind a plain one.
+//!
+//! In each thread a *slot* keeps the current snapshot of an atomic, so that `memory()` need not
+//! come here. It compares its generation with the cell of the atomic, which is memory shared with
+//! Rust. A slot whose thread does not ask again is told to let go.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::ToNapiValue;
+use napi::sys;
+use napi_derive::napi;
+
+use crate::atomic::{self, GuestMemoryAtomic, GuestMemoryLoadGuard};
+use crate::memory::shared_map::{self, SharedMap};
+use crate::node::bell::{Bell, Message};
+use crate::node::environment;
+use crate::node::error::{Result, check};
+use crate::node::identity::Handle;
+use crate::node::reference::Function;
+use crate::node::value::{Number, Value};
+
+/// The atomic that a function of the door is called for.
+fn shared(atomic: Value) -> Result<Arc<SharedMap>> {
+    let atomic = atomic.instance::<GuestMemoryAtomic>("atomic")?;
+    Ok(Arc::clone(atomic.shared()))
+}
+
+unsafe extern "C" fn finalize(_: sys::napi_env, _data: *mut c_void, shared: *mut c_void) {
+    // SAFETY: the pointer that `cell` gave away; a finalizer runs once.
+    drop(unsafe { Arc::from_raw(shared.cast::<SharedMap>()) });
+}
+
+/// The cell that counts the replacements of an atomic's map, as a buffer of four bytes.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn generation_cell(atomic: Value) -> Result<Handle> {
+    let shared = shared(atomic)?;
+    let generation = shared.slots().cell();
+    let owner = Arc::into_raw(shared);
+    let mut buffer = ptr::null_mut();
+    // SAFETY: the cell is part of what the finalizer lets go of.
+    let made = check(unsafe {
+        sys::napi_create_external_arraybuffer(
+            environment::current(),
+            generation.cast(),
+            size_of::<u32>(),
+            Some(finalize),
+            owner.cast_mut().cast(),
+            &raw mut buffer,
+        )
+    });
+    made.map(|()| Handle(buffer))
+}
+
+/// Lets a slot be told when its snapshot is old.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn watch_slot(atomic: Value, slot: Value) -> Result<()> {
+    let shared = shared(atomic)?;
+    let slot = slot.usize("slot")?;
+    let bell = Bell::of_thread()?;
+    shared.note_stake();
+    let notify = move || bell.ring(Message::Stale(slot));
+    shared
+        .slots()
+        .watch(environment::number(), slot, Box::new(notify));
+    Ok(())
+}
+
+/// A native guard on the current map, for a slot, which wants to be told again.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn pin_snapshot(atomic: Value, slot: Value) -> Result<GuestMemoryLoadGuard> {
+    let shared = shared(atomic)?;
+    shared
+        .slots()
+        .renew(environment::number(), slot.usize("slot")?);
+    Ok(GuestMemoryLoadGuard::of(shared.snapshot()))
+}
+
+/// Forgets a slot of this thread, of whatever atomic.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn forget_slot(slot: Value) -> Result<()> {
+    shared_map::forget_slot(slot.usize("slot")?);
+    Ok(())
+}
+
+thread_local! {
+    /// Whom to tell of stale slots.
+    static STALE: Function = const { Function::none() };
+}
+
+/// Sets whom to tell of stale slots in this thread, by their number, and who knows the native guard
+/// behind a plain one.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn answer_slots(stale: Value, pin_of: Value) -> Result<()> {
+    let (stale, pin_of) = (stale.function("stale")?, pin_of.function("pinOf")?);
+    STALE.with(|function| function.set(stale))?;
+    atomic::ask_for_pins(pin_of)
+}
+
+/// Forgets the function of an environment that has ended.
+pub fn clear() {
+    STALE.with(Function::clear);
+}
+
+/// Tells `lib/` that a slot is stale.
+pub fn deliver(env: sys::napi_env, slot: usize) {
+    // SAFETY: `env` is the environment of this thread.
+    if let Ok(slot) = unsafe { Number::to_napi_value(env, Number(slot)) } {
+        drop(STALE.with(|function| function.call(&[slot])));
+    }
+}

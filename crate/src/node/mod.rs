@@ -1,0 +1,12 @@
+//! Node-API, as this crate uses it. Nothing here knows of memory.
+
+pub mod bell;
+pub mod buffer;
+pub mod environment;
+pub mod error;
+pub mod identity;
+pub mod object;
+pub mod reference;
+pub mod scalar;
+pub mod value;
+pub mod weak_table;

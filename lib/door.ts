@@ -1,0 +1,35 @@
+/** All that this package asks of Rust and its users never see: a namespace of the addon, which is taken off the exports. */
+import type * as VmMemory from '../index'
+
+type Atomic = VmMemory.GuestMemoryAtomic
+type LoadGuard = VmMemory.GuestMemoryLoadGuard
+type ExclusiveGuard = VmMemory.GuestMemoryExclusiveGuard
+
+/** What each function is called for comes first, and is known by its type tag. See `crate/src/door`. */
+export interface Door {
+  /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a slice. */
+  layout(object: object): Float64Array
+  openWindow(object: object, piece: number, offset: number, length: number): ArrayBuffer
+  dirtyMarker(object: object, piece: number): ((offset: number, length: number) => void) | null
+
+  /** Counts the replacements of an atomic's map, in memory shared with Rust. */
+  generationCell(atomic: Atomic): ArrayBuffer
+  watchSlot(atomic: Atomic, slot: number): void
+  pinSnapshot(atomic: Atomic, slot: number): LoadGuard
+  forgetSlot(slot: number): void
+  /** Sets who is told that a slot is stale, and who knows the native guard behind a plain one. */
+  answerSlots(stale: (slot: number) => void, pinOf: (object: object) => LoadGuard | undefined): void
+
+  lockAsyncOptions(atomic: Atomic, options: unknown): [timeout?: number, signal?: AbortSignal]
+  joinLine(atomic: Atomic, callback: (guard: ExclusiveGuard) => void): number
+  leaveLine(request: number): boolean
+  invalidSignal(signal: unknown): TypeError
+  lockTimeout(limit: number): Error
+}
+
+/** Takes the door off the exports; null when another instance of this module has done so, as test runners have them. */
+export function takeDoor(native: typeof VmMemory): Door | null {
+  const { door } = native as { door?: Door }
+  Reflect.deleteProperty(native, 'door')
+  return door ?? null
+}
