@@ -13,8 +13,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::Env;
 use napi::bindgen_prelude::This;
+use napi::{Env, ValueType};
 use napi_derive::napi;
 use vm_memory::GuestMemory;
 
@@ -55,7 +55,8 @@ pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
     if let Some(guard) = value.try_instance::<GuestMemoryLoadGuard>() {
         return guard.target();
     }
-    if let Some(pin) = PIN_OF.with(|function| function.call(&[value.raw()]))?
+    if value.kind() == ValueType::Object
+        && let Some(pin) = PIN_OF.with(|function| function.call(&[value.raw()]))?
         && let Some(guard) = pin.try_instance::<GuestMemoryLoadGuard>()
     {
         return guard.target();

@@ -8,81 +8,14 @@ use std::sync::Arc;
 use napi::Env;
 use napi::bindgen_prelude::This;
 use napi_derive::napi;
-use vm_memory::bitmap::{
-    ArcSlice, AtomicBitmap as UpstreamBitmap, Bitmap, RefSlice, WithBitmapSlice,
-};
+use vm_memory::bitmap::{ArcSlice, AtomicBitmap as UpstreamBitmap, Bitmap};
 
+use crate::memory::tracking::{Tracked, TrackedSlice, host_page_size, is_possible};
 use crate::node::buffer::{Buffer, TypedArray, new_typed_array};
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::{self, Handle};
 use crate::node::object::{check_new, no_constructor};
 use crate::node::value::{Number, Value};
-
-/// The bitmap type of every mapping: tracked and untracked regions are of one type, so that a map
-/// can hold both.
-pub type Tracking = Option<Tracked>;
-
-/// The bitmap of a tracked mapping, shared with the objects that show it to JavaScript.
-#[derive(Clone, Debug)]
-pub struct Tracked {
-    bitmap: Arc<UpstreamBitmap>,
-    /// Upstream does not tell it.
-    page_size: NonZeroUsize,
-}
-
-impl Tracked {
-    /// A clean bitmap of `byte_size` bytes, for which there must be memory (see [`is_possible`]).
-    pub fn new(byte_size: usize, page_size: NonZeroUsize) -> Self {
-        Self {
-            bitmap: Arc::new(UpstreamBitmap::new(byte_size, page_size)),
-            page_size,
-        }
-    }
-
-    /// The bitmap from an offset on, as a slice that owns it.
-    pub fn slice_from(&self, offset: usize) -> ArcSlice<UpstreamBitmap> {
-        ArcSlice::new(Arc::clone(&self.bitmap), offset)
-    }
-}
-
-/// The bitmap of a slice that owns what it needs.
-pub type TrackedSlice = Option<ArcSlice<UpstreamBitmap>>;
-
-impl<'a> WithBitmapSlice<'a> for Tracked {
-    type S = RefSlice<'a, UpstreamBitmap>;
-}
-
-impl Bitmap for Tracked {
-    fn mark_dirty(&self, offset: usize, len: usize) {
-        self.bitmap.mark_dirty(offset, len);
-    }
-
-    fn dirty_at(&self, offset: usize) -> bool {
-        self.bitmap.dirty_at(offset)
-    }
-
-    fn slice_at(&self, offset: usize) -> RefSlice<'_, UpstreamBitmap> {
-        self.bitmap.slice_at(offset)
-    }
-}
-
-/// Bytes in a page of the host.
-pub fn host_page_size() -> NonZeroUsize {
-    // SAFETY: the call takes a number and returns one.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    // It is always known; 4096 stands for what cannot happen.
-    usize::try_from(size)
-        .ok()
-        .and_then(NonZeroUsize::new)
-        .unwrap_or(const { NonZeroUsize::new(4096).unwrap() })
-}
-
-/// Whether there is memory for a bitmap. Upstream's allocation ends the process where there is
-/// not.
-pub fn is_possible(byte_size: usize, page_size: NonZeroUsize) -> bool {
-    let words = byte_size.div_ceil(page_size.get()).div_ceil(64);
-    Vec::<u64>::new().try_reserve_exact(words).is_ok()
-}
 
 /// The bits of an `AtomicBitmap` object. Alone it can be enlarged, which needs it for itself; as
 /// part of a mapping it is shared with other threads.

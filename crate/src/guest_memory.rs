@@ -268,7 +268,7 @@ macro_rules! guest_memory {
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn share(&self, env: napi::Env) -> Result<Value> {
-                let ticket = ::sync::tickets::Ticketed::Memory(self.target()?);
+                let ticket = sync::tickets::Ticketed::Memory(self.target()?);
                 $crate::tickets::issue(env, ticket)
             }
         }

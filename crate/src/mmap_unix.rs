@@ -10,9 +10,10 @@ use napi_derive::napi;
 use vm_memory::mmap::MmapRegionBuilder as UpstreamBuilder;
 use vm_memory::mmap::MmapRegionError;
 
-use crate::bitmap::{AtomicBitmap, Tracked, Tracking, host_page_size};
+use crate::bitmap::AtomicBitmap;
 use crate::file_offset::FileOffset;
 use crate::memory::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
+use crate::memory::tracking::{Tracked, Tracking, host_page_size, is_possible};
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
 use crate::node::object::check_new;
@@ -104,7 +105,7 @@ pub fn build(
     }
     if size >= LARGE {
         builder(None).build()?;
-        if !crate::bitmap::is_possible(size, host_page_size()) {
+        if !is_possible(size, host_page_size()) {
             return Err(MmapRegionError::Mmap(std::io::Error::from_raw_os_error(
                 libc::ENOMEM,
             )));

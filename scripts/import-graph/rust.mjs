@@ -1,6 +1,9 @@
 // Reads which modules of a Rust crate name each other.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+
 import { sourcesOf } from './files.mjs'
 import { wordsOf } from './rust-words.mjs'
 
@@ -9,16 +12,17 @@ const isName = (word) => word !== undefined && /^[$\p{L}_]/u.test(word)
 /**
  * Reads the arrows between the files of a crate: by `use`, and by paths wherever they stand, also in macros, where they count
  * for the file that they are written in. That a file declares modules below it (`mod`), or is visible to others (`pub(in …)`),
- * is no arrow.
+ * is no arrow. A folder with a manifest is a small crate of its own, which the others know by the folder's name.
  * @returns {Map<string, Set<string>>}
  */
 export function rustGraph(folder) {
   const sources = sourcesOf(folder, '.rs')
   /** Files by the path of their module. */
   const modules = new Map([...sources.keys()].map((file) => [moduleOf(file).join('::'), file]))
+  const isCrate = (name) => modules.has(name) && existsSync(path.join(folder, name, 'Cargo.toml'))
   const graph = new Map()
   for (const [file, text] of sources) {
-    const paths = pathsIn(wordsOf(text), moduleOf(file), (path) => modules.has(path.join('::')))
+    const paths = pathsIn(wordsOf(text), moduleOf(file), (path) => modules.has(path.join('::')), isCrate)
     const targets = new Set(paths.map((path) => fileOf(path, modules)))
     targets.delete(file)
     graph.set(file, targets)
@@ -26,7 +30,7 @@ export function rustGraph(folder) {
   return graph
 }
 
-const moduleOf = (file) => (file === 'lib' ? [] : file.replace(/\/mod$/, '').split('/'))
+const moduleOf = (file) => (file === 'lib' ? [] : file.replace(/\/(?:mod|lib)$/, '').split('/'))
 
 /** Finds the file that a path leads to: that of its longest beginning that is a module. */
 function fileOf(path, modules) {
@@ -42,9 +46,10 @@ function fileOf(path, modules) {
  * @param {readonly string[]} words
  * @param {readonly string[]} module the one that they stand in
  * @param {(path: readonly string[]) => boolean} isModule
+ * @param {(name: string) => boolean} isCrate
  * @returns {string[][]}
  */
-function pathsIn(words, module, isModule) {
+function pathsIn(words, module, isModule, isCrate) {
   const paths = []
   /** For each open brace, the module that it begins, if it begins one. */
   const braces = []
@@ -52,7 +57,7 @@ function pathsIn(words, module, isModule) {
 
   const take = (path) => {
     const here = [...module, ...braces.filter((name) => name !== undefined)]
-    const absolute = fromRoot(path, here)
+    const absolute = isCrate(path[0]) ? path : fromRoot(path, here, isCrate)
     if (absolute !== undefined) paths.push(absolute)
     // Without a word before it, a path can lead to what is below.
     else if (path.length > 1 && isModule([...here, path[0]])) paths.push([...here, ...path])
@@ -93,9 +98,9 @@ function pathsIn(words, module, isModule) {
 }
 
 /** Resolves a path that begins with `crate`, `self` or `super`. */
-function fromRoot(path, here) {
+function fromRoot(path, here, isCrate) {
   const [first, ...rest] = path
-  if (first === 'crate' || first === '$crate') return rest
+  if (first === 'crate' || first === '$crate') return isCrate(here[0]) ? [here[0], ...rest] : rest
   if (first !== 'self' && first !== 'super') return undefined
   const levels = path.filter((word) => word === 'super').length
   return [...here.slice(0, here.length - levels), ...path.filter((word) => word !== 'self' && word !== 'super')]

@@ -52,16 +52,14 @@ pub fn lock_async_options(atomic: Value, options: Value) -> Result<Vec<Value>> {
 /// The error of `lockAsync` for what is no signal.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn invalid_signal(signal: Value) -> Result<Value> {
-    signal
-        .must_be("options.signal", "an AbortSignal")
-        .into_object()
+    Value::of_error(signal.must_be("options.signal", "an AbortSignal"))
 }
 
 /// The error of `lockAsync` when its time is over.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn lock_timeout(limit: Value) -> Result<Value> {
     let limit = limit.milliseconds("limit")?.unwrap_or_default();
-    BindingError::lock_timeout("lockAsync()", limit).into_object()
+    Value::of_error(BindingError::lock_timeout("lockAsync()", limit))
 }
 
 /// Joins the line of an atomic. `callback` is called with the guard when it is this request's

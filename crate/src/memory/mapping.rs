@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vm_memory::mmap::Error as MmapError;
 use vm_memory::{GuestAddress, VolatileMemory, VolatileMemoryError};
 
-use crate::bitmap::{TrackedSlice, Tracking};
+use crate::memory::tracking::{TrackedSlice, Tracking};
 use crate::node::error::{BindingError, Error, Result};
 
 /// Upstream's mapping, region and memory with the one bitmap type of this package.

@@ -4,4 +4,5 @@ pub mod array;
 pub mod mapping;
 pub mod shared_map;
 pub mod target;
+pub mod tracking;
 pub mod zero_copy;

@@ -14,7 +14,6 @@ use vm_memory::mmap::{Error as MmapError, MmapRegionError};
 use vm_memory::{Address, GuestMemoryError, VolatileMemoryError};
 
 use crate::node::environment;
-use crate::node::value::Value;
 
 /// What exported functions return: the glue throws the error.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -323,12 +322,6 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// This error as an object, for promises that are rejected with it.
-    pub fn into_object(self) -> Result<Value> {
-        let env = environment::current();
-        self.into_value(env).map(|raw| Value::new(env, raw))
-    }
-
     /// The JavaScript object for this error. A pending exception is taken as it is.
     pub fn into_value(self, env: sys::napi_env) -> Result<sys::napi_value> {
         if let Self::Node(_) = self

@@ -12,6 +12,7 @@ use napi::bindgen_prelude::{
 };
 use napi::{Env, Unknown, ValueType, sys};
 
+use crate::node::environment;
 use crate::node::error::{BindingError, Error, Result, check};
 
 /// The largest integer that a double holds together with all smaller ones (2^53 - 1).
@@ -52,6 +53,12 @@ impl Value {
     /// Wraps a value that was just made or given by the engine.
     pub fn new(env: sys::napi_env, raw: sys::napi_value) -> Self {
         Self { env, raw }
+    }
+
+    /// An error as an object, for promises that are rejected with it.
+    pub fn of_error(error: Error) -> Result<Self> {
+        let env = environment::current();
+        error.into_value(env).map(|raw| Self::new(env, raw))
     }
 
     pub fn raw(self) -> sys::napi_value {

@@ -1,0 +1,72 @@
+//! Upstream's bitmap as the one type that every mapping has, tracked or not.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use vm_memory::bitmap::{ArcSlice, AtomicBitmap, Bitmap, RefSlice, WithBitmapSlice};
+
+/// The bitmap type of every mapping: tracked and untracked regions are of one type, so that a map
+/// can hold both.
+pub type Tracking = Option<Tracked>;
+
+/// The bitmap of a tracked mapping, shared with the objects that show it to JavaScript.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    pub bitmap: Arc<AtomicBitmap>,
+    /// Upstream does not tell it.
+    pub page_size: NonZeroUsize,
+}
+
+impl Tracked {
+    /// A clean bitmap of `byte_size` bytes, for which there must be memory (see [`is_possible`]).
+    pub fn new(byte_size: usize, page_size: NonZeroUsize) -> Self {
+        Self {
+            bitmap: Arc::new(AtomicBitmap::new(byte_size, page_size)),
+            page_size,
+        }
+    }
+
+    /// The bitmap from an offset on, as a slice that owns it.
+    pub fn slice_from(&self, offset: usize) -> ArcSlice<AtomicBitmap> {
+        ArcSlice::new(Arc::clone(&self.bitmap), offset)
+    }
+}
+
+/// The bitmap of a slice that owns what it needs.
+pub type TrackedSlice = Option<ArcSlice<AtomicBitmap>>;
+
+impl<'a> WithBitmapSlice<'a> for Tracked {
+    type S = RefSlice<'a, AtomicBitmap>;
+}
+
+impl Bitmap for Tracked {
+    fn mark_dirty(&self, offset: usize, len: usize) {
+        self.bitmap.mark_dirty(offset, len);
+    }
+
+    fn dirty_at(&self, offset: usize) -> bool {
+        self.bitmap.dirty_at(offset)
+    }
+
+    fn slice_at(&self, offset: usize) -> RefSlice<'_, AtomicBitmap> {
+        self.bitmap.slice_at(offset)
+    }
+}
+
+/// Bytes in a page of the host.
+pub fn host_page_size() -> NonZeroUsize {
+    // SAFETY: the call takes a number and returns one.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // It is always known; 4096 stands for what cannot happen.
+    usize::try_from(size)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .unwrap_or(const { NonZeroUsize::new(4096).unwrap() })
+}
+
+/// Whether there is memory for a bitmap. Upstream's allocation ends the process where there is
+/// not.
+pub fn is_possible(byte_size: usize, page_size: NonZeroUsize) -> bool {
+    let words = byte_size.div_ceil(page_size.get()).div_ceil(64);
+    Vec::<u64>::new().try_reserve_exact(words).is_ok()
+}
