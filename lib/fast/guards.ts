@@ -8,7 +8,7 @@ import type { Door } from '../door'
 import { defineMethod } from '../protocols'
 import * as intrinsics from './intrinsics'
 import * as methods from './methods'
-import { Access } from './methods/access'
+import { Cursor } from './methods/cursor'
 import { Anchor, Existing } from './methods/anchor'
 import { EMPTY, type Table } from './table'
 import { NOWHERE } from './window'
@@ -19,7 +19,7 @@ type Atomic = VmMemory.GuestMemoryAtomic
 type Cell = Int32Array<ArrayBuffer>
 
 const { atomicLoad } = intrinsics
-const { access: accessOf, put, set: anchor } = Anchor
+const { cursor: cursorOf, put, set: anchor } = Anchor
 
 /**
  * Reads a cell. It need not be ordered: what orders another thread's `replace` before a `memory()` here orders any read in
@@ -32,8 +32,8 @@ const read: (cell: Cell) => number | undefined =
 /** Native methods of guards, for what users never see: whatever they have put in place of the public ones. */
 type GuardMethods = Pick<NativeGuard, 'memory' | 'dispose' | 'clone' | 'intoInner'>
 
-/** A map as it was, shared by the guards on it: access to it is what is anchored to them. */
-class Snapshot extends Access {
+/** A map as it was, shared by the guards on it: the cursor that is anchored to all of them. */
+class Snapshot extends Cursor {
   /** Guards that were not disposed of. One that is dropped instead keeps the native guard until both are collected. */
   live = 0
 
@@ -121,12 +121,12 @@ const slots = new Map<number, WeakRef<Slot>>()
 let slotsMade = 0
 
 /** When a collection finds no guard, the engine forgets what guards look like, and all code that was made for them. */
-const lasting = new Set<object>()
+const keptAlive = new Set<object>()
 
 /** The snapshot of a guard; null of everything else, native guards among it. */
 function snapshotOf(guard: object): Snapshot | null {
-  const access = accessOf(guard)
-  return access instanceof Snapshot ? access : null
+  const cursor = cursorOf(guard)
+  return cursor instanceof Snapshot ? cursor : null
 }
 
 /** What the native methods of guards are to be called on. */
@@ -144,7 +144,7 @@ export function installGuards(
   native: typeof VmMemory,
   { tableOf, worthFrom }: MapAccess,
   { generationCell, watchSlot, pinSnapshot, forgetSlot, answerSlots }: Door,
-): { methods: typeof methods; enterGuard(guard: object): object } {
+): { methods: typeof methods; guardToNative(guard: object): object } {
   const atomicPrototype = native.GuestMemoryAtomic.prototype
   const guardPrototype = native.GuestMemoryLoadGuard.prototype
   const nativeMethods = {
@@ -202,7 +202,7 @@ export function installGuards(
 
   const GuardObject = function () {} as unknown as new () => Guard
   GuardObject.prototype = guardPrototype
-  lasting.add(put(new GuardObject(), disposed))
+  keptAlive.add(put(new GuardObject(), disposed))
 
   function makeGuard(snapshot: Snapshot): Guard {
     const guard = put(new GuardObject(), snapshot)
@@ -237,7 +237,7 @@ export function installGuards(
     return makeGuard(snapshot)
   })
   function dispose(this: Guard): void {
-    const snapshot = accessOf(this) as Snapshot
+    const snapshot = cursorOf(this) as Snapshot
     // Not that of a guard, or disposed of.
     if (!(snapshot.live > 0)) return nativeGuardMethods.dispose.call(nativeGuard(this))
     anchor(this, disposed)
@@ -280,7 +280,7 @@ export function installGuards(
   })
   return {
     methods,
-    enterGuard(guard: object): object {
+    guardToNative(guard: object): object {
       const snapshot = liveSnapshotOf(guard)
       snapshot?.noteUse(worthFrom, () => tableOf(snapshot.map))
       return nativeGuard(guard)

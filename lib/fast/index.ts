@@ -36,7 +36,7 @@ function install(prototype: object, methods: object): void {
 }
 
 /** Makes a class's objects get their fast paths. */
-function entering({ noteUse }: typeof MethodsModule, traits: Traits): (object: object) => object {
+function toNativeOf({ noteUse }: typeof MethodsModule, traits: Traits): (object: object) => object {
   return (object) => {
     noteUse(object, traits)
     return object
@@ -53,7 +53,7 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   // Slices are many, and short-lived.
   const sliceTraits: Traits = { door, isPageAligned: false, worthFrom: 32 }
   const ofMaps = instantiate<typeof MethodsModule>('./methods')
-  const { methods: ofGuards, enterGuard } = instantiate<typeof GuardsModule>('./guards').installGuards(
+  const { methods: ofGuards, guardToNative } = instantiate<typeof GuardsModule>('./guards').installGuards(
     native,
     { worthFrom: mapTraits.worthFrom, tableOf: (map) => ofMaps.tableOf(map, mapTraits) },
     door,
@@ -66,8 +66,8 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   const { prototype: slice } = VolatileSlice
   const buffer = Object.getOwnPropertyDescriptor(region, 'buffer')?.get as () => ArrayBuffer
   const bufferOf = (of: VmMemory.GuestRegionMmap): ArrayBuffer => buffer.call(of)
-  install(map, ofMaps.mapMethods(methodsOf(map), entering(ofMaps, mapTraits), bufferOf))
-  install(guard, ofGuards.mapMethods(methodsOf(guard), enterGuard, bufferOf))
-  install(region, ofRegions.byteMethods(methodsOf(region), entering(ofRegions, regionTraits), true))
-  install(slice, ofSlices.byteMethods(methodsOf(slice), entering(ofSlices, sliceTraits), false))
+  install(map, ofMaps.mapMethods(methodsOf(map), toNativeOf(ofMaps, mapTraits), bufferOf))
+  install(guard, ofGuards.mapMethods(methodsOf(guard), guardToNative, bufferOf))
+  install(region, ofRegions.byteMethods(methodsOf(region), toNativeOf(ofRegions, regionTraits), true))
+  install(slice, ofSlices.byteMethods(methodsOf(slice), toNativeOf(ofSlices, sliceTraits), false))
 }

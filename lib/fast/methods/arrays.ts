@@ -75,25 +75,25 @@ interface ArrayMethods {
   writeArray(object: object, type: VmMemory.ByteValued, value: unknown, addr: unknown): void
 }
 
-export function arrayMethods({ native, enter, accessOf }: Kind): ArrayMethods {
+export function arrayMethods({ native, toNative, cursorOf }: Kind): ArrayMethods {
   return {
     readArray(object, type, addr) {
       const form = formOf(type)
-      const access = accessOf(object)
-      const offset = form === null ? -1 : access.locate(addr, form.size)
-      if (form === null || offset < 0) return native.readObj.call(enter(object), type, addr) as Elements
+      const cursor = cursorOf(object)
+      const offset = form === null ? -1 : cursor.locate(addr, form.size)
+      if (form === null || offset < 0) return native.readObj.call(toNative(object), type, addr) as Elements
       const array = new form.elements.make(form.length)
-      set.call(new Bytes(bufferOf.call(array)), new Bytes(access.window.buffer, offset, form.size))
+      set.call(new Bytes(bufferOf.call(array)), new Bytes(cursor.window.buffer, offset, form.size))
       return array
     },
     writeArray(object, type, value, addr) {
       const form = formOf(type)
-      const access = accessOf(object)
+      const cursor = cursorOf(object)
       const fits = form !== null && tagOf.call(value) === form.elements.tag && byteLengthOf.call(value) === form.size
-      const offset = fits ? access.locate(addr, form.size) : -1
-      if (form === null || offset < 0) return native.writeObj.call(enter(object), type, value as bigint, addr)
-      set.call(access.window.bytes, new Bytes(bufferOf.call(value), byteOffsetOf.call(value), form.size), offset)
-      access.window.markDirty(offset, form.size)
+      const offset = fits ? cursor.locate(addr, form.size) : -1
+      if (form === null || offset < 0) return native.writeObj.call(toNative(object), type, value as bigint, addr)
+      set.call(cursor.window.bytes, new Bytes(bufferOf.call(value), byteOffsetOf.call(value), form.size), offset)
+      cursor.window.markDirty(offset, form.size)
     },
   }
 }

@@ -25,28 +25,28 @@ function canStore(order: VmMemory.Ordering): boolean {
   return order === RELEASE || order === RELAXED || order === SEQ_CST
 }
 
-export function atomicMethods({ native, enter, accessOf }: Kind): AtomicMethods {
+export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMethods {
   function loadOther(object: object, type: VmMemory.AtomicType, addr: unknown, order: number): number | bigint {
-    const access = accessOf(object)
+    const cursor = cursorOf(object)
     if (canLoad(order)) {
       let offset
       switch (type) {
         case 'u8':
-          offset = access.locate(addr, 1)
-          if (offset >= 0) return atomicLoad(access.window.bytes, offset)
+          offset = cursor.locate(addr, 1)
+          if (offset >= 0) return atomicLoad(cursor.window.bytes, offset)
           break
         case 'u32':
-          offset = access.locate(addr, 4)
-          if (offset >= 0 && (offset & 3) === 0) return atomicLoad(access.window.u32, offset >> 2)
+          offset = cursor.locate(addr, 4)
+          if (offset >= 0 && (offset & 3) === 0) return atomicLoad(cursor.window.u32, offset >> 2)
           break
         case 'u64':
         case 'usize':
-          offset = access.locate(addr, 8)
-          if (offset >= 0 && (offset & 7) === 0) return atomicLoad(access.window.u64, offset >> 3)
+          offset = cursor.locate(addr, 8)
+          if (offset >= 0 && (offset & 7) === 0) return atomicLoad(cursor.window.u64, offset >> 3)
           break
       }
     }
-    return native.load.call(enter(object), type as never, addr, order)
+    return native.load.call(toNative(object), type as never, addr, order)
   }
 
   function storeOther(
@@ -56,37 +56,37 @@ export function atomicMethods({ native, enter, accessOf }: Kind): AtomicMethods 
     addr: unknown,
     order: number,
   ): void {
-    const access = accessOf(object)
+    const cursor = cursorOf(object)
     if (canStore(order)) {
       let offset
       switch (type) {
         case 'u8':
-          offset = typeof value === 'number' && (value & 0xff) === value ? access.locate(addr, 1) : -1
+          offset = typeof value === 'number' && (value & 0xff) === value ? cursor.locate(addr, 1) : -1
           if (offset < 0) break
-          atomicStore(access.window.bytes, offset, value as number)
-          return access.window.markDirty(offset, 1)
+          atomicStore(cursor.window.bytes, offset, value as number)
+          return cursor.window.markDirty(offset, 1)
         case 'u32':
-          offset = typeof value === 'number' && value >>> 0 === value ? access.locate(addr, 4) : -1
+          offset = typeof value === 'number' && value >>> 0 === value ? cursor.locate(addr, 4) : -1
           if (offset < 0 || (offset & 3) !== 0) break
-          atomicStore(access.window.u32, offset >> 2, value as number)
-          return access.window.markDirty(offset, 4)
+          atomicStore(cursor.window.u32, offset >> 2, value as number)
+          return cursor.window.markDirty(offset, 4)
         case 'u64':
         case 'usize':
-          offset = typeof value === 'bigint' && asUintN(64, value) === value ? access.locate(addr, 8) : -1
+          offset = typeof value === 'bigint' && asUintN(64, value) === value ? cursor.locate(addr, 8) : -1
           if (offset < 0 || (offset & 7) !== 0) break
-          atomicStore(access.window.u64, offset >> 3, value as bigint)
-          return access.window.markDirty(offset, 8)
+          atomicStore(cursor.window.u64, offset >> 3, value as bigint)
+          return cursor.window.markDirty(offset, 8)
       }
     }
-    native.store.call(enter(object), type, value, addr, order)
+    native.store.call(toNative(object), type, value, addr, order)
   }
 
   // Indices of rings come first, in functions so small that the engine puts them where they are called.
   function load(this: object, type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering): number | bigint {
     if (type === 'u16' && canLoad(order)) {
-      const access = accessOf(this)
-      const offset = access.locate(addr, 2)
-      if (offset >= 0 && (offset & 1) === 0) return atomicLoad(access.window.u16, offset >> 1)
+      const cursor = cursorOf(this)
+      const offset = cursor.locate(addr, 2)
+      if (offset >= 0 && (offset & 1) === 0) return atomicLoad(cursor.window.u16, offset >> 1)
     }
     return loadOther(this, type, addr, order)
   }
@@ -99,11 +99,11 @@ export function atomicMethods({ native, enter, accessOf }: Kind): AtomicMethods 
     order: VmMemory.Ordering,
   ): void {
     if (type === 'u16' && typeof value === 'number' && (value & 0xffff) === value && canStore(order)) {
-      const access = accessOf(this)
-      const offset = access.locate(addr, 2)
+      const cursor = cursorOf(this)
+      const offset = cursor.locate(addr, 2)
       if (offset >= 0 && (offset & 1) === 0) {
-        atomicStore(access.window.u16, offset >> 1, value)
-        return access.window.markDirty(offset, 2)
+        atomicStore(cursor.window.u16, offset >> 1, value)
+        return cursor.window.markDirty(offset, 2)
       }
     }
     storeOther(this, type, value, addr, order)

@@ -2,7 +2,7 @@
 import type { Door } from '../../door'
 import { EMPTY, Table } from '../table'
 import type { Source } from '../window'
-import { Access, NO_ACCESS } from './access'
+import { Cursor, NO_CURSOR } from './cursor'
 import { Anchor } from './anchor'
 
 /** What the objects of a class are like. */
@@ -14,10 +14,10 @@ export interface Traits {
   readonly worthFrom: number
 }
 
-/** Access to the memory of an object, which has it from now on. */
-function anchored(object: object): Access {
-  if (Anchor.access(object) === NO_ACCESS) Anchor.put(object, new Access())
-  return Anchor.access(object)
+/** The cursor of an object, which has one from now on. */
+function anchored(object: object): Cursor {
+  if (Anchor.cursor(object) === NO_CURSOR) Anchor.put(object, new Cursor())
+  return Anchor.cursor(object)
 }
 
 /** Notes a native access that is about to be made to an object. */
@@ -27,9 +27,9 @@ export function noteUse(object: object, traits: Traits): void {
 
 /** The table of an object, made if there is none. */
 export function tableOf(object: object, traits: Traits): Table {
-  const access = anchored(object)
-  if (access.table === EMPTY) access.table = makeTable(object, traits)
-  return access.table
+  const cursor = anchored(object)
+  if (cursor.table === EMPTY) cursor.table = makeTable(object, traits)
+  return cursor.table
 }
 
 function makeTable(object: object, traits: Traits): Table {

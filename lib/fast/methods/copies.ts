@@ -22,23 +22,23 @@ function sourceOf(buf: unknown, length: number): Uint8Array {
   return buffer instanceof Shared ? new Bytes(buffer, byteOffsetOf.call(buf), length) : (buf as Uint8Array)
 }
 
-export function copyMethods({ native, enter, accessOf }: Kind): Copies {
+export function copyMethods({ native, toNative, cursorOf }: Kind): Copies {
   /** Copies from memory, if it is certain that all of it can be copied; whether it was. */
   function tryRead(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
     if (length < 0) return false
-    const access = accessOf(object)
-    const offset = access.locate(addr, length)
+    const cursor = cursorOf(object)
+    const offset = cursor.locate(addr, length)
     if (offset < 0) return false
-    set.call(buf as Uint8Array, new Bytes(access.window.buffer, offset, length))
+    set.call(buf as Uint8Array, new Bytes(cursor.window.buffer, offset, length))
     return true
   }
 
   function tryWrite(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
     if (length < 0) return false
-    const access = accessOf(object)
-    const offset = access.locate(addr, length)
+    const cursor = cursorOf(object)
+    const offset = cursor.locate(addr, length)
     if (offset < 0) return false
-    const { window } = access
+    const { window } = cursor
     set.call(window.bytes, sourceOf(buf, length), offset)
     window.markDirty(offset, length)
     return true
@@ -47,17 +47,17 @@ export function copyMethods({ native, enter, accessOf }: Kind): Copies {
   return {
     read(this: object, buf: VmMemory.Bytes, addr: unknown): number {
       const length = copyLength(buf)
-      return tryRead(this, buf, length, addr) ? length : native.read.call(enter(this), buf, addr)
+      return tryRead(this, buf, length, addr) ? length : native.read.call(toNative(this), buf, addr)
     },
     write(this: object, buf: VmMemory.Bytes, addr: unknown): number {
       const length = copyLength(buf)
-      return tryWrite(this, buf, length, addr) ? length : native.write.call(enter(this), buf, addr)
+      return tryWrite(this, buf, length, addr) ? length : native.write.call(toNative(this), buf, addr)
     },
     readSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
-      if (!tryRead(this, buf, copyLength(buf), addr)) native.readSlice.call(enter(this), buf, addr)
+      if (!tryRead(this, buf, copyLength(buf), addr)) native.readSlice.call(toNative(this), buf, addr)
     },
     writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
-      if (!tryWrite(this, buf, copyLength(buf), addr)) native.writeSlice.call(enter(this), buf, addr)
+      if (!tryWrite(this, buf, copyLength(buf), addr)) native.writeSlice.call(toNative(this), buf, addr)
     },
   }
 }

@@ -10,11 +10,11 @@ import { scalarMethods } from './scalars'
 
 export { noteUse, tableOf } from './attach'
 
-type Enter = (object: object) => object
+type ToNative = (object: object) => object
 
 /** Those of everything that gives access to memory. */
-export function byteMethods(native: Methods, enter: Enter, isPageAligned: boolean): object {
-  const kind: Kind = { native, enter, accessOf: Anchor.access }
+export function byteMethods(native: Methods, toNative: ToNative, isPageAligned: boolean): object {
+  const kind: Kind = { native, toNative, cursorOf: Anchor.cursor }
   const scalars = scalarMethods(kind)
   return {
     ...scalars,
@@ -27,11 +27,11 @@ export function byteMethods(native: Methods, enter: Enter, isPageAligned: boolea
 /** Those of a map. */
 export function mapMethods(
   native: VmMemory.GuestMemoryMmap | VmMemory.GuestMemoryLoadGuard,
-  enter: Enter,
+  toNative: ToNative,
   bufferOf: BufferOf,
 ): object {
   return {
-    ...byteMethods(native, enter, true),
-    ...lookupMethods({ native, enter, accessOf: Anchor.access }, bufferOf),
+    ...byteMethods(native, toNative, true),
+    ...lookupMethods({ native, toNative, cursorOf: Anchor.cursor }, bufferOf),
   }
 }

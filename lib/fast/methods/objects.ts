@@ -6,7 +6,7 @@ import type { Kind, Methods } from './kind'
 type Objects = Pick<Methods, 'readObj' | 'writeObj'>
 
 export function objectMethods(kind: Kind, scalars: Partial<Methods>): Objects {
-  const { native, enter, accessOf } = kind
+  const { native, toNative, cursorOf } = kind
   const { readArray, writeArray } = arrayMethods(kind)
   const { readU8, readI8, readU16, readI16, readU32, readI32, readU64, readI64 } = scalars as Methods
   const { writeU8, writeI8, writeU16, writeI16, writeU32, writeI32, writeU64, writeI64 } = scalars as Methods
@@ -42,10 +42,10 @@ export function objectMethods(kind: Kind, scalars: Partial<Methods>): Objects {
     }
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
     if (size === 0) return readArray(this, type, addr)
-    const access = accessOf(this)
-    const offset = access.locate(addr, size)
-    if (offset < 0) return native.readObj.call(enter(this), type, addr)
-    const { view } = access.window
+    const cursor = cursorOf(this)
+    const offset = cursor.locate(addr, size)
+    if (offset < 0) return native.readObj.call(toNative(this), type, addr)
+    const { view } = cursor.window
     return size === 2 ? view.getUint16(offset) : size === 4 ? view.getUint32(offset) : view.getBigUint64(offset)
   }
 

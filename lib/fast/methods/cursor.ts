@@ -7,7 +7,8 @@ function toNumber(address: unknown): number {
   return typeof address === 'bigint' ? Number(address) : NaN
 }
 
-export class Access {
+/** Where in memory the methods of an object look first, and how they find anything else. */
+export class Cursor {
   /** Where the last access was; the next one is often there too. */
   window = NOWHERE
   table: Table = EMPTY
@@ -46,4 +47,4 @@ export class Access {
 }
 
 /** Of an object that was not used yet. */
-export const NO_ACCESS = new Access()
+export const NO_CURSOR = new Cursor()
