@@ -38,179 +38,196 @@ export type ValueOf<T extends ByteValued> = T extends
     ? bigint
     : ArrayLike<number> | ArrayLike<bigint>
 
-/** Bytes that JS hands in; may alias guest memory (overlap is safe) and may be shared. */
+/** Bytes of JavaScript. They may be a view on guest memory (overlap is safe), and their buffer may be shared. */
 export type Bytes = Uint8Array | DataView | ArrayBufferView
-/** An open file: a descriptor number, or anything with an `fd` (a `FileHandle`, a `FileOffset`). Borrowed for the call only. */
+/**
+ * An open file: a descriptor number, or any object with an `fd` (a `FileHandle`, a `FileOffset`). The descriptor is
+ * used during the call only.
+ */
 export type FileLike = number | { readonly fd: number }
-/** What volatile reads take from and volatile writes go to: a file, or bytes in memory. */
+/** The source of a volatile read, or the target of a volatile write: a file, or bytes in memory. */
 export type VolatileIo = FileLike | Uint8Array
 
 // ------------------------------------------------------------------------------------------------ shared method groups
 
 /**
- * `Bytes<A>`: access by copy. `A` is a guest address (memory), an offset in a region (region) or in a slice (slice), in
- * bytes.
+ * `Bytes<A>`: access by copy. `A` is a guest address (memory), an offset in a region (region) or in a slice (slice),
+ * in bytes.
  *
  * All methods throw `ERR_PROTECTION` where the access would be a fault, before anything is transferred. Memory and
- * regions throw errors of name `GuestMemoryError`: `ERR_INVALID_GUEST_ADDRESS` (memory) or `ERR_INVALID_BACKEND_ADDRESS`
- * (regions) where there is nothing at `addr`, `ERR_PARTIAL_BUFFER` where there is too little. Slices throw
- * `VolatileMemoryError`: `ERR_OUT_OF_BOUNDS`, `ERR_PARTIAL_BUFFER`. What is written is marked dirty.
+ * regions throw errors of name `GuestMemoryError`: `ERR_INVALID_GUEST_ADDRESS` (memory) or
+ * `ERR_INVALID_BACKEND_ADDRESS` (regions) if there is no memory at `addr`, `ERR_PARTIAL_BUFFER` if there are too few
+ * bytes. Slices throw `VolatileMemoryError`: `ERR_OUT_OF_BOUNDS`, `ERR_PARTIAL_BUFFER`. Bytes that are written are
+ * marked dirty.
  */
 export interface ByteAccess<A> {
-  /** Copies from memory into `buf`; returns the bytes copied, which may be fewer. (`Bytes::read`) */
+  /** Copies from memory into `buf`. Returns how many bytes were copied, which may be fewer than fit. (`Bytes::read`) */
   read(buf: Bytes, addr: A): number
-  /** Copies `buf` into memory; returns the bytes copied, which may be fewer. (`Bytes::write`) */
+  /**
+   * Copies `buf` into memory. Returns how many bytes were copied, which may be fewer than `buf` has. (`Bytes::write`)
+   */
   write(buf: Bytes, addr: A): number
   /**
-   * Fills all of `buf` from memory, or throws `ERR_PARTIAL_BUFFER` with `expected` and `completed`; the prefix has then
-   * been transferred. (`Bytes::read_slice`)
+   * Fills all of `buf` from memory. Throws `ERR_PARTIAL_BUFFER` with `expected` and `completed` if memory ends before;
+   * the first `completed` bytes have then been copied. (`Bytes::read_slice`)
    */
   readSlice(buf: Bytes, addr: A): void
   /**
-   * Copies all of `buf` into memory, or throws `ERR_PARTIAL_BUFFER` with `expected` and `completed`; the prefix has then
-   * been transferred. (`Bytes::write_slice`)
+   * Copies all of `buf` into memory. Throws `ERR_PARTIAL_BUFFER` with `expected` and `completed` if memory ends
+   * before; the first `completed` bytes have then been copied. (`Bytes::write_slice`)
    */
   writeSlice(buf: Bytes, addr: A): void
-  /** Reads a scalar or an array of them. (`Bytes::read_obj`) */
+  /** Reads a scalar, or an array of scalars. (`Bytes::read_obj`) */
   readObj<T extends ByteValued>(type: T, addr: A): ValueOf<T>
   /**
-   * Writes a scalar or an array of them. `ERR_OUT_OF_RANGE` if a value does not fit its type or an array has another
-   * length than its type says. (`Bytes::write_obj`)
+   * Writes a scalar, or an array of scalars. Throws `ERR_OUT_OF_RANGE` if a value does not fit its type, or if an
+   * array has another length than its type says. (`Bytes::write_obj`)
    */
   writeObj<T extends ByteValued>(type: T, value: ValueOf<T> | number | bigint, addr: A): void
   /**
-   * Reads an integer atomically. Within one mapping, aligned on the host: `ERR_INVALID_BACKEND_ADDRESS` (slices:
-   * `ERR_MISALIGNED`, `ERR_OUT_OF_BOUNDS`). `ERR_OUT_OF_RANGE` for `Release` and `AcqRel`. (`Bytes::load`)
+   * Reads an integer atomically. The integer must lie within one mapping, and be aligned on the host: otherwise throws
+   * `ERR_INVALID_BACKEND_ADDRESS`, and on slices `ERR_MISALIGNED` or `ERR_OUT_OF_BOUNDS`. Throws `ERR_OUT_OF_RANGE`
+   * for the orders `Release` and `AcqRel`. (`Bytes::load`)
    */
   load(type: 'u64' | 'i64' | 'usize' | 'isize', addr: A, order: Ordering): bigint
   load(type: 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32', addr: A, order: Ordering): number
   /**
-   * Writes an integer atomically. As `load`, but `ERR_OUT_OF_RANGE` for `Acquire` and `AcqRel`, or if the value does not
-   * fit the type. (`Bytes::store`)
+   * Writes an integer atomically. Throws what `load` throws, but `ERR_OUT_OF_RANGE` for the orders `Acquire` and
+   * `AcqRel`, and if the value does not fit the type. (`Bytes::store`)
    */
   store(type: AtomicType, value: number | bigint, addr: A, order: Ordering): void
-  // The same accesses as `readObj`/`writeObj` of one native-endian scalar, for hot paths.
-  /** `readObj('u8', addr)`. */
+  // The methods below do what `readObj` and `writeObj` do with one scalar in the order of bytes of the host. They are
+  // for code that runs often.
+  /** Reads one `u8`, as `readObj('u8', addr)` does. */
   readU8(addr: A): number
-  /** `readObj('i8', addr)`. */
+  /** Reads one `i8`, as `readObj('i8', addr)` does. */
   readI8(addr: A): number
-  /** `readObj('u16', addr)`. */
+  /** Reads one `u16`, as `readObj('u16', addr)` does. */
   readU16(addr: A): number
-  /** `readObj('i16', addr)`. */
+  /** Reads one `i16`, as `readObj('i16', addr)` does. */
   readI16(addr: A): number
-  /** `readObj('u32', addr)`. */
+  /** Reads one `u32`, as `readObj('u32', addr)` does. */
   readU32(addr: A): number
-  /** `readObj('i32', addr)`. */
+  /** Reads one `i32`, as `readObj('i32', addr)` does. */
   readI32(addr: A): number
-  /** `readObj('u64', addr)`. */
+  /** Reads one `u64`, as `readObj('u64', addr)` does. */
   readU64(addr: A): bigint
-  /** `readObj('i64', addr)`. */
+  /** Reads one `i64`, as `readObj('i64', addr)` does. */
   readI64(addr: A): bigint
-  /** `writeObj('u8', value, addr)`. */
+  /** Writes one `u8`, as `writeObj('u8', value, addr)` does. */
   writeU8(value: number, addr: A): void
-  /** `writeObj('i8', value, addr)`. */
+  /** Writes one `i8`, as `writeObj('i8', value, addr)` does. */
   writeI8(value: number, addr: A): void
-  /** `writeObj('u16', value, addr)`. */
+  /** Writes one `u16`, as `writeObj('u16', value, addr)` does. */
   writeU16(value: number, addr: A): void
-  /** `writeObj('i16', value, addr)`. */
+  /** Writes one `i16`, as `writeObj('i16', value, addr)` does. */
   writeI16(value: number, addr: A): void
-  /** `writeObj('u32', value, addr)`. */
+  /** Writes one `u32`, as `writeObj('u32', value, addr)` does. */
   writeU32(value: number, addr: A): void
-  /** `writeObj('i32', value, addr)`. */
+  /** Writes one `i32`, as `writeObj('i32', value, addr)` does. */
   writeI32(value: number, addr: A): void
-  /** `writeObj('u64', value, addr)`. */
+  /** Writes one `u64`, as `writeObj('u64', value, addr)` does. */
   writeU64(value: number | bigint, addr: A): void
-  /** `writeObj('i64', value, addr)`. */
+  /** Writes one `i64`, as `writeObj('i64', value, addr)` does. */
   writeI64(value: number | bigint, addr: A): void
 }
 
 /**
  * Moves bytes between memory and a file (or bytes) without a copy in between.
  *
- * A file is read and written at its cursor. `count` is in bytes. Errors of the operating system are `ERR_IO` with
- * `errno`; memory without the right protection is `EFAULT` then, and `ERR_PROTECTION` when `src` or `dst` are bytes.
- * Nothing at `addr`, or too little: as in `ByteAccess`. On regions and slices: `getSlice(addr, count)` and one volatile
- * access to it.
+ * A file is read and written at its cursor. `count` is in bytes. An error of the operating system is `ERR_IO` with
+ * `errno`. Memory whose protection forbids the access is `ERR_IO` with `EFAULT` for a file, and `ERR_PROTECTION` for
+ * bytes. If there is no memory at `addr`, or too little, memory throws the errors of `ByteAccess`. Regions and slices
+ * do one volatile access to `getSlice(addr, count)`, and throw what that throws.
  */
 export interface VolatileTransfer<A> {
   /**
-   * Reads at most `count` bytes from `src` into memory: on memory one read(2) for each region that is crossed; returns
-   * the bytes read. (`GuestMemory::read_volatile_from`)
+   * Reads at most `count` bytes from `src` into memory. Returns how many bytes were read. On memory, does one read(2)
+   * for each region that the bytes cross. (`GuestMemory::read_volatile_from`)
    */
   readVolatileFrom(addr: A, src: VolatileIo, count: Usize): number
   /**
-   * As `readVolatileFrom`, but fewer bytes are an error: on memory `ERR_PARTIAL_BUFFER`, on regions and slices `ERR_IO`
-   * with `kind` `UnexpectedEof`, after as many reads as it takes. (`GuestMemory::read_exact_volatile_from`)
+   * Reads exactly `count` bytes from `src` into memory. On memory, reads as `readVolatileFrom` does, and throws
+   * `ERR_PARTIAL_BUFFER` if there were fewer bytes. On regions and slices, repeats read(2) until all bytes are read,
+   * and throws `ERR_IO` with `kind` `UnexpectedEof` if `src` ends before. (`GuestMemory::read_exact_volatile_from`)
    */
   readExactVolatileFrom(addr: A, src: VolatileIo, count: Usize): void
   /**
-   * Writes at most `count` bytes of memory to `dst`; returns the bytes written. On memory, what there is of them is
-   * written whole, or it is an `ERR_IO` with `kind` `WriteZero`. (`GuestMemory::write_volatile_to`)
+   * Writes at most `count` bytes of memory to `dst`. Returns how many bytes were written. On memory, writes all of the
+   * bytes that exist, and throws `ERR_IO` with `kind` `WriteZero` if `dst` takes no more.
+   * (`GuestMemory::write_volatile_to`)
    */
   writeVolatileTo(addr: A, dst: VolatileIo, count: Usize): number
   /**
-   * As `writeVolatileTo`, but fewer bytes are an error: `ERR_PARTIAL_BUFFER`, or `ERR_IO` with `kind` `WriteZero`.
-   * (`GuestMemory::write_all_volatile_to`)
+   * Writes exactly `count` bytes of memory to `dst`. On memory, throws `ERR_PARTIAL_BUFFER` if there are fewer
+   * bytes. Throws `ERR_IO` with `kind` `WriteZero` if `dst` takes no more. (`GuestMemory::write_all_volatile_to`)
    */
   writeAllVolatileTo(addr: A, dst: VolatileIo, count: Usize): void
 }
 
 /**
- * The same off the JS thread, on the pool of the event loop. Not upstream.
+ * The transfers of `VolatileTransfer` off the JavaScript thread, on the thread pool of the event loop. Not upstream.
  *
- * The snapshot is held until the promise settles, whatever happens to guards and maps; the descriptor may be closed once
- * the call has returned. Never throws: the promise is rejected with what `VolatileTransfer` throws.
+ * The snapshot stays alive until the promise settles, whatever happens to guards and maps. The caller may close the
+ * descriptor once the call has returned. The methods never throw: the promise is rejected with the error that the
+ * method of `VolatileTransfer` throws.
  */
 export interface AsyncVolatileTransfer<A> {
-  /** As `readVolatileFrom`. */
+  /** Reads at most `count` bytes from `src` into memory, as `readVolatileFrom` does. Resolves with the bytes read. */
   readVolatileFromAsync(addr: A, src: FileLike, count: Usize): Promise<number>
-  /** As `readExactVolatileFrom`. */
+  /** Reads exactly `count` bytes from `src` into memory, as `readExactVolatileFrom` does. */
   readExactVolatileFromAsync(addr: A, src: FileLike, count: Usize): Promise<void>
-  /** As `writeVolatileTo`. */
+  /** Writes at most `count` bytes of memory to `dst`, as `writeVolatileTo` does. Resolves with the bytes written. */
   writeVolatileToAsync(addr: A, dst: FileLike, count: Usize): Promise<number>
-  /** As `writeAllVolatileTo`. */
+  /** Writes exactly `count` bytes of memory to `dst`, as `writeAllVolatileTo` does. */
   writeAllVolatileToAsync(addr: A, dst: FileLike, count: Usize): Promise<void>
 }
 
 /** `VolatileMemory`: typed windows on memory, by offset in bytes. The windows keep the memory mapped. */
 export interface VolatileMemory {
-  /** Bytes. (`len`) */
+  /** The number of bytes. (`len`) */
   readonly len: number
   /** Whether there are no bytes. (`is_empty`) */
   readonly isEmpty: boolean
   /**
-   * `count` bytes from `offset` on. `ERR_OUT_OF_BOUNDS` with the end of the part as `addr`, `ERR_OVERFLOW`; on a region
-   * `ERR_INVALID_BACKEND_ADDRESS`. (`get_slice`)
+   * Returns a slice of `count` bytes that starts at `offset`. Throws `ERR_OUT_OF_BOUNDS`, whose `addr` is the end of
+   * the slice that was asked for, and `ERR_OVERFLOW`; on a region `ERR_INVALID_BACKEND_ADDRESS`. (`get_slice`)
    */
   getSlice(offset: Usize, count: Usize): VolatileSlice
-  /** All of it. (`as_volatile_slice`) */
+  /** Returns a slice of all bytes. (`as_volatile_slice`) */
   asVolatileSlice(): VolatileSlice
-  /** A reference to one value at `offset`. `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`. (`get_ref`) */
+  /** Returns a reference to one value at `offset`. Throws `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`. (`get_ref`) */
   getRef(type: ScalarType, offset: Usize): VolatileRef
-  /** A reference to `n` values at `offset`. `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, `ERR_TOO_BIG`. (`get_array_ref`) */
+  /**
+   * Returns a reference to `n` values at `offset`. Throws `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, `ERR_TOO_BIG`.
+   * (`get_array_ref`)
+   */
   getArrayRef(type: ScalarType, offset: Usize, n: Usize): VolatileArrayRef
   /**
-   * A reference to one integer with atomic access, aligned on the host. `ERR_MISALIGNED`, `ERR_OUT_OF_BOUNDS`,
-   * `ERR_OVERFLOW`. (`get_atomic_ref`)
+   * Returns a reference with atomic access to one integer at `offset`, which must be aligned on the host. Throws
+   * `ERR_MISALIGNED`, `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`. (`get_atomic_ref`)
    */
   getAtomicRef(type: AtomicType, offset: Usize): AtomicRef
 }
 
-/** `GuestAddressSpace`: whatever hands out memory snapshots. `GuestMemoryMmap.memory()` returns the map itself. */
+/**
+ * `GuestAddressSpace`: an object that hands out snapshots of memory. `GuestMemoryMmap.memory()` returns the map
+ * itself.
+ */
 export interface GuestAddressSpace {
-  /** A snapshot. (`GuestAddressSpace::memory`) */
+  /** Returns a snapshot of the memory. (`GuestAddressSpace::memory`) */
   memory(): GuestMemoryMmap
 }
 
 /** `[start, size]` or `[start, size, file]`; `file` null or absent means anonymous memory. Sizes are in bytes. */
 export type GuestRange = readonly [start: U64, size: Usize, file?: FileOffset | null]
-/** Options of whatever makes a mapping. */
+/** Options of the functions that make a mapping. */
 export interface MappingOptions {
   /** Gives each region an `AtomicBitmap` of the host's page size (upstream `B = AtomicBitmap`); false by default. */
   bitmap?: boolean
 }
 
-/** `GuestMemory`: look-ups and derivation of maps. Addresses are guest physical addresses. */
+/** `GuestMemory`: finds regions, and derives new maps. Addresses are guest physical addresses. */
 export interface GuestMemory
   extends
     GuestAddressSpace,
@@ -218,70 +235,87 @@ export interface GuestMemory
     ByteAccess<U64>,
     VolatileTransfer<U64>,
     AsyncVolatileTransfer<U64> {
-  /** The map itself. */
+  /** Returns the map itself. (`GuestAddressSpace::memory`) */
   memory(): GuestMemoryMmap
   /**
-   * A new map with one region more. `ERR_MEMORY_REGION_OVERLAP` if it meets another. (`insert_region`)
+   * Returns a new map that has `region` too. Throws `ERR_MEMORY_REGION_OVERLAP` if `region` overlaps another one.
+   * (`insert_region`)
    */
   insertRegion(region: GuestRegionMmap): GuestMemoryMmap
   /**
-   * A new map with one region less, and that region. `base` and `size` (bytes) must be exactly those of a region, else
-   * `ERR_INVALID_GUEST_REGION`. The last region can be removed too. (`remove_region`)
+   * Returns a new map without a region, and that region. `base` and `size` (bytes) must be exactly those of a region,
+   * otherwise throws `ERR_INVALID_GUEST_REGION`. The last region can be removed too. (`remove_region`)
    */
   removeRegion(base: U64, size: U64): [memory: GuestMemoryMmap, region: GuestRegionMmap]
-  /** How many regions there are. (`num_regions`) */
+  /** The number of regions. (`num_regions`) */
   readonly numRegions: number
-  /** Ascending by start address. The same region is the same object wherever it is met in this thread. (`iter`) */
+  /**
+   * Iterates over the regions, ascending by start address. In one thread, the same region is always the same object.
+   * (`iter`)
+   */
   iter(): IterableIterator<GuestRegionMmap>
-  /** As `iter`. */
+  /** Iterates over the regions, as `iter` does. */
   [Symbol.iterator](): IterableIterator<GuestRegionMmap>
   /**
-   * Does nothing: a map is let go when it is collected. So `using memory = space.memory()` works on every address space;
-   * a guard lets go of its snapshot.
+   * Does nothing on a map, which is released when it is garbage-collected; a guard releases its snapshot. So
+   * `using memory = space.memory()` works on every address space.
    */
   [Symbol.dispose](): void
-  /** The region that `addr` is in, else null. (`find_region`) */
+  /** Returns the region that contains `addr`, or null. (`find_region`) */
   findRegion(addr: U64): GuestRegionMmap | null
-  /** The region that `addr` is in, and where in it, in bytes; else null. (`to_region_addr`) */
+  /** Returns the region that contains `addr`, and the offset of `addr` in it in bytes; or null. (`to_region_addr`) */
   toRegionAddr(addr: U64): [region: GuestRegionMmap, offset: number] | null
-  /** Whether `addr` is in a region. (`address_in_range`) */
+  /** Checks whether `addr` is in a region. (`address_in_range`) */
   addressInRange(addr: U64): boolean
-  /** `addr` if it is in a region, else null. (`check_address`) */
+  /** Returns `addr` if it is in a region, or null. (`check_address`) */
   checkAddress(addr: U64): bigint | null
-  /** Whether `len` bytes from `base` on are all in regions, which may touch. (`check_range`) */
+  /**
+   * Checks whether all of the `len` bytes from `base` on are in regions. They may cross from one region to the next.
+   * (`check_range`)
+   */
   checkRange(base: U64, len: Usize): boolean
-  /** `base + offset` if that is in a region, else null. Whether there are holes between is not asked. (`checked_offset`) */
+  /**
+   * Returns `base + offset` if that address is in a region, or null. Does not check the addresses between.
+   * (`checked_offset`)
+   */
   checkedOffset(base: U64, offset: Usize): bigint | null
-  /** The last address of the last region; 0n of an empty map. (`last_addr`) */
+  /** The last address of the last region; 0n if the map is empty. (`last_addr`) */
   readonly lastAddr: bigint
   /**
-   * The host address of `addr`. Dangles once its region is unmapped. `ERR_INVALID_GUEST_ADDRESS` if it is in no region.
-   * (`get_host_address`)
+   * Returns the host address of the guest address `addr`. The host address dangles once the region is unmapped. Throws
+   * `ERR_INVALID_GUEST_ADDRESS` if `addr` is in no region. (`get_host_address`)
    */
   getHostAddress(addr: U64): bigint
   /**
-   * `count` bytes from `addr` on, within one region. `ERR_INVALID_GUEST_ADDRESS`, `ERR_INVALID_BACKEND_ADDRESS` beyond the
-   * end of the region. (`get_slice`)
+   * Returns a slice of `count` bytes from `addr` on, within one region. Throws `ERR_INVALID_GUEST_ADDRESS` if `addr`
+   * is in no region, and `ERR_INVALID_BACKEND_ADDRESS` if the slice would reach beyond the end of its region.
+   * (`get_slice`)
    */
   getSlice(addr: U64, count: Usize): VolatileSlice
   /**
-   * Walks `count` bytes from `addr` on, region by region. `callback` gets each piece in turn (what was used before it, its
-   * bytes, its offset in `region`) and returns the bytes it used; 0 ends the walk. What it throws is thrown on. Returns
-   * the bytes used. `ERR_INVALID_GUEST_ADDRESS` if there is nothing at `addr`, `ERR_CALLBACK_OUT_OF_RANGE` if the callback
-   * used more than there was. (`try_access`)
+   * Walks over `count` bytes from `addr` on, region by region. Returns how many bytes were used.
+   *
+   * Calls `callback` for one piece after another. `offset` counts the bytes that were used before this piece, `len`
+   * the bytes of this piece, and `regionAddr` is where the piece starts in `region`. `callback` returns how many bytes
+   * it used; the next piece starts behind them, and 0 ends the walk. An error that `callback` throws ends the walk,
+   * and is thrown to the caller. Throws `ERR_INVALID_GUEST_ADDRESS` if there is no memory at `addr`, and
+   * `ERR_CALLBACK_OUT_OF_RANGE` if `callback` used more than `count` bytes in all. (`try_access`)
    */
   tryAccess(
     count: Usize,
     addr: U64,
     callback: (offset: number, len: number, regionAddr: number, region: GuestRegionMmap) => number,
   ): number
-  /** A one-use ticket that can be posted to a worker; `GuestMemoryMmap.fromShared` there gives this map. Not upstream. */
+  /**
+   * Makes a ticket that can be posted to a worker and used once: `GuestMemoryMmap.fromShared` returns this map there.
+   * Not upstream.
+   */
   share(): SharedMemory
   /**
-   * Zero-copy views of `count` bytes at `addr`, one for each region they cross, ready for `fs.readv`/`fs.writev`. Writes
-   * through them are not seen by bitmaps: mark them with `region.bitmap.markDirty`. `ERR_INVALID_GUEST_ADDRESS`,
-   * `ERR_PARTIAL_BUFFER` where there are fewer bytes, `ERR_PROTECTION` unless all are mapped for reading and writing. Not
-   * upstream.
+   * Returns zero-copy views of `count` bytes at `addr`, one for each region that the bytes cross, ready for `fs.readv`
+   * and `fs.writev`. Bitmaps do not see writes through views: mark those with `region.bitmap.markDirty`. Throws
+   * `ERR_INVALID_GUEST_ADDRESS` if there is no memory at `addr`, `ERR_PARTIAL_BUFFER` if there are fewer bytes, and
+   * `ERR_PROTECTION` unless all bytes are mapped for reading and writing. Not upstream.
    */
   views(addr: U64, count: Usize): Uint8Array[]
 }
@@ -291,70 +325,79 @@ export interface GuestMemoryMmap extends GuestMemory {}
 export interface GuestMemoryAtomic extends GuestAddressSpace {
   memory(): GuestMemoryLoadGuard
   /**
-   * The lock without blocking the event loop, which it keeps alive; first come, first served, over `lock()` in other
-   * threads too. Rejects with the reason of `signal` when that aborts (by default an AbortError), with `ERR_LOCK_TIMEOUT`
-   * after `timeout` milliseconds. An abort after the grant does nothing. Not upstream.
+   * Takes the update lock without blocking the event loop, which stays alive meanwhile. Callers of `lockAsync` and of
+   * `lock` in all threads are served in the order in which they came. The promise is rejected with the reason of
+   * `signal` when `signal` aborts (by default an AbortError), and with `ERR_LOCK_TIMEOUT` after `timeout`
+   * milliseconds. An abort after the lock was granted does nothing. Not upstream.
    */
   lockAsync(options?: { signal?: AbortSignal; timeout?: number }): Promise<GuestMemoryExclusiveGuard>
 }
 
-/** Survives structured clone; good for one `fromShared`, in any thread of the process. */
+/**
+ * A ticket for a memory, made by `share`. It survives structured clone, and is good for one `fromShared` in any thread
+ * of the process.
+ */
 export interface SharedMemory {
-  /** What it is a ticket for. */
+  /** The class of the object that the ticket stands for. */
   readonly type: 'GuestMemoryAtomic' | 'GuestMemoryMmap'
-  /** Cannot be guessed. */
+  /** The secret that names the ticket. It cannot be guessed. */
   readonly id: string
 }
 
 export interface FileOffset {
-  /** As `dispose`, for `using`. */
+  /** Does what `dispose` does, for `using`. */
   [Symbol.dispose](): void
 }
 export interface GuestMemoryLoadGuard extends GuestMemoryMmap {}
 export interface GuestMemoryLoadGuard {
-  /** As `dispose`, for `using`. */
+  /** Does what `dispose` does, for `using`. */
   [Symbol.dispose](): void
 }
 export interface GuestMemoryExclusiveGuard {
-  /** As `dispose`, for `using`. */
+  /** Does what `dispose` does, for `using`. */
   [Symbol.dispose](): void
 }
 
-/** What `MmapRegion` has, and `GuestRegionMmap` through it. */
+/** The members of `MmapRegion`. A `GuestRegionMmap` has the members of its mapping. */
 export interface Mapping extends VolatileMemory {
-  /** Bytes. (`size`) */
+  /** The number of bytes. (`size`) */
   readonly size: number
-  /** `PROT_…` bits given to mmap. (`prot`) */
+  /** The `PROT_…` bits given to mmap(2). (`prot`) */
   readonly prot: number
-  /** `MAP_…` bits given to mmap. (`flags`) */
+  /** The `MAP_…` bits given to mmap(2). (`flags`) */
   readonly flags: number
-  /** Whether the memory is unmapped when nothing uses it any more; false of raw mappings. (`owned`) */
+  /** Whether the memory is unmapped when nothing uses it any more; false for raw mappings. (`owned`) */
   readonly owned: boolean
-  /** What is mapped; null for anonymous memory. (`file_offset`) */
+  /** The file that is mapped, and where in the file the mapping starts; null for anonymous memory. (`file_offset`) */
   readonly fileOffset: FileOffset | null
-  /** A label given by the user, null when none was. (`is_hugetlbfs`) */
+  /** A label that the user may give; null if the user gave none. (`is_hugetlbfs`) */
   readonly isHugetlbfs: boolean | null
-  /** Which pages were written; null unless they are tracked. Always the same object in a thread. (`bitmap`) */
+  /** The pages that were written; null if writes are not tracked. Always the same object in a thread. (`bitmap`) */
   readonly bitmap: AtomicBitmap | null
-  /** The host address. Dangles once the region is unmapped. (`as_ptr`) */
+  /** Returns the host address of the first byte. It dangles once the region is unmapped. (`as_ptr`) */
   asPtr(): bigint
-  /** Whether both map overlapping parts of a file, by the same `FileOffset` descriptor. (`fds_overlap`) */
+  /**
+   * Checks whether this mapping and `other` show overlapping parts of one file, which means: of one descriptor of a
+   * `FileOffset`. (`fds_overlap`)
+   */
   fdsOverlap(other: MmapRegion | GuestRegionMmap): boolean
   /**
-   * The whole region, zero-copy: one ArrayBuffer for each region and thread, made on first use, always the same object.
-   * It keeps the mapping alive. Writes through it are not seen by `bitmap`: mark them with `bitmap.markDirty`.
-   * `ERR_PROTECTION` unless prot is read-write, `ERR_BUFFER_TOO_LARGE` where the engine cannot make one that long (use
-   * `asUint8Array` on a part), `ERR_UNSUPPORTED` where it cannot make any.
+   * The whole region, zero-copy: one ArrayBuffer for each region and thread. It is made on first use, and is the same
+   * object from then on. The buffer keeps the mapping alive. `bitmap` does not see writes through the buffer: mark
+   * those with `bitmap.markDirty`. Throws `ERR_PROTECTION` unless the memory is mapped for reading and writing,
+   * `ERR_BUFFER_TOO_LARGE` if the engine cannot make a buffer of this length (use `asUint8Array` on a part), and
+   * `ERR_UNSUPPORTED` if the engine cannot make any.
    */
   readonly buffer: ArrayBuffer
   /**
-   * The same memory as a SharedArrayBuffer, for `postMessage` and `Atomics.wait`; `ERR_UNSUPPORTED` where the runtime has
-   * none (Node before 22.23, 24.16 and 26.1), else as `buffer`.
+   * The whole region as a SharedArrayBuffer, for `postMessage` and `Atomics.wait`. Throws `ERR_UNSUPPORTED` if the
+   * runtime cannot make one (Node before 22.23, 24.16 and 26.1), and what `buffer` throws.
    */
   readonly sharedBuffer: SharedArrayBuffer
   /**
-   * A zero-copy view on a part, in bytes (default: from 0 to the end). Works on regions of any size. Writes through it
-   * are not seen by `bitmap`: mark them with `bitmap.markDirty`. `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, and as `buffer`.
+   * Returns a zero-copy view on a part of the region, in bytes (default: from 0 to the end). Works on regions of any
+   * size. `bitmap` does not see writes through the view: mark those with `bitmap.markDirty`. Throws
+   * `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, and what `buffer` throws.
    */
   asUint8Array(offset?: Usize, length?: Usize): Uint8Array
 }
@@ -365,11 +408,11 @@ export interface VolatileSlice extends VolatileMemory, ByteAccess<Usize>, Volati
 
 /** One bit for each page of memory, set when the page was written (upstream `Bitmap`). Offsets are in bytes. */
 export interface Bitmap {
-  /** Marks the pages of `len` bytes at `offset`; those beyond the end are left out. (`mark_dirty`) */
+  /** Marks the pages of `len` bytes at `offset` as dirty. Ignores pages beyond the end. (`mark_dirty`) */
   markDirty(offset: Usize, len: Usize): void
-  /** Whether the page at `offset` is dirty; false beyond the end. (`dirty_at`) */
+  /** Checks whether the page at `offset` is dirty. Returns false beyond the end. (`dirty_at`) */
   dirtyAt(offset: Usize): boolean
-  /** The bitmap seen from `offset`. (`slice_at`) */
+  /** Returns this bitmap as it is seen from `offset`: offset 0 of the result is `offset` here. (`slice_at`) */
   sliceAt(offset: Usize): BitmapSlice
 }
 
@@ -387,14 +430,14 @@ export declare namespace GuestAddress {}
 // ------------------------------------------------------------------------------------------------ errors
 
 /**
- * Everything that vm-memory itself refuses is an `Error` with `name` the upstream type, `code` the upstream variant and
- * `message` its Display text, word for word. `ERR_IO`, `ERR_MMAP`, `ERR_SEEK_END` and `ERR_SEEK_START` also carry
- * `errno` (positive, as the OS gives it). A variant's fields are properties: addresses as bigint, counts as number.
+ * An error of vm-memory itself. `name` is the upstream type, `code` is the upstream variant, and `message` is the
+ * upstream text (`Display`), word for word. `ERR_IO`, `ERR_MMAP`, `ERR_SEEK_END` and `ERR_SEEK_START` also have an
+ * `errno`. The fields of a variant are properties: addresses as bigint, counts as number.
  */
 export interface VmMemoryError extends Error {
   /** The upstream type of the error. */
   readonly name: 'GuestMemoryError' | 'MmapError' | 'MmapRegionError' | 'VolatileMemoryError'
-  /** The upstream variant; behind each code, the properties that it has. */
+  /** The upstream variant. The comment behind a code names the properties of its errors. */
   readonly code:
     // GuestMemoryError
     | 'ERR_INVALID_GUEST_ADDRESS' // addr: bigint
@@ -423,11 +466,11 @@ export interface VmMemoryError extends Error {
     | 'ERR_OVERFLOW' // base, offset: bigint
     | 'ERR_TOO_BIG' // nelements, size: bigint
     | 'ERR_MISALIGNED' // addr: bigint, alignment: number
-  /** As the operating system gives it, positive. */
+  /** The error number of the operating system, positive. */
   readonly errno?: number
 }
 
-/** What the binding refuses on its own. TypeError and RangeError where those fit, else Error. */
+/** The codes of errors of the binding itself. They are of class TypeError or RangeError where that fits, else Error. */
 export type BindingErrorCode =
   | 'ERR_INVALID_ARG_TYPE' // TypeError
   | 'ERR_OUT_OF_RANGE' // RangeError: not a u64, an index past the end, not a power of two, an impossible ordering
