@@ -507,98 +507,104 @@ export type TypedArray =
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
 export declare namespace GuestAddress {
-  /** `a + other`, null on overflow. (`Address::checked_add`) */
+  /** Returns `a + other`, or null if the sum overflows 64 bits. (`Address::checked_add`) */
   export function checkedAdd(a: U64, other: U64): bigint | null
   /**
-   * `a`, or the next address after it that is a multiple of `powerOfTwo`; null on overflow.
+   * Rounds `a` up to a multiple of `powerOfTwo`. Returns null if the result overflows 64 bits.
    * (`Address::checked_align_up`)
    *
    * @throws `ERR_OUT_OF_RANGE` unless `powerOfTwo` is a power of two
    */
   export function checkedAlignUp(a: U64, powerOfTwo: U64): bigint | null
-  /** How far `a` lies behind `base`, null when it lies before. (`Address::checked_offset_from`) */
+  /** Returns the distance from `base` up to `a`, or null if `a` lies before `base`. (`Address::checked_offset_from`) */
   export function checkedOffsetFrom(a: U64, base: U64): bigint | null
-  /** `a - other`, null when that is negative. (`Address::checked_sub`) */
+  /** Returns `a - other`, or null if the difference is negative. (`Address::checked_sub`) */
   export function checkedSub(a: U64, other: U64): bigint | null
-  /** The bits of `a` that are set in `mask`. (`Address::mask`) */
+  /** Returns the bits of `a` that are set in `mask`. (`Address::mask`) */
   export function mask(a: U64, mask: U64): bigint
-  /** `a + other` modulo 2^64, and whether it overflowed. (`Address::overflowing_add`) */
+  /** Returns `a + other` modulo 2^64, and whether the sum overflowed. (`Address::overflowing_add`) */
   export function overflowingAdd(a: U64, other: U64): [bigint, boolean]
-  /** `a - other` modulo 2^64, and whether it overflowed. (`Address::overflowing_sub`) */
+  /** Returns `a - other` modulo 2^64, and whether the difference overflowed. (`Address::overflowing_sub`) */
   export function overflowingSub(a: U64, other: U64): [bigint, boolean]
-  /** `a + other` modulo 2^64, as in a release build. (`Address::unchecked_add`) */
+  /** Returns `a + other` modulo 2^64, as upstream does in a release build. (`Address::unchecked_add`) */
   export function uncheckedAdd(a: U64, other: U64): bigint
   /**
-   * `a`, or the next address after it that is a multiple of `powerOfTwo`, modulo 2^64, as in a release build.
+   * Rounds `a` up to a multiple of `powerOfTwo`, modulo 2^64, as upstream does in a release build.
    * (`Address::unchecked_align_up`)
    *
    * @throws `ERR_OUT_OF_RANGE` unless `powerOfTwo` is a power of two
    */
   export function uncheckedAlignUp(a: U64, powerOfTwo: U64): bigint
-  /** How far `a` lies behind `base`, modulo 2^64, as in a release build. (`Address::unchecked_offset_from`) */
+  /**
+   * Returns the distance from `base` up to `a` modulo 2^64, as upstream does in a release build.
+   * (`Address::unchecked_offset_from`)
+   */
   export function uncheckedOffsetFrom(a: U64, base: U64): bigint
-  /** `a - other` modulo 2^64, as in a release build. (`Address::unchecked_sub`) */
+  /** Returns `a - other` modulo 2^64, as upstream does in a release build. (`Address::unchecked_sub`) */
   export function uncheckedSub(a: U64, other: U64): bigint
 }
 
 /**
  * One bit for each page of memory, set when the page was written; safe to use from several threads.
  *
- * Every write through the methods of this package marks what was transferred. Writes through `buffer`,
- * `asUint8Array` and `views` do not: mark them with `markDirty`. (`AtomicBitmap`)
+ * Every write through the methods of this package marks the bytes that were written. Writes through `buffer`,
+ * `asUint8Array` and `views` mark nothing: mark those with `markDirty`. (`AtomicBitmap`)
  */
 export declare class AtomicBitmap {
   /**
-   * A bitmap of its own, all clean. (`AtomicBitmap::new`)
+   * Makes a bitmap that belongs to no mapping, with all pages clean. (`AtomicBitmap::new`)
    *
    * @param byteSize bytes that are tracked
    * @param pageSize bytes for each bit, more than 0
-   * @throws `ERR_OUT_OF_RANGE` for a page size of 0, and where there is no memory for the bits
+   * @throws `ERR_OUT_OF_RANGE` for a page size of 0, and if there is no memory for the bits
    */
   constructor(byteSize: Usize, pageSize: Usize)
   /**
-   * A bitmap of its own, with a bit for each page of the host. (`NewBitmap::with_len`)
+   * Makes a bitmap that belongs to no mapping, with a bit for each page of the host. (`NewBitmap::with_len`)
    *
    * @param byteSize bytes that are tracked
-   * @throws `ERR_OUT_OF_RANGE` where there is no memory for the bits
+   * @throws `ERR_OUT_OF_RANGE` if there is no memory for the bits
    */
   static withLen(byteSize: Usize): AtomicBitmap
-  /** Pages. (`len`) */
+  /** The number of pages. (`len`) */
   get len(): number
-  /** Bytes that are tracked. (`byte_size`) */
+  /** The number of bytes that are tracked. (`byte_size`) */
   get byteSize(): number
-  /** Whether the page with this index is dirty; false beyond the end. (`is_bit_set`) */
+  /** Checks whether the page with this index is dirty. Returns false beyond the end. (`is_bit_set`) */
   isBitSet(index: Usize): boolean
-  /** Whether the page at this offset, in bytes, is dirty; false beyond the end. (`is_addr_set`) */
+  /** Checks whether the page at this offset, in bytes, is dirty. Returns false beyond the end. (`is_addr_set`) */
   isAddrSet(addr: Usize): boolean
-  /** Marks the page with this index; beyond the end nothing happens. (`set_bit`) */
+  /** Marks the page with this index as dirty. Does nothing beyond the end. (`set_bit`) */
   setBit(index: Usize): void
-  /** Clears the page with this index; beyond the end nothing happens. (`reset_bit`) */
+  /** Marks the page with this index as clean. Does nothing beyond the end. (`reset_bit`) */
   resetBit(index: Usize): void
-  /** Marks the pages of `len` bytes at offset `start`; those beyond the end are left out. (`set_addr_range`) */
+  /** Marks the pages of `len` bytes at offset `start` as dirty. Ignores pages beyond the end. (`set_addr_range`) */
   setAddrRange(start: Usize, len: Usize): void
-  /** Clears the pages of `len` bytes at offset `start`; those beyond the end are left out. (`reset_addr_range`) */
+  /** Marks the pages of `len` bytes at offset `start` as clean. Ignores pages beyond the end. (`reset_addr_range`) */
   resetAddrRange(start: Usize, len: Usize): void
-  /** Clears all pages. (`reset`) */
+  /** Marks all pages as clean. (`reset`) */
   reset(): void
-  /** The bits, 64 pages in each word, lowest first; clears them. (`get_and_reset`) */
+  /**
+   * Returns the bits, and marks all pages as clean. A word has the bits of 64 pages, the first page in its lowest
+   * bit. (`get_and_reset`)
+   */
   getAndReset(): BigUint64Array
-  /** A copy of the bits, on their own. (`Clone`) */
+  /** Copies the bits into a new bitmap, which belongs to no mapping. (`Clone`) */
   clone(): AtomicBitmap
   /**
-   * Tracks more bytes; the new pages are clean. (`enlarge`)
+   * Tracks `additionalSize` more bytes, whose pages are clean. (`enlarge`)
    *
    * @param additionalSize bytes
-   * @throws `ERR_MOVED` if the bitmap is part of a builder or mapping; `ERR_OUT_OF_RANGE` where there is no memory for
+   * @throws `ERR_MOVED` if the bitmap is part of a builder or mapping; `ERR_OUT_OF_RANGE` if there is no memory for
    * the bits
    */
   enlarge(additionalSize: Usize): void
 }
 
 /**
- * One aligned integer with atomic access.
+ * A reference to one aligned integer, with atomic access.
  *
- * (What `VolatileMemory::get_atomic_ref` returns)
+ * (The result of `VolatileMemory::get_atomic_ref`)
  */
 export declare class AtomicRef {
   /** The type of the integer. */
@@ -611,7 +617,7 @@ export declare class AtomicRef {
    */
   load(order: Ordering): number | bigint
   /**
-   * Writes the integer. Does not mark it dirty, as upstream: `store` of a slice does.
+   * Writes the integer. As upstream, does not mark it dirty: the method `store` of a slice does.
    * (`AtomicInteger::store`)
    *
    * @throws `ERR_OUT_OF_RANGE` for `Acquire` and `AcqRel`, or if the value does not fit the type; `ERR_PROTECTION`
@@ -619,15 +625,16 @@ export declare class AtomicRef {
   store(value: number | bigint, order: Ordering): void
 }
 
-/** A bitmap seen from an offset: what a slice of memory marks. (`BitmapSlice`) */
+/** A bitmap seen from an offset, as a slice of memory marks it. (`BitmapSlice`) */
 export declare class BitmapSlice {}
 
 /**
- * A file and where in it a mapping starts.
+ * A file, and the offset in the file at which a mapping starts.
  *
- * Holds its own duplicate of the descriptor, which is closed when nothing uses it. Mappings of one
- * `FileOffset` share that duplicate, and keep it when the object is disposed of. Make one for each file and use it
- * again, since every other one is another descriptor, until it is disposed of or collected. (`FileOffset`)
+ * Holds its own duplicate of the descriptor, which is closed when nothing uses it any more. Mappings of one
+ * `FileOffset` share this duplicate, and keep it open after the object was disposed of. Make one `FileOffset` for each
+ * file and use it again: each one that is made from a descriptor keeps one more descriptor open, until it is disposed
+ * of or collected. (`FileOffset`)
  */
 export declare class FileOffset {
   /**
@@ -635,25 +642,26 @@ export declare class FileOffset {
    * (`FileOffset::from_arc`), so that `fdsOverlap` sees mappings of both as mappings of one file.
    *
    * @param file an open file, or another `FileOffset`
-   * @param start where in the file a mapping starts, in bytes; mappings want a multiple of the page size
+   * @param start the offset in the file at which a mapping starts, in bytes; a mapping needs a multiple of the page
+   * size
    * @throws `ERR_IO` with `errno` if the descriptor cannot be duplicated; `ERR_DISPOSED`
    */
   constructor(file: FileLike, start: U64)
   /**
-   * Where in the file a mapping starts, in bytes. (`start`)
+   * The offset in the file at which a mapping starts, in bytes. (`start`)
    *
    * @throws `ERR_DISPOSED`
    */
   get start(): bigint
   /**
-   * The duplicate of the descriptor. Belongs to this object: do not close it. (`file`)
+   * The duplicate of the descriptor. It belongs to this object: do not close it. (`file`)
    *
    * @throws `ERR_DISPOSED`
    */
   get fd(): number
   /**
-   * Lets go of the duplicate: it is closed now, or with the last mapping of the file. Any later use throws
-   * `ERR_DISPOSED`; a second dispose does nothing. (`Drop`)
+   * Releases the duplicate of the descriptor, which is closed now, or with the last mapping of the file. Any later
+   * use throws `ERR_DISPOSED`; a second `dispose` does nothing. (`Drop`)
    */
   dispose(): void
 }
@@ -666,45 +674,48 @@ export declare class FileOffset {
  */
 export declare class GuestMemoryAtomic {
   /**
-   * The first snapshot is `map`. (`GuestMemoryAtomic::new` and `From<Arc<_>>`)
+   * Makes an atomic whose first snapshot is `map`. (`GuestMemoryAtomic::new` and `From<Arc<_>>`)
    *
    * @param map a map, or a guard that holds one
    * @throws `ERR_DISPOSED` for a guard that was disposed of
    */
   constructor(map: GuestMemoryMmap)
   /**
-   * The current snapshot; never blocks. Dispose of the guard when done: `using guard = atomic.memory()`.
-   * (`GuestAddressSpace::memory`)
+   * Returns a guard on the current snapshot, and never blocks. Dispose of the guard when done:
+   * `using guard = atomic.memory()`. (`GuestAddressSpace::memory`)
    */
   memory(): GuestMemoryLoadGuard
   /**
-   * Takes the update lock, waiting while another thread holds it; first come, first served. (`lock`)
+   * Takes the update lock, and waits while another thread holds it. Callers are served in the order in which they
+   * came. (`lock`)
    *
-   * @param options.timeout milliseconds after which to give up; 0 tries once; no limit by default
-   * @throws `ERR_LOCK_HELD` instead of hanging when this thread holds the lock or has a pending `lockAsync`;
-   * `ERR_LOCK_TIMEOUT`; `ERR_OUT_OF_RANGE` for a negative timeout
+   * @param options.timeout milliseconds after which the call gives up; 0 tries once; no limit by default
+   * @throws `ERR_LOCK_HELD` if this thread holds the lock or waits for it in `lockAsync`, since the call would wait
+   * for ever; `ERR_LOCK_TIMEOUT`; `ERR_OUT_OF_RANGE` for a negative timeout
    */
   lock(options?: { timeout?: number }): GuestMemoryExclusiveGuard
-  /** The lock if it is free now, else null. Not upstream. */
+  /** Takes the update lock if it is free now, or returns null. Not upstream. */
   tryLock(): GuestMemoryExclusiveGuard | null
   /**
-   * Takes the lock, calls `fn` with the current map, replaces that by what it returns, and unlocks. A throw leaves
-   * the map as it was. Reading the map before taking the lock would lose the updates of others. Not upstream.
+   * Takes the update lock, calls `fn` with the current map, publishes the map that `fn` returns, and unlocks. If
+   * `fn` throws, the current map stays. (Code that reads the map before it takes the lock can undo the updates of
+   * other threads.) Not upstream.
    *
-   * @param fn derives the new map; not asynchronous
+   * @param fn returns a new map, made from the current one; not asynchronous
    * @returns the new map
-   * @throws `ERR_LOCK_HELD` as `lock`; what `fn` throws
+   * @throws `ERR_LOCK_HELD` as `lock` does; the error that `fn` throws
    */
   update(fn: (current: GuestMemoryMmap) => GuestMemoryMmap): GuestMemoryMmap
-  /** Another handle on the same map and lock. (`Clone`) */
+  /** Makes another handle on the same map and lock. (`Clone`) */
   clone(): GuestMemoryAtomic
   /**
-   * A one-use ticket that can be posted to a worker; `fromShared` there gives a clone. A ticket that is never taken is
-   * dropped when this thread ends. Not upstream.
+   * Makes a ticket that can be posted to a worker and used once: `fromShared` returns a clone there. A ticket that
+   * is never used is dropped when this thread ends. Not upstream.
    */
   share(): SharedMemory
   /**
-   * Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
+   * Returns a clone of the atomic whose `share` made the ticket, in any thread of the process. A ticket is good
+   * once. Not upstream.
    *
    * @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryMmap`
    */
@@ -712,41 +723,42 @@ export declare class GuestMemoryAtomic {
 }
 
 /**
- * The update lock, held. A guard that is dropped without dispose unlocks at garbage collection, and one whose thread
- * ends does at once. (`GuestMemoryExclusiveGuard`)
+ * The update lock, held. A guard that is dropped without `dispose` unlocks when it is garbage-collected. If its thread
+ * ends, the guard unlocks at once. (`GuestMemoryExclusiveGuard`)
  */
 export declare class GuestMemoryExclusiveGuard {
   /**
-   * Publishes `map` and unlocks; consumes the guard. No validation, as upstream. (`replace`)
+   * Publishes `map` and unlocks; consumes the guard. Does not validate the map, as upstream. (`replace`)
    *
    * @param map a map, or a guard that holds one
    * @throws `ERR_DISPOSED`
    */
   replace(map: GuestMemoryMmap): void
-  /** Unlocks without replacing. Any later use throws `ERR_DISPOSED`; a second dispose does nothing. */
+  /** Unlocks without replacing the map. Any later use throws `ERR_DISPOSED`; a second `dispose` does nothing. */
   dispose(): void
 }
 
 /**
- * A snapshot, with all that a `GuestMemoryMmap` can do. Accepted wherever a map is taken.
+ * A guard on a snapshot, with all members of `GuestMemoryMmap`. Every function that takes a map accepts a guard too.
  *
- * The snapshot lives while any guard, map, region, slice or buffer of it does. A guard that is dropped without dispose
- * lets go at garbage collection. (`GuestMemoryLoadGuard`, `Deref<Target = GuestMemoryMmap>`)
+ * The snapshot lives while any guard, map, region, slice or buffer of it lives. A guard that is dropped without
+ * `dispose` releases the snapshot when it is garbage-collected. (`GuestMemoryLoadGuard`,
+ * `Deref<Target = GuestMemoryMmap>`)
  */
 export declare class GuestMemoryLoadGuard {
   /**
-   * A second guard on the same snapshot, which outlives this one. (`Clone`)
+   * Makes a second guard on the same snapshot, which stays good when this one is disposed of. (`Clone`)
    *
    * @throws `ERR_DISPOSED`
    */
   clone(): GuestMemoryLoadGuard
   /**
-   * Consumes the guard and returns its map: the same object for the same snapshot. (`into_inner`)
+   * Consumes the guard, and returns its map: always the same object for the same snapshot. (`into_inner`)
    *
    * @throws `ERR_DISPOSED`
    */
   intoInner(): GuestMemoryMmap
-  /** Lets go of the snapshot. Any later use throws `ERR_DISPOSED`; a second dispose does nothing. */
+  /** Releases the snapshot. Any later use throws `ERR_DISPOSED`; a second `dispose` does nothing. */
   dispose(): void
 }
 
@@ -756,78 +768,84 @@ export declare class GuestMemoryLoadGuard {
  * (`GuestMemory` and `GuestMemoryMmap`)
  */
 export declare class GuestMemoryMmap {
-  /** An empty memory. (`GuestMemoryMmap::new`) */
+  /** Makes an empty memory. (`GuestMemoryMmap::new`) */
   constructor()
   /**
-   * Maps a region for each range: anonymous memory, or a file where the range has one. (`from_ranges`)
+   * Maps a region for each range: anonymous memory, or a file if the range has one. (`from_ranges`)
    *
    * @param ranges ascending by start, without overlap: `[start, size]` or `[start, size, file]`
-   * @throws `ERR_NO_MEMORY_REGION` for none, `ERR_UNSORTED_MEMORY_REGIONS`, `ERR_MEMORY_REGION_OVERLAP`,
-   * `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
+   * @throws `ERR_NO_MEMORY_REGION` if there are no ranges, `ERR_UNSORTED_MEMORY_REGIONS`,
+   * `ERR_MEMORY_REGION_OVERLAP`, `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
    */
   static fromRanges(ranges: readonly GuestRange[], options?: MappingOptions): GuestMemoryMmap
   /**
-   * As `fromRanges`. (`from_ranges_with_files`)
+   * Does what `fromRanges` does. (`from_ranges_with_files`)
    *
-   * @throws as `fromRanges`
+   * @throws what `fromRanges` throws
    */
   static fromRangesWithFiles(ranges: readonly GuestRange[], options?: MappingOptions): GuestMemoryMmap
   /**
-   * A memory of regions that exist. They are shared, not moved. (`from_regions` and `from_arc_regions`)
+   * Makes a memory of regions that exist already. The regions are shared with other memories, not moved.
+   * (`from_regions` and `from_arc_regions`)
    *
    * @param regions ascending by start, without overlap
-   * @throws `ERR_NO_MEMORY_REGION` for none, `ERR_UNSORTED_MEMORY_REGIONS`, `ERR_MEMORY_REGION_OVERLAP`
+   * @throws `ERR_NO_MEMORY_REGION` if there are no regions, `ERR_UNSORTED_MEMORY_REGIONS`,
+   * `ERR_MEMORY_REGION_OVERLAP`
    */
   static fromRegions(regions: readonly GuestRegionMmap[]): GuestMemoryMmap
   /**
-   * Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
+   * Returns the memory whose `share` made the ticket, in any thread of the process. A ticket is good once. Not
+   * upstream.
    *
    * @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryAtomic`
    */
   static fromShared(ticket: SharedMemory): GuestMemoryMmap
-  /** Another memory of the same regions. (`Clone`) */
+  /** Makes another memory of the same regions. (`Clone`) */
   clone(): GuestMemoryMmap
 }
 
 /**
- * A mapping at a guest address. Immutable and shared: the same region is the same object wherever
- * it is met in a thread. Offsets are relative to its start.
+ * A mapping at a guest address, immutable and shared. In one thread, the same region is always the same object.
+ * Offsets are relative to the start of the region.
  *
  * (`GuestMemoryRegion` and `GuestRegionMmap`, which dereferences to its `MmapRegion`)
  */
 export declare class GuestRegionMmap {
   /**
-   * Puts a mapping at a guest address. Takes `mapping` over: it stays readable, but cannot be
-   * given away again. (`GuestRegionMmap::new`)
+   * Puts a mapping at a guest address. The region takes `mapping` over: the object stays readable, but cannot be
+   * given to another region. (`GuestRegionMmap::new`)
    *
    * @throws `ERR_MOVED` if the mapping is part of a region; `ERR_INVALID_GUEST_REGION` if the region would reach
-   * 2^64, which leaves the mapping free
+   * 2^64, and then the mapping is not taken over
    */
   constructor(mapping: MmapRegion, guestBase: U64)
   /**
-   * Maps `size` bytes, anonymous or of a file, and puts them at a guest address.
-   * (`GuestRegionMmap::from_range`)
+   * Maps `size` bytes, of a file or anonymous, and puts them at a guest address. (`GuestRegionMmap::from_range`)
    *
    * @param addr guest address of the first byte
    * @param size bytes, more than 0
-   * @param file what is mapped, none for anonymous memory
+   * @param file the file that is mapped; null or absent for anonymous memory
    * @throws `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
    */
   static fromRange(addr: U64, size: Usize, file?: FileOffset | null, options?: MappingOptions): GuestRegionMmap
-  /** Guest address of the first byte. (`start_addr`) */
+  /** The guest address of the first byte. (`start_addr`) */
   get startAddr(): bigint
-  /** Guest address of the last byte. (`last_addr`) */
+  /** The guest address of the last byte. (`last_addr`) */
   get lastAddr(): bigint
-  /** `offset` if it is within the region, else null. (`check_address`) */
+  /** Returns `offset` if it is within the region, or null. (`check_address`) */
   checkAddress(offset: Usize): number | null
-  /** Whether `offset` is within the region. (`address_in_range`) */
+  /** Checks whether `offset` is within the region. (`address_in_range`) */
   addressInRange(offset: Usize): boolean
-  /** `base + offset` if it is within the region, else null. (`checked_offset`) */
+  /** Returns `base + offset` if that offset is within the region, or null. (`checked_offset`) */
   checkedOffset(base: Usize, offset: Usize): number | null
-  /** The offset of a guest address, null if that is not in the region. (`to_region_addr`) */
+  /**
+   * Returns the offset of a guest address in the region, or null if the address is not in the region.
+   * (`to_region_addr`)
+   */
   toRegionAddr(addr: U64): number | null
   /**
-   * The host address of an offset. Dangles once the region is unmapped. (`get_host_address`)
+   * Returns the host address of an offset. The host address dangles once the region is unmapped.
+   * (`get_host_address`)
    *
    * @throws `ERR_INVALID_BACKEND_ADDRESS` if the offset is not within the region
    */
@@ -835,30 +853,29 @@ export declare class GuestRegionMmap {
 }
 
 /**
- * A mapping of host memory: anonymous, of a file, or one that somebody else made.
+ * A mapping of host memory: anonymous memory, a file, or a mapping that other code made.
  *
  * (`MmapRegion`)
  */
 export declare class MmapRegion {
   /**
-   * Private anonymous memory: zeros, readable and writable. (`MmapRegion::new`)
+   * Maps private anonymous memory, which starts as zeros, for reading and writing. (`MmapRegion::new`)
    *
    * @param size bytes, more than 0
    * @throws `ERR_MMAP` with `errno`
    */
   constructor(size: Usize, options?: MappingOptions)
   /**
-   * A shared mapping of a part of a file, readable and writable. Sets the file's cursor to 0.
-   * (`MmapRegion::from_file`)
+   * Maps a part of a file, shared, for reading and writing. Sets the file's cursor to 0. (`MmapRegion::from_file`)
    *
    * @param size bytes, more than 0
    * @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`
    */
   static fromFile(file: FileOffset, size: Usize, options?: MappingOptions): MmapRegion
   /**
-   * A mapping with protection and flags of one's own. (`MmapRegion::build`)
+   * Maps memory with any protection and flags. (`MmapRegion::build`)
    *
-   * @param file what is mapped, `null` for anonymous memory
+   * @param file the file that is mapped, `null` for anonymous memory
    * @param size bytes, more than 0
    * @param prot `PROT_…` bits
    * @param flags `MAP_…` bits
@@ -866,10 +883,10 @@ export declare class MmapRegion {
    */
   static build(file: FileOffset | null, size: Usize, prot: number, flags: number, options?: MappingOptions): MmapRegion
   /**
-   * A mapping that somebody else made, and will unmap. (`MmapRegion::build_raw`)
+   * Wraps a mapping that other code made, and will unmap. (`MmapRegion::build_raw`)
    *
-   * Unsafe: nothing checks that there are `size` bytes at `addr` with that protection, or that
-   * they stay there for as long as the result, a region, slice or buffer of it is used.
+   * Unsafe: nothing checks that there are `size` bytes at `addr` with that protection. The bytes must stay mapped
+   * for as long as the result, or a region, slice or buffer of it, is used.
    *
    * @param addr the host address, a multiple of the page size
    * @param size bytes, more than 0
@@ -877,7 +894,7 @@ export declare class MmapRegion {
    */
   static buildRaw(addr: bigint, size: Usize, prot: number, flags: number): MmapRegion
   /**
-   * Sets what `isHugetlbfs` answers; maps nothing anew. (`MmapRegion::set_hugetlbfs`)
+   * Sets the value of `isHugetlbfs`; does not change the mapping. (`MmapRegion::set_hugetlbfs`)
    *
    * @throws `ERR_MOVED` once a region has taken the mapping over
    */
@@ -894,17 +911,17 @@ export declare class MmapRegion {
  */
 export declare class MmapRegionBuilder {
   /**
-   * A builder of an untracked mapping. (`MmapRegionBuilder::new`)
+   * Makes a builder of a mapping whose writes are not tracked. (`MmapRegionBuilder::new`)
    *
    * @param size bytes
    */
   constructor(size: Usize)
   /**
-   * A builder of a mapping that is tracked by `bitmap`, which becomes part of it.
+   * Makes a builder of a mapping whose writes are tracked by `bitmap`, which becomes part of the mapping.
    * (`MmapRegionBuilder::new_with_bitmap`)
    *
    * @param size bytes
-   * @throws `ERR_MOVED` if the bitmap is part of something else
+   * @throws `ERR_MOVED` if the bitmap is part of a builder or mapping
    */
   static newWithBitmap(size: Usize, bitmap: AtomicBitmap): MmapRegionBuilder
   /**
@@ -922,19 +939,19 @@ export declare class MmapRegionBuilder {
    */
   withMmapFlags(flags: number): this
   /**
-   * Maps a file. (`MmapRegionBuilder::with_file_offset`)
+   * Sets the file that is mapped. (`MmapRegionBuilder::with_file_offset`)
    *
    * @throws `ERR_MOVED` after `build`
    */
   withFileOffset(file: FileOffset): this
   /**
-   * Sets what `isHugetlbfs` answers. (`MmapRegionBuilder::with_hugetlbfs`)
+   * Sets the value of `isHugetlbfs`. (`MmapRegionBuilder::with_hugetlbfs`)
    *
    * @throws `ERR_MOVED` after `build`
    */
   withHugetlbfs(hugetlbfs: boolean): this
   /**
-   * Takes a mapping that somebody else made, and will unmap. Unsafe, see `MmapRegion.buildRaw`.
+   * Wraps a mapping that other code made, and will unmap. Unsafe, see `MmapRegion.buildRaw`.
    * (`MmapRegionBuilder::with_raw_mmap_pointer`)
    *
    * @param addr the host address, a multiple of the page size
@@ -951,23 +968,26 @@ export declare class MmapRegionBuilder {
 }
 
 /**
- * Values of one type, one after another. May be unaligned, and are not atomic.
+ * A reference to values of one type, one after another. They may be unaligned, and accesses are not atomic.
  *
  * (`VolatileArrayRef`)
  */
 export declare class VolatileArrayRef {
   /** The type of the values. */
   get type(): ScalarType
-  /** Elements. (`len`) */
+  /** The number of elements. (`len`) */
   get len(): number
   /** Whether there are no elements. (`is_empty`) */
   get isEmpty(): boolean
-  /** Bytes of each element. (`element_size`) */
+  /** The number of bytes of an element. (`element_size`) */
   get elementSize(): number
-  /** Marks and asks by offset, in bytes, from the first element; null when the memory is not tracked. (`bitmap`) */
+  /**
+   * The bitmap of the values, by offset in bytes from the first element; null if the memory is not tracked.
+   * (`bitmap`)
+   */
   get bitmap(): BitmapSlice | null
   /**
-   * The element with this index. (`ref_at`)
+   * Returns a reference to the element with this index. (`ref_at`)
    *
    * @throws `ERR_OUT_OF_RANGE` beyond the end
    */
@@ -988,39 +1008,39 @@ export declare class VolatileArrayRef {
   /**
    * Copies elements to the start of `dst`, as many as both have. (`copy_to`)
    *
-   * @param dst with elements as wide as these, whose bytes it gets as memory holds them
-   * @returns elements copied
+   * @param dst an array whose elements are as wide as these; it gets the bytes as they are in memory
+   * @returns how many elements were copied
    * @throws `ERR_INVALID_ARG_TYPE` for elements of another width; `ERR_PROTECTION`
    */
   copyTo(dst: NodeJS.TypedArray): number
   /**
    * Copies elements from the start of `src`, as many as both have, and marks them dirty. (`copy_from`)
    *
-   * @param src with elements as wide as these, whose bytes memory gets as they are
+   * @param src an array whose elements are as wide as these; memory gets their bytes as they are
    * @throws `ERR_INVALID_ARG_TYPE` for elements of another width; `ERR_PROTECTION`
    */
   copyFrom(src: NodeJS.TypedArray): void
   /**
-   * Copies bytes to a slice, as many as both have; they may overlap. (`copy_to_volatile_slice`)
+   * Copies bytes to a slice, as many as both have. The two may overlap. (`copy_to_volatile_slice`)
    *
    * @throws `ERR_PROTECTION`
    */
   copyToVolatileSlice(dst: VolatileSlice): void
-  /** The bytes of all elements. (`to_slice`) */
+  /** Returns a slice of the bytes of all elements. (`to_slice`) */
   toSlice(): VolatileSlice
 }
 
 /**
- * One value in memory. May be unaligned, and is not atomic.
+ * A reference to one value in memory. The value may be unaligned, and accesses are not atomic.
  *
  * (`VolatileRef`)
  */
 export declare class VolatileRef {
   /** The type of the value. */
   get type(): ScalarType
-  /** Bytes of the value. (`len`) */
+  /** The number of bytes of the value. (`len`) */
   get len(): number
-  /** Marks and asks by offset from the value; null when the memory is not tracked. (`bitmap`) */
+  /** The bitmap of the value, by offset from its first byte; null if the memory is not tracked. (`bitmap`) */
   get bitmap(): BitmapSlice | null
   /**
    * Reads the value. (`load`)
@@ -1035,115 +1055,115 @@ export declare class VolatileRef {
    * @throws `ERR_OUT_OF_RANGE` if the value does not fit the type; `ERR_PROTECTION`
    */
   store(value: number | bigint): void
-  /** The bytes of the value. (`to_slice`) */
+  /** Returns a slice of the bytes of the value. (`to_slice`) */
   toSlice(): VolatileSlice
 }
 
 /**
- * A window on memory, accessed by offset. Keeps its region mapped for as long as it lives.
+ * A window on memory, accessed by offset. It keeps its region mapped for as long as it lives.
  *
  * (`VolatileSlice`)
  */
 export declare class VolatileSlice {
-  /** Marks and asks by offset in this slice; null when the memory is not tracked. (`bitmap`) */
+  /** The bitmap of this slice, by offset in the slice; null if the memory is not tracked. (`bitmap`) */
   get bitmap(): BitmapSlice | null
   /**
-   * The first `mid` bytes, and the rest. (`split_at`)
+   * Returns a slice of the first `mid` bytes, and one of the rest. (`split_at`)
    *
-   * @throws `ERR_OUT_OF_BOUNDS` if there are fewer: its `addr` is a host address
+   * @throws `ERR_OUT_OF_BOUNDS` if there are fewer bytes; its `addr` is a host address
    */
   splitAt(mid: Usize): [VolatileSlice, VolatileSlice]
   /**
-   * `count` bytes from `offset` on. (`subslice`)
+   * Returns a slice of `count` bytes that starts at `offset`. (`subslice`)
    *
-   * @throws `ERR_OUT_OF_BOUNDS`, with the end of the part as `addr`; `ERR_OVERFLOW`
+   * @throws `ERR_OUT_OF_BOUNDS`, whose `addr` is the end of the slice that was asked for; `ERR_OVERFLOW`
    */
   subslice(offset: Usize, count: Usize): VolatileSlice
   /**
-   * All but the first `count` bytes. (`offset`)
+   * Returns a slice of all but the first `count` bytes. (`offset`)
    *
-   * @throws `ERR_OUT_OF_BOUNDS` if there are fewer: its `addr` is a host address; `ERR_OVERFLOW`
+   * @throws `ERR_OUT_OF_BOUNDS` if there are fewer bytes; its `addr` is a host address; `ERR_OVERFLOW`
    */
   offset(count: Usize): VolatileSlice
   /**
    * Copies elements from memory to the start of `dst`, as many as both have. (`copy_to`)
    *
-   * @returns elements copied
+   * @returns how many elements were copied
    * @throws `ERR_PROTECTION`
    */
   copyTo(dst: NodeJS.TypedArray): number
   /**
-   * Copies elements from the start of `src` to memory. What does not fit is left out, silently. (`copy_from`)
+   * Copies elements from the start of `src` to memory. Ignores elements that do not fit. (`copy_from`)
    *
    * @throws `ERR_PROTECTION`
    */
   copyFrom(src: NodeJS.TypedArray): void
   /**
-   * Copies bytes to another slice, as many as both have; they may overlap. (`copy_to_volatile_slice`)
+   * Copies bytes to another slice, as many as both have. The slices may overlap. (`copy_to_volatile_slice`)
    *
    * @throws `ERR_PROTECTION`
    */
   copyToVolatileSlice(dst: VolatileSlice): void
-  /** The host address of the first byte. Dangles once the region is unmapped. (`ptr_guard`) */
+  /** Returns the host address of the first byte. It dangles once the region is unmapped. (`ptr_guard`) */
   asPtr(): bigint
   /**
-   * A zero-copy view of all of it. Writes through the view are not seen by `bitmap`: mark them with
+   * Returns a zero-copy view of the whole slice. `bitmap` does not see writes through the view: mark those with
    * `bitmap.markDirty`.
    *
    * @throws `ERR_PROTECTION` unless the memory is mapped for reading and writing
    */
   asUint8Array(): Uint8Array
   /**
-   * Fills memory by one read(2) at the file's cursor, or from the start of bytes.
+   * Reads bytes into memory: with one read(2) at the file's cursor, or from the start of `src` if that is bytes.
    * (`ReadVolatile::read_volatile`)
    *
-   * @returns bytes read; 0 at the end of the file
+   * @returns how many bytes were read; 0 at the end of the file
    * @throws `ERR_IO` with `errno`; `ERR_PROTECTION`
    */
   readVolatile(src: VolatileIo): number
   /**
-   * Fills all of the memory. (`ReadVolatile::read_exact_volatile`)
+   * Reads bytes until the whole slice is filled. (`ReadVolatile::read_exact_volatile`)
    *
-   * @throws `ERR_IO` with `kind` `UnexpectedEof` where there is less; else as `readVolatile`
+   * @throws `ERR_IO` with `kind` `UnexpectedEof` if `src` has fewer bytes; else as `readVolatile`
    */
   readExactVolatile(src: VolatileIo): void
   /**
-   * Writes memory by one write(2) at the file's cursor, or to the start of bytes.
+   * Writes bytes of memory: with one write(2) at the file's cursor, or to the start of `dst` if that is bytes.
    * (`WriteVolatile::write_volatile`)
    *
-   * @returns bytes written
+   * @returns how many bytes were written
    * @throws `ERR_IO` with `errno`; `ERR_PROTECTION`
    */
   writeVolatile(dst: VolatileIo): number
   /**
-   * Writes all of the memory. (`WriteVolatile::write_all_volatile`)
+   * Writes all bytes of the slice. (`WriteVolatile::write_all_volatile`)
    *
-   * @throws `ERR_IO` with `kind` `WriteZero` where there is no room; else as `writeVolatile`
+   * @throws `ERR_IO` with `kind` `WriteZero` if `dst` takes no more; else as `writeVolatile`
    */
   writeAllVolatile(dst: VolatileIo): void
 
 }
 
 /**
- * Throws what a mapping of `size` bytes at `file` would throw. Sets the file's cursor to 0.
- * (`check_file_offset`)
+ * Checks whether `size` bytes at `file` can be mapped, and throws what the mapping would throw. Sets the file's cursor
+ * to 0. (`check_file_offset`)
  *
  * @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
  */
 export declare function checkFileOffset(file: Pick<FileOffset, 'start' | 'fd'>, size: Usize): void
 
 /**
- * `base + offset`. (`compute_offset`)
+ * Adds `base` and `offset`. (`compute_offset`)
  *
- * @throws `ERR_OVERFLOW` with `base` and `offset` when the sum does not fit 64 bits; `ERR_OUT_OF_RANGE` when it fits
- * those, but is not a safe integer
+ * @throws `ERR_OVERFLOW` with `base` and `offset` if the sum overflows 64 bits; `ERR_OUT_OF_RANGE` if the sum fits 64
+ * bits, but is not a safe integer
  */
 export declare function computeOffset(base: Usize, offset: Usize): number
 
 /**
- * Orders the accesses before it against those after it, in this thread as other threads see it.
+ * Orders the accesses of this thread before the fence against its accesses after the fence, as other threads see them.
  *
- * Needed by every virtqueue, where a store to one ring must be seen before a load of another.
+ * Every virtqueue needs a fence where other threads must see a store to one ring before a load from another.
  * (`std::sync::atomic::fence`; not in vm-memory.)
  *
  * @param order not `Relaxed`
@@ -1151,74 +1171,81 @@ export declare function computeOffset(base: Usize, offset: Usize): number
  */
 export declare function fence(order: Ordering): void
 
-/** Zeros instead of a file. */
+/** Flag: the memory belongs to no file, and starts as zeros. */
 export declare const MAP_ANONYMOUS: number
 
-/** Refused by every constructor here with `ERR_MAP_FIXED`. */
+/** Flag: puts the mapping at a given address. Every constructor here refuses it with `ERR_MAP_FIXED`. */
 export declare const MAP_FIXED: number
 
-/** Huge pages. Linux only; 0 elsewhere. */
+/** Flag: the memory is made of huge pages. Linux only; 0 elsewhere. */
 export declare const MAP_HUGETLB: number
 
-/** Pages stay in memory. Linux only; 0 elsewhere. */
+/** Flag: the host does not swap the pages out. Linux only; 0 elsewhere. */
 export declare const MAP_LOCKED: number
 
-/** No swap space is reserved. */
+/** Flag: the host reserves no swap space. */
 export declare const MAP_NORESERVE: number
 
-/** All pages are made at once. Linux only; 0 elsewhere. */
+/** Flag: the host makes all pages at once. Linux only; 0 elsewhere. */
 export declare const MAP_POPULATE: number
 
-/** Writes are seen by this mapping only. */
+/** Flag: only this mapping sees writes. */
 export declare const MAP_PRIVATE: number
 
-/** Writes are seen by other mappings of the file, and carried through to it. */
+/** Flag: other mappings of the file see writes, and the file gets them. */
 export declare const MAP_SHARED: number
 
 /**
- * An anonymous file to map and to pass to other processes; returns its descriptor, which the caller closes. Linux only;
- * not upstream.
+ * Makes an anonymous file to map, and to pass to other processes. Returns its descriptor, which the caller closes.
+ * Linux only; not upstream.
  *
- * `seal: true` (the default) forbids shrinking and growing it, so that no one can turn accesses into SIGBUS by cutting
- * it off. (Huge pages that the host turns out not to have still do that.)
+ * `seal: true` (the default) forbids shrinking and growing the file. Without the seal, anyone who has the file could
+ * cut it off, and accesses to the lost part would end the process with SIGBUS. (The seal does not help with huge
+ * pages: if the host has none left, accesses end the process too.)
  *
- * @param name shown in `/proc/self/maps`, at most 249 bytes
+ * @param name the name in `/proc/self/maps`, at most 249 bytes
  * @param size bytes
- * @param options.hugetlb huge pages, of which `size` must be a multiple
- * @throws `ERR_IO` with `errno`; `ERR_UNSUPPORTED` where there are none
+ * @param options.hugetlb whether the file is made of huge pages; `size` must be a multiple of their size
+ * @throws `ERR_IO` with `errno`; `ERR_UNSUPPORTED` if the platform has no such files
  */
 export declare function memfdCreate(name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean }): number
 
 /**
- * Memory orderings, as `std::sync::atomic::Ordering`.
+ * The memory orderings of `std::sync::atomic::Ordering`.
  *
- * A load cannot be `Release` or `AcqRel`, a store cannot be `Acquire` or `AcqRel`, and a fence
- * cannot be `Relaxed`: `ERR_OUT_OF_RANGE`.
+ * A load cannot be `Release` or `AcqRel`, a store cannot be `Acquire` or `AcqRel`, and a fence cannot be `Relaxed`:
+ * such calls throw `ERR_OUT_OF_RANGE`.
  */
 export declare enum Ordering {
-  /** Atomic, without any order relative to other accesses. */
+  /** The access is atomic, without any order relative to other accesses. */
   Relaxed = 0,
-  /** Of a store: what was written before it is seen by whoever loads it with `Acquire`. */
+  /**
+   * For a store: a thread that loads the stored value with `Acquire` sees everything that was written before the
+   * store.
+   */
   Release = 1,
-  /** Of a load: sees what was written before the store that it reads, if that was `Release`. */
+  /**
+   * For a load: if the loaded value was stored with `Release`, this thread sees everything that was written before
+   * the store.
+   */
   Acquire = 2,
-  /** Both; of a fence. */
+  /** For a fence: `Acquire` and `Release` together. */
   AcqRel = 3,
-  /** As `Acquire`, `Release` or `AcqRel`, and in one order that all threads agree on. */
+  /** The same as `Acquire`, `Release` or `AcqRel`, and in one order on which all threads agree. */
   SeqCst = 4,
 }
 
-/** Bytes in a page of the host. */
+/** Returns the number of bytes in a page of the host. */
 export declare function pageSize(): number
 
-/** Memory that can be executed. */
+/** Protection: the memory can be executed. */
 export declare const PROT_EXEC: number
 
-/** Memory that cannot be accessed. */
+/** Protection: the memory cannot be accessed. */
 export declare const PROT_NONE: number
 
-/** Memory that can be read. */
+/** Protection: the memory can be read. */
 export declare const PROT_READ: number
 
-/** Memory that can be written. */
+/** Protection: the memory can be written. */
 export declare const PROT_WRITE: number

@@ -6,12 +6,12 @@ use vm_memory::{Address, GuestAddress};
 use crate::node::error::Result;
 use crate::node::value::{BigU64, Value};
 
-/// Both arguments, of any of the functions.
+/// Takes the two arguments of a function of this namespace.
 fn addresses(a: Value, (b, name): (Value, &str)) -> Result<(GuestAddress, u64)> {
     Ok((GuestAddress(a.u64("a")?), b.u64(name)?))
 }
 
-/// An address and a power of two; upstream panics, or computes nonsense, for other numbers.
+/// Takes an address and a power of two. For other numbers, upstream panics or computes nonsense.
 fn aligned(a: Value, power_of_two: Value) -> Result<(GuestAddress, u64)> {
     let (address, power) = addresses(a, (power_of_two, "powerOfTwo"))?;
     if !power.is_power_of_two() {
@@ -24,7 +24,7 @@ fn bigint(address: GuestAddress) -> BigU64 {
     BigU64(address.raw_value())
 }
 
-/// `a + other`, null on overflow. (`Address::checked_add`)
+/// Returns `a + other`, or null if the sum overflows 64 bits. (`Address::checked_add`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,
@@ -36,7 +36,7 @@ pub fn checked_add(a: Value, other: Value) -> Result<Option<BigU64>> {
     Ok(a.checked_add(other).map(bigint))
 }
 
-/// `a - other`, null when that is negative. (`Address::checked_sub`)
+/// Returns `a - other`, or null if the difference is negative. (`Address::checked_sub`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,
@@ -48,7 +48,7 @@ pub fn checked_sub(a: Value, other: Value) -> Result<Option<BigU64>> {
     Ok(a.checked_sub(other).map(bigint))
 }
 
-/// `a + other` modulo 2^64, and whether it overflowed. (`Address::overflowing_add`)
+/// Returns `a + other` modulo 2^64, and whether the sum overflowed. (`Address::overflowing_add`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,
@@ -61,7 +61,7 @@ pub fn overflowing_add(a: Value, other: Value) -> Result<(BigU64, bool)> {
     Ok((bigint(sum), overflowed))
 }
 
-/// `a - other` modulo 2^64, and whether it overflowed. (`Address::overflowing_sub`)
+/// Returns `a - other` modulo 2^64, and whether the difference overflowed. (`Address::overflowing_sub`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,
@@ -74,7 +74,7 @@ pub fn overflowing_sub(a: Value, other: Value) -> Result<(BigU64, bool)> {
     Ok((bigint(difference), overflowed))
 }
 
-/// `a + other` modulo 2^64, as in a release build. (`Address::unchecked_add`)
+/// Returns `a + other` modulo 2^64, as upstream does in a release build. (`Address::unchecked_add`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,
@@ -86,7 +86,7 @@ pub fn unchecked_add(a: Value, other: Value) -> Result<BigU64> {
     Ok(bigint(a.overflowing_add(other).0))
 }
 
-/// `a - other` modulo 2^64, as in a release build. (`Address::unchecked_sub`)
+/// Returns `a - other` modulo 2^64, as upstream does in a release build. (`Address::unchecked_sub`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,
@@ -98,7 +98,7 @@ pub fn unchecked_sub(a: Value, other: Value) -> Result<BigU64> {
     Ok(bigint(a.overflowing_sub(other).0))
 }
 
-/// How far `a` lies behind `base`, null when it lies before. (`Address::checked_offset_from`)
+/// Returns the distance from `base` up to `a`, or null if `a` lies before `base`. (`Address::checked_offset_from`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,
@@ -110,7 +110,8 @@ pub fn checked_offset_from(a: Value, base: Value) -> Result<Option<BigU64>> {
     Ok(a.checked_offset_from(GuestAddress(base)).map(BigU64))
 }
 
-/// How far `a` lies behind `base`, modulo 2^64, as in a release build. (`Address::unchecked_offset_from`)
+/// Returns the distance from `base` up to `a` modulo 2^64, as upstream does in a release build.
+/// (`Address::unchecked_offset_from`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,
@@ -122,7 +123,7 @@ pub fn unchecked_offset_from(a: Value, base: Value) -> Result<BigU64> {
     Ok(bigint(a.overflowing_sub(base).0))
 }
 
-/// `a`, or the next address after it that is a multiple of `powerOfTwo`; null on overflow.
+/// Rounds `a` up to a multiple of `powerOfTwo`. Returns null if the result overflows 64 bits.
 /// (`Address::checked_align_up`)
 ///
 /// @throws `ERR_OUT_OF_RANGE` unless `powerOfTwo` is a power of two
@@ -137,7 +138,7 @@ pub fn checked_align_up(a: Value, power_of_two: Value) -> Result<Option<BigU64>>
     Ok(a.checked_align_up(power).map(bigint))
 }
 
-/// `a`, or the next address after it that is a multiple of `powerOfTwo`, modulo 2^64, as in a release build.
+/// Rounds `a` up to a multiple of `powerOfTwo`, modulo 2^64, as upstream does in a release build.
 /// (`Address::unchecked_align_up`)
 ///
 /// @throws `ERR_OUT_OF_RANGE` unless `powerOfTwo` is a power of two
@@ -153,7 +154,7 @@ pub fn unchecked_align_up(a: Value, power_of_two: Value) -> Result<BigU64> {
     Ok(bigint(a.overflowing_add(mask).0 & !mask))
 }
 
-/// The bits of `a` that are set in `mask`. (`Address::mask`)
+/// Returns the bits of `a` that are set in `mask`. (`Address::mask`)
 #[napi(
     namespace = "GuestAddress",
     catch_unwind,

@@ -4,10 +4,9 @@
 //! a new map and publishes it with `replace`. Snapshots stay what they were, and their regions stay
 //! mapped until the last guard, map, region, slice or buffer of them is gone.
 //!
-//! Upstream's lock is a `std::sync::Mutex`, whose guard can neither be kept in an object nor be
-//! given back by another thread. So there is a [`Gate`] in front of it: who has passed the gate
-//! holds the lock, and takes upstream's for the moment of `replace`, which nobody else can hold
-//! then.
+//! Upstream's lock is a `std::sync::Mutex`. Its guard can neither be kept in an object nor be given back by another
+//! thread. So there is a [`Gate`] in front of the lock: whoever has passed the gate holds the update lock as JavaScript
+//! knows it. Upstream's lock is taken only for the moment of `replace`, when nobody else can hold it.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -32,22 +31,22 @@ use crate::tickets::{self, TICKETS};
 use sync::tickets::Ticketed;
 
 thread_local! {
-    /// Who knows the native guard behind a plain one.
+    /// The function that finds the native guard behind a plain guard.
     static PIN_OF: Function = const { Function::none() };
 }
 
-/// Sets who knows the native guard behind a plain guard, in this thread: a function of `lib/` that
-/// returns undefined of everything else. Users cannot get in between, as they could by a property.
+/// Sets the function of `lib/` that finds the native guard behind a plain guard, in this thread. It returns undefined
+/// for everything else. Users cannot get in between, as they could with a property.
 pub fn ask_for_pins(pin_of: Value) -> Result<()> {
     PIN_OF.with(|function| function.set(pin_of))
 }
 
-/// Forgets what belongs to an environment that has ended.
+/// Forgets the function of an environment that has ended.
 pub fn clear() {
     PIN_OF.with(Function::clear);
 }
 
-/// A memory as an argument: a map, or a guard that holds one.
+/// Takes a memory from an argument: a map, or a guard that holds one.
 pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
     if let Some(map) = value.try_instance::<GuestMemoryMmap>() {
         return map.target();
@@ -64,7 +63,7 @@ pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
     Err(value.must_be(name, "a GuestMemoryMmap or a GuestMemoryLoadGuard"))
 }
 
-/// A map as an argument, and the object that stands for it in this thread.
+/// Takes a map from an argument, and the object that stands for the map in this thread.
 fn map_argument(value: Value, name: &str) -> Result<(Arc<Memory>, Handle)> {
     let memory = memory_argument(value, name)?;
     let object = match value.try_instance::<GuestMemoryMmap>() {
@@ -91,7 +90,7 @@ impl GuestMemoryAtomic {
 
 #[napi]
 impl GuestMemoryAtomic {
-    /// The first snapshot is `map`. (`GuestMemoryAtomic::new` and `From<Arc<_>>`)
+    /// Makes an atomic whose first snapshot is `map`. (`GuestMemoryAtomic::new` and `From<Arc<_>>`)
     ///
     /// @param map a map, or a guard that holds one
     /// @throws `ERR_DISPOSED` for a guard that was disposed of
@@ -103,18 +102,19 @@ impl GuestMemoryAtomic {
         })
     }
 
-    /// The current snapshot; never blocks. Dispose of the guard when done: `using guard = atomic.memory()`.
-    /// (`GuestAddressSpace::memory`)
+    /// Returns a guard on the current snapshot, and never blocks. Dispose of the guard when done:
+    /// `using guard = atomic.memory()`. (`GuestAddressSpace::memory`)
     #[napi(catch_unwind, ts_return_type = "GuestMemoryLoadGuard")]
     pub fn memory(&self) -> GuestMemoryLoadGuard {
         GuestMemoryLoadGuard::of(self.shared.snapshot())
     }
 
-    /// Takes the update lock, waiting while another thread holds it; first come, first served. (`lock`)
+    /// Takes the update lock, and waits while another thread holds it. Callers are served in the order in which they
+    /// came. (`lock`)
     ///
-    /// @param options.timeout milliseconds after which to give up; 0 tries once; no limit by default
-    /// @throws `ERR_LOCK_HELD` instead of hanging when this thread holds the lock or has a pending `lockAsync`;
-    /// `ERR_LOCK_TIMEOUT`; `ERR_OUT_OF_RANGE` for a negative timeout
+    /// @param options.timeout milliseconds after which the call gives up; 0 tries once; no limit by default
+    /// @throws `ERR_LOCK_HELD` if this thread holds the lock or waits for it in `lockAsync`, since the call would wait
+    /// for ever; `ERR_LOCK_TIMEOUT`; `ERR_OUT_OF_RANGE` for a negative timeout
     #[napi(
         catch_unwind,
         ts_args_type = "options?: { timeout?: number }",
@@ -127,7 +127,7 @@ impl GuestMemoryAtomic {
             .map(GuestMemoryExclusiveGuard::of)
     }
 
-    /// The lock if it is free now, else null. Not upstream.
+    /// Takes the update lock if it is free now, or returns null. Not upstream.
     #[napi(catch_unwind, ts_return_type = "GuestMemoryExclusiveGuard | null")]
     pub fn try_lock(&self) -> Option<GuestMemoryExclusiveGuard> {
         let pass = self.shared.gate.try_enter(environment::number())?;
@@ -137,12 +137,13 @@ impl GuestMemoryAtomic {
         )))
     }
 
-    /// Takes the lock, calls `fn` with the current map, replaces that by what it returns, and unlocks. A throw leaves
-    /// the map as it was. Reading the map before taking the lock would lose the updates of others. Not upstream.
+    /// Takes the update lock, calls `fn` with the current map, publishes the map that `fn` returns, and unlocks. If
+    /// `fn` throws, the current map stays. (Code that reads the map before it takes the lock can undo the updates of
+    /// other threads.) Not upstream.
     ///
-    /// @param fn derives the new map; not asynchronous
+    /// @param fn returns a new map, made from the current one; not asynchronous
     /// @returns the new map
-    /// @throws `ERR_LOCK_HELD` as `lock`; what `fn` throws
+    /// @throws `ERR_LOCK_HELD` as `lock` does; the error that `fn` throws
     #[napi(
         catch_unwind,
         ts_args_type = "fn: (current: GuestMemoryMmap) => GuestMemoryMmap",
@@ -158,7 +159,7 @@ impl GuestMemoryAtomic {
         Ok(object)
     }
 
-    /// Another handle on the same map and lock. (`Clone`)
+    /// Makes another handle on the same map and lock. (`Clone`)
     #[napi(catch_unwind, ts_return_type = "GuestMemoryAtomic")]
     pub fn clone(&self) -> GuestMemoryAtomic {
         Self {
@@ -166,14 +167,15 @@ impl GuestMemoryAtomic {
         }
     }
 
-    /// A one-use ticket that can be posted to a worker; `fromShared` there gives a clone. A ticket that is never taken is
-    /// dropped when this thread ends. Not upstream.
+    /// Makes a ticket that can be posted to a worker and used once: `fromShared` returns a clone there. A ticket that
+    /// is never used is dropped when this thread ends. Not upstream.
     #[napi(catch_unwind, ts_return_type = "SharedMemory")]
     pub fn share(&self, env: Env) -> Result<Value> {
         tickets::issue(env, Ticketed::Atomic(Arc::clone(&self.shared)))
     }
 
-    /// Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
+    /// Returns a clone of the atomic whose `share` made the ticket, in any thread of the process. A ticket is good
+    /// once. Not upstream.
     ///
     /// @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryMmap`
     #[napi(
@@ -190,7 +192,7 @@ impl GuestMemoryAtomic {
     }
 }
 
-/// The option `timeout`; None for no limit.
+/// Takes the option `timeout`; None for no limit.
 fn timeout(options: Value) -> Result<Option<Duration>> {
     let Some(options) = options.options("options")? else {
         return Ok(None);
@@ -201,10 +203,11 @@ fn timeout(options: Value) -> Result<Option<Duration>> {
     }
 }
 
-/// A snapshot, with all that a `GuestMemoryMmap` can do. Accepted wherever a map is taken.
+/// A guard on a snapshot, with all members of `GuestMemoryMmap`. Every function that takes a map accepts a guard too.
 ///
-/// The snapshot lives while any guard, map, region, slice or buffer of it does. A guard that is dropped without dispose
-/// lets go at garbage collection. (`GuestMemoryLoadGuard`, `Deref<Target = GuestMemoryMmap>`)
+/// The snapshot lives while any guard, map, region, slice or buffer of it lives. A guard that is dropped without
+/// `dispose` releases the snapshot when it is garbage-collected. (`GuestMemoryLoadGuard`,
+/// `Deref<Target = GuestMemoryMmap>`)
 #[napi]
 pub struct GuestMemoryLoadGuard {
     memory: RefCell<Option<Arc<Memory>>>,
@@ -230,7 +233,7 @@ guest_memory! { GuestMemoryLoadGuard }
 
 #[napi]
 impl GuestMemoryLoadGuard {
-    /// A second guard on the same snapshot, which outlives this one. (`Clone`)
+    /// Makes a second guard on the same snapshot, which stays good when this one is disposed of. (`Clone`)
     ///
     /// @throws `ERR_DISPOSED`
     #[napi(catch_unwind, ts_return_type = "GuestMemoryLoadGuard")]
@@ -238,7 +241,7 @@ impl GuestMemoryLoadGuard {
         self.target().map(Self::of)
     }
 
-    /// Consumes the guard and returns its map: the same object for the same snapshot. (`into_inner`)
+    /// Consumes the guard, and returns its map: always the same object for the same snapshot. (`into_inner`)
     ///
     /// @throws `ERR_DISPOSED`
     #[napi(catch_unwind, ts_return_type = "GuestMemoryMmap")]
@@ -249,7 +252,7 @@ impl GuestMemoryLoadGuard {
         Ok(map)
     }
 
-    /// Lets go of the snapshot. Any later use throws `ERR_DISPOSED`; a second dispose does nothing.
+    /// Releases the snapshot. Any later use throws `ERR_DISPOSED`; a second `dispose` does nothing.
     #[napi(catch_unwind)]
     pub fn dispose(&self) {
         // Dropped after the borrow: unmapping takes its time.
@@ -257,11 +260,11 @@ impl GuestMemoryLoadGuard {
     }
 }
 
-/// The update lock, held. A guard that is dropped without dispose unlocks at garbage collection, and one whose thread
-/// ends does at once. (`GuestMemoryExclusiveGuard`)
+/// The update lock, held. A guard that is dropped without `dispose` unlocks when it is garbage-collected. If its thread
+/// ends, the guard unlocks at once. (`GuestMemoryExclusiveGuard`)
 #[napi]
 pub struct GuestMemoryExclusiveGuard {
-    /// None once it was given up.
+    /// None once the lock was given back.
     holder: Cell<Option<Holder>>,
 }
 
@@ -277,7 +280,7 @@ no_constructor! { GuestMemoryExclusiveGuard }
 
 #[napi]
 impl GuestMemoryExclusiveGuard {
-    /// Publishes `map` and unlocks; consumes the guard. No validation, as upstream. (`replace`)
+    /// Publishes `map` and unlocks; consumes the guard. Does not validate the map, as upstream. (`replace`)
     ///
     /// @param map a map, or a guard that holds one
     /// @throws `ERR_DISPOSED`
@@ -296,7 +299,7 @@ impl GuestMemoryExclusiveGuard {
         }
     }
 
-    /// Unlocks without replacing. Any later use throws `ERR_DISPOSED`; a second dispose does nothing.
+    /// Unlocks without replacing the map. Any later use throws `ERR_DISPOSED`; a second `dispose` does nothing.
     #[napi(catch_unwind)]
     pub fn dispose(&self) {
         drop(self.holder.take());

@@ -17,11 +17,11 @@ use crate::node::identity::{self, Handle};
 use crate::node::object::{check_new, no_constructor};
 use crate::node::value::{Number, Value};
 
-/// The bits of an `AtomicBitmap` object. Alone it can be enlarged, which needs it for itself; as
-/// part of a mapping it is shared with other threads.
+/// The bits of an `AtomicBitmap` object. While no mapping has them, they belong to the object alone, and can be
+/// enlarged. As part of a mapping they are shared with other threads.
 struct Bits {
     tracked: RefCell<Tracked>,
-    /// Has become part of a builder or a mapping.
+    /// Whether the bitmap has become part of a builder or a mapping.
     is_part: Cell<bool>,
 }
 
@@ -36,8 +36,8 @@ impl Bits {
 
 /// One bit for each page of memory, set when the page was written; safe to use from several threads.
 ///
-/// Every write through the methods of this package marks what was transferred. Writes through `buffer`,
-/// `asUint8Array` and `views` do not: mark them with `markDirty`. (`AtomicBitmap`)
+/// Every write through the methods of this package marks the bytes that were written. Writes through `buffer`,
+/// `asUint8Array` and `views` mark nothing: mark those with `markDirty`. (`AtomicBitmap`)
 #[napi]
 pub struct AtomicBitmap {
     bits: Rc<Bits>,
@@ -50,7 +50,7 @@ impl AtomicBitmap {
         }
     }
 
-    /// A new bitmap for an argument.
+    /// Makes a bitmap for the bytes of an argument.
     fn try_alone(byte_size: Value, page_size: NonZeroUsize) -> Result<Self> {
         let bytes = byte_size.usize("byteSize")?;
         if !is_possible(bytes, page_size) {
@@ -65,7 +65,7 @@ impl AtomicBitmap {
         Arc::clone(&self.bits.tracked.borrow().bitmap)
     }
 
-    /// The object that stands for the bitmap of a mapping in this thread.
+    /// Returns the object that stands for the bitmap of a mapping in this thread.
     pub fn of_mapping(tracked: Tracked) -> Result<Handle> {
         let bitmap = Arc::clone(&tracked.bitmap);
         identity::intern(&bitmap, |_| Self {
@@ -73,7 +73,7 @@ impl AtomicBitmap {
         })
     }
 
-    /// Makes a bitmap part of a builder. It stays the object that shows it.
+    /// Makes a bitmap part of a builder. The same object goes on showing the bitmap.
     pub fn give_away(value: Value) -> Result<Tracked> {
         let bitmap = value.instance::<Self>("bitmap")?;
         if bitmap.bits.is_part.replace(true) {
@@ -86,11 +86,11 @@ impl AtomicBitmap {
 
 #[napi]
 impl AtomicBitmap {
-    /// A bitmap of its own, all clean. (`AtomicBitmap::new`)
+    /// Makes a bitmap that belongs to no mapping, with all pages clean. (`AtomicBitmap::new`)
     ///
     /// @param byteSize bytes that are tracked
     /// @param pageSize bytes for each bit, more than 0
-    /// @throws `ERR_OUT_OF_RANGE` for a page size of 0, and where there is no memory for the bits
+    /// @throws `ERR_OUT_OF_RANGE` for a page size of 0, and if there is no memory for the bits
     #[napi(
         constructor,
         catch_unwind,
@@ -103,10 +103,10 @@ impl AtomicBitmap {
         Self::try_alone(byte_size, page)
     }
 
-    /// A bitmap of its own, with a bit for each page of the host. (`NewBitmap::with_len`)
+    /// Makes a bitmap that belongs to no mapping, with a bit for each page of the host. (`NewBitmap::with_len`)
     ///
     /// @param byteSize bytes that are tracked
-    /// @throws `ERR_OUT_OF_RANGE` where there is no memory for the bits
+    /// @throws `ERR_OUT_OF_RANGE` if there is no memory for the bits
     #[napi(
         catch_unwind,
         ts_args_type = "byteSize: Usize",
@@ -116,45 +116,45 @@ impl AtomicBitmap {
         Self::try_alone(byte_size, host_page_size())
     }
 
-    /// Pages. (`len`)
+    /// The number of pages. (`len`)
     #[napi(getter, catch_unwind, ts_return_type = "number")]
     pub fn len(&self) -> Number {
         Number(self.bitmap().len())
     }
 
-    /// Bytes that are tracked. (`byte_size`)
+    /// The number of bytes that are tracked. (`byte_size`)
     #[napi(getter, catch_unwind, ts_return_type = "number")]
     pub fn byte_size(&self) -> Number {
         Number(self.bitmap().byte_size())
     }
 
-    /// Whether the page with this index is dirty; false beyond the end. (`is_bit_set`)
+    /// Checks whether the page with this index is dirty. Returns false beyond the end. (`is_bit_set`)
     #[napi(catch_unwind, ts_args_type = "index: Usize")]
     pub fn is_bit_set(&self, index: Value) -> Result<bool> {
         Ok(self.bitmap().is_bit_set(index.usize("index")?))
     }
 
-    /// Whether the page at this offset, in bytes, is dirty; false beyond the end. (`is_addr_set`)
+    /// Checks whether the page at this offset, in bytes, is dirty. Returns false beyond the end. (`is_addr_set`)
     #[napi(catch_unwind, ts_args_type = "addr: Usize")]
     pub fn is_addr_set(&self, addr: Value) -> Result<bool> {
         Ok(self.bitmap().is_addr_set(addr.usize("addr")?))
     }
 
-    /// Marks the page with this index; beyond the end nothing happens. (`set_bit`)
+    /// Marks the page with this index as dirty. Does nothing beyond the end. (`set_bit`)
     #[napi(catch_unwind, ts_args_type = "index: Usize")]
     pub fn set_bit(&self, index: Value) -> Result<()> {
         self.bitmap().set_bit(index.usize("index")?);
         Ok(())
     }
 
-    /// Clears the page with this index; beyond the end nothing happens. (`reset_bit`)
+    /// Marks the page with this index as clean. Does nothing beyond the end. (`reset_bit`)
     #[napi(catch_unwind, ts_args_type = "index: Usize")]
     pub fn reset_bit(&self, index: Value) -> Result<()> {
         self.bitmap().reset_bit(index.usize("index")?);
         Ok(())
     }
 
-    /// Marks the pages of `len` bytes at offset `start`; those beyond the end are left out. (`set_addr_range`)
+    /// Marks the pages of `len` bytes at offset `start` as dirty. Ignores pages beyond the end. (`set_addr_range`)
     #[napi(catch_unwind, ts_args_type = "start: Usize, len: Usize")]
     pub fn set_addr_range(&self, start: Value, len: Value) -> Result<()> {
         let (start, len) = (start.usize("start")?, len.usize("len")?);
@@ -162,7 +162,7 @@ impl AtomicBitmap {
         Ok(())
     }
 
-    /// Clears the pages of `len` bytes at offset `start`; those beyond the end are left out. (`reset_addr_range`)
+    /// Marks the pages of `len` bytes at offset `start` as clean. Ignores pages beyond the end. (`reset_addr_range`)
     #[napi(catch_unwind, ts_args_type = "start: Usize, len: Usize")]
     pub fn reset_addr_range(&self, start: Value, len: Value) -> Result<()> {
         let (start, len) = (start.usize("start")?, len.usize("len")?);
@@ -170,13 +170,14 @@ impl AtomicBitmap {
         Ok(())
     }
 
-    /// Clears all pages. (`reset`)
+    /// Marks all pages as clean. (`reset`)
     #[napi(catch_unwind)]
     pub fn reset(&self) {
         self.bitmap().reset();
     }
 
-    /// The bits, 64 pages in each word, lowest first; clears them. (`get_and_reset`)
+    /// Returns the bits, and marks all pages as clean. A word has the bits of 64 pages, the first page in its lowest
+    /// bit. (`get_and_reset`)
     #[napi(catch_unwind, ts_return_type = "BigUint64Array")]
     pub fn get_and_reset(&self, env: Env) -> Result<Value> {
         let bitmap = self.bitmap();
@@ -189,7 +190,7 @@ impl AtomicBitmap {
         Ok(array)
     }
 
-    /// A copy of the bits, on their own. (`Clone`)
+    /// Copies the bits into a new bitmap, which belongs to no mapping. (`Clone`)
     #[napi(catch_unwind, ts_return_type = "AtomicBitmap")]
     pub fn clone(&self) -> AtomicBitmap {
         let tracked = self.bits.tracked.borrow();
@@ -199,10 +200,10 @@ impl AtomicBitmap {
         })
     }
 
-    /// Tracks more bytes; the new pages are clean. (`enlarge`)
+    /// Tracks `additionalSize` more bytes, whose pages are clean. (`enlarge`)
     ///
     /// @param additionalSize bytes
-    /// @throws `ERR_MOVED` if the bitmap is part of a builder or mapping; `ERR_OUT_OF_RANGE` where there is no memory for
+    /// @throws `ERR_MOVED` if the bitmap is part of a builder or mapping; `ERR_OUT_OF_RANGE` if there is no memory for
     /// the bits
     #[napi(catch_unwind, ts_args_type = "additionalSize: Usize")]
     pub fn enlarge(&self, additional_size: Value) -> Result<()> {
@@ -247,15 +248,15 @@ impl AtomicBitmap {
     }
 }
 
-/// What a slice of a bitmap is a slice of.
+/// The bitmap that a slice is a part of.
 enum Whole {
-    /// A bitmap of its own, which may still be enlarged, and an offset.
+    /// The bitmap of an `AtomicBitmap` object, which may still be enlarged, and an offset.
     Object(Rc<Bits>, usize),
     /// The bitmap of a mapping.
     Mapping(ArcSlice<UpstreamBitmap>),
 }
 
-/// A bitmap seen from an offset: what a slice of memory marks. (`BitmapSlice`)
+/// A bitmap seen from an offset, as a slice of memory marks it. (`BitmapSlice`)
 #[napi]
 pub struct BitmapSlice {
     of: Whole,
@@ -264,14 +265,14 @@ pub struct BitmapSlice {
 no_constructor! { BitmapSlice }
 
 impl BitmapSlice {
-    /// What a slice of memory marks; None where the memory is not tracked.
+    /// Returns the bitmap that a slice of memory marks; None if the memory is not tracked.
     pub fn of_memory(bitmap: &TrackedSlice) -> Option<Self> {
         bitmap.as_ref().map(|slice| Self {
             of: Whole::Mapping(slice.clone()),
         })
     }
 
-    /// Upstream's slice, from an offset on.
+    /// Makes upstream's slice, from an offset on.
     fn slice(&self, offset: usize) -> ArcSlice<UpstreamBitmap> {
         match &self.of {
             // As in upstream, an offset that wraps marks something else, or nothing.

@@ -43,14 +43,14 @@ pub fn write_slice<T: Target>(target: &T, buffer: Value, address: Value) -> Resu
     write_all(target, buffer, address)
 }
 
-/// `Bytes::read_obj` of one scalar.
+/// Does what `Bytes::read_obj` does for one scalar.
 pub fn read_scalar<T: Target, V: Integer>(target: &T, address: Value) -> Result<V> {
     let address = T::address(address)?;
     target.permit(address, size_of::<V>(), Access::Read)?;
     target.bytes().read_obj(address).map_err(Into::into)
 }
 
-/// `Bytes::write_obj` of one scalar.
+/// Does what `Bytes::write_obj` does for one scalar.
 pub fn write_scalar<T: Target, V: Integer>(target: &T, value: Value, address: Value) -> Result<()> {
     let value = V::from_value(value, "value")?;
     let address = T::address(address)?;
@@ -116,7 +116,7 @@ pub fn store<T: Target>(
     })
 }
 
-/// The methods of `ByteAccess` on a class, which has a method `target` that gives what is accessed.
+/// Makes the methods of `ByteAccess` on a class that has a method `target`, which returns what is accessed.
 macro_rules! byte_access {
     ($class:ident) => {
         #[napi_derive::napi]

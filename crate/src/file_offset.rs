@@ -14,14 +14,15 @@ use crate::node::identity::Handle;
 use crate::node::object::check_new;
 use crate::node::value::{BigU64, Value};
 
-/// A file and where in it a mapping starts.
+/// A file, and the offset in the file at which a mapping starts.
 ///
-/// Holds its own duplicate of the descriptor, which is closed when nothing uses it. Mappings of one
-/// `FileOffset` share that duplicate, and keep it when the object is disposed of. Make one for each file and use it
-/// again, since every other one is another descriptor, until it is disposed of or collected. (`FileOffset`)
+/// Holds its own duplicate of the descriptor, which is closed when nothing uses it any more. Mappings of one
+/// `FileOffset` share this duplicate, and keep it open after the object was disposed of. Make one `FileOffset` for each
+/// file and use it again: each one that is made from a descriptor keeps one more descriptor open, until it is disposed
+/// of or collected. (`FileOffset`)
 #[napi]
 pub struct FileOffset {
-    /// None once it was disposed of.
+    /// None once the object was disposed of.
     file: RefCell<Option<vm_memory::FileOffset>>,
 }
 
@@ -32,7 +33,7 @@ impl FileOffset {
         }
     }
 
-    /// A new object for the file of a mapping.
+    /// Makes an object for the file of a mapping.
     pub fn make(file: vm_memory::FileOffset) -> Result<Handle> {
         // SAFETY: it is the environment of this thread.
         let object = unsafe { Self::to_napi_value(environment::current(), Self::of(file))? };
@@ -43,7 +44,7 @@ impl FileOffset {
         value.instance(name)
     }
 
-    /// An argument that may be absent or `null`.
+    /// Takes an argument that may be absent or `null`.
     pub fn optional(value: Value) -> Result<Option<vm_memory::FileOffset>> {
         value
             .nullable()
@@ -63,7 +64,8 @@ impl FileOffset {
     /// (`FileOffset::from_arc`), so that `fdsOverlap` sees mappings of both as mappings of one file.
     ///
     /// @param file an open file, or another `FileOffset`
-    /// @param start where in the file a mapping starts, in bytes; mappings want a multiple of the page size
+    /// @param start the offset in the file at which a mapping starts, in bytes; a mapping needs a multiple of the page
+    /// size
     /// @throws `ERR_IO` with `errno` if the descriptor cannot be duplicated; `ERR_DISPOSED`
     #[napi(constructor, catch_unwind, ts_args_type = "file: FileLike, start: U64")]
     pub fn new(this: This, file: Value, start: Value) -> Result<Self> {
@@ -77,7 +79,7 @@ impl FileOffset {
         Ok(Self::of(vm_memory::FileOffset::new(file.into(), start)))
     }
 
-    /// Where in the file a mapping starts, in bytes. (`start`)
+    /// The offset in the file at which a mapping starts, in bytes. (`start`)
     ///
     /// @throws `ERR_DISPOSED`
     #[napi(getter, catch_unwind, ts_return_type = "bigint")]
@@ -85,7 +87,7 @@ impl FileOffset {
         Ok(BigU64(self.upstream()?.start()))
     }
 
-    /// The duplicate of the descriptor. Belongs to this object: do not close it. (`file`)
+    /// The duplicate of the descriptor. It belongs to this object: do not close it. (`file`)
     ///
     /// @throws `ERR_DISPOSED`
     #[napi(getter, catch_unwind)]
@@ -93,8 +95,8 @@ impl FileOffset {
         Ok(self.upstream()?.file().as_raw_fd())
     }
 
-    /// Lets go of the duplicate: it is closed now, or with the last mapping of the file. Any later use throws
-    /// `ERR_DISPOSED`; a second dispose does nothing. (`Drop`)
+    /// Releases the duplicate of the descriptor, which is closed now, or with the last mapping of the file. Any later
+    /// use throws `ERR_DISPOSED`; a second `dispose` does nothing. (`Drop`)
     #[napi(catch_unwind)]
     pub fn dispose(&self) {
         // Dropped after the borrow: closing takes its time.

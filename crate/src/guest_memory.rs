@@ -12,17 +12,17 @@ use crate::node::object;
 use crate::node::value::{BigU64, Number, Value};
 use crate::volatile_memory::VolatileSlice;
 
-/// A guest address argument.
+/// Takes a guest address from an argument.
 pub fn guest_address(value: Value, name: &str) -> Result<GuestAddress> {
     value.u64(name).map(GuestAddress)
 }
 
-/// A guest address on its way to JavaScript.
+/// Turns a guest address into a value for JavaScript.
 pub fn bigint(address: GuestAddress) -> BigU64 {
     BigU64(address.raw_value())
 }
 
-/// `[region, offset]`.
+/// Returns `[region, offset]` of a guest address.
 pub fn region_and_offset(
     memory: &Memory,
     address: GuestAddress,
@@ -35,7 +35,7 @@ pub fn region_and_offset(
     Ok(Some((GuestRegionMmap::intern(&arc_of(region))?, offset)))
 }
 
-/// `GuestMemory::try_access` with a callback of JavaScript, which may throw.
+/// Calls upstream's `GuestMemory::try_access` with a callback of JavaScript, which may throw.
 pub fn try_access(
     memory: &Memory,
     count: usize,
@@ -73,7 +73,7 @@ pub fn try_access(
     }
 }
 
-/// The methods of `GuestMemory` on a class, which has a method `target` that gives the memory.
+/// Makes the methods of `GuestMemory` on a class that has a method `target`, which returns the memory.
 macro_rules! guest_memory {
     ($class:ident) => {
         $crate::bytes::byte_access! { $class }
@@ -276,7 +276,7 @@ macro_rules! guest_memory {
 }
 pub(crate) use guest_memory;
 
-/// `GuestMemory::get_slice`, as a slice that keeps its region mapped.
+/// Does what upstream's `GuestMemory::get_slice` does. The slice keeps its region mapped.
 pub fn slice(memory: &Memory, address: GuestAddress, count: usize) -> Result<VolatileSlice> {
     let (region, offset) = memory
         .to_region_addr(address)
@@ -286,7 +286,7 @@ pub fn slice(memory: &Memory, address: GuestAddress, count: usize) -> Result<Vol
     slice_of(&arc_of(region), offset, count).map(VolatileSlice::of)
 }
 
-/// An iterator of JavaScript over objects.
+/// Makes an iterator of JavaScript over objects.
 pub fn iterator(env: Env, objects: Vec<Handle>) -> Result<Value> {
     let array = object::array(env.raw(), &objects)?;
     let values = array.property(c"values")?;

@@ -15,7 +15,7 @@ use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
 use crate::node::value::{Value, integer};
 
-/// An open file: a descriptor number, or anything that has one as `fd` (`FileLike`).
+/// Takes the descriptor of an open file from an argument: a number, or an object that has one as `fd` (`FileLike`).
 pub fn descriptor(value: Value, name: &str) -> Result<RawFd> {
     const RANGE: &str = "a descriptor, an integer from 0 to 2^31 - 1";
     let number = match value.kind() {
@@ -32,7 +32,7 @@ pub fn descriptor(value: Value, name: &str) -> Result<RawFd> {
         .ok_or_else(|| number.out_of_range(name, RANGE))
 }
 
-/// A duplicate of a descriptor, which is not inherited by other programs.
+/// Duplicates a descriptor. Other programs do not inherit the duplicate.
 pub fn duplicate(fd: RawFd) -> Result<OwnedFd> {
     // SAFETY: the call takes numbers and refuses those that are no descriptors.
     let duplicate = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) };
@@ -43,7 +43,7 @@ pub fn duplicate(fd: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(duplicate) })
 }
 
-/// What volatile reads take from and volatile writes go to (`VolatileIo`).
+/// The source of a volatile read, or the target of a volatile write (`VolatileIo`).
 pub enum VolatileIo {
     /// A descriptor of the caller, used for one call.
     File(BorrowedFd<'static>),
@@ -62,8 +62,8 @@ impl VolatileIo {
         Ok(Self::File(unsafe { BorrowedFd::borrow_raw(fd) }))
     }
 
-    /// How many of `count` bytes of memory a transfer may touch without the kernel in between,
-    /// which would answer a forbidden access by itself.
+    /// Returns how many of `count` bytes of memory a transfer may touch by itself. (The kernel refuses a forbidden
+    /// access, so a transfer from or to a file touches none.)
     pub fn touched(&self, count: usize) -> usize {
         match self {
             Self::File(_) => 0,
@@ -116,7 +116,7 @@ impl WriteVolatile for VolatileIo {
     }
 }
 
-/// Memory that bytes are moved from and to: `readVolatileFrom` and its three brothers.
+/// Memory that bytes are moved from and to, by `readVolatileFrom` and the three methods like it.
 pub trait Transfer {
     type Address: Copy;
 
@@ -127,11 +127,11 @@ pub trait Transfer {
     fn write_all_to(&self, address: Self::Address, io: VolatileIo, count: usize) -> Result<()>;
 }
 
-/// What regions and slices have in common: `getSlice(addr, count)`, and one volatile access to it.
+/// What regions and slices have in common: they do one volatile access to `getSlice(addr, count)`.
 pub trait Window {
     fn part(&self, offset: usize, count: usize) -> Result<OwnedSlice>;
 
-    /// The error of the volatile access.
+    /// Returns the error that JavaScript gets for a failed volatile access.
     fn error(error: VolatileMemoryError) -> Error;
 }
 
@@ -204,8 +204,8 @@ impl Transfer for Memory {
 }
 
 impl VolatileIo {
-    /// Runs a transfer at `address`; with a copy of the bytes where these are part of the memory
-    /// and what is copied first could overwrite what is still to be copied.
+    /// Runs a transfer at `address`. Uses a copy of the bytes if they are part of the memory, and the first bytes that
+    /// are copied could overwrite others that are still to be copied.
     fn apart_from<R>(
         mut self,
         memory: &Memory,
@@ -229,8 +229,8 @@ impl VolatileIo {
     }
 }
 
-/// Makes the methods of `VolatileTransfer` on a class, which has a method `target` that gives what
-/// bytes are moved from and to.
+/// Makes the methods of `VolatileTransfer` on a class that has a method `target`, which returns the memory that bytes
+/// are moved from and to.
 macro_rules! volatile_transfer {
     ($class:ident) => {
         #[napi_derive::napi]
@@ -305,7 +305,7 @@ macro_rules! volatile_transfer {
 }
 pub(crate) use volatile_transfer;
 
-/// Checks the arguments and does it.
+/// Checks the arguments and runs the transfer.
 pub fn transfer<T: Transfer, R>(
     target: &T,
     address: Value,

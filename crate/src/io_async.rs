@@ -1,8 +1,8 @@
 //! The transfers of `io` off the JavaScript thread. Not upstream.
 //!
-//! A job holds the snapshot and a duplicate of the descriptor, so that it survives whatever happens
-//! to guards, maps and the file meanwhile. (A duplicate shares the cursor.) It runs on the pool of
-//! the event loop, as `fs` does; the end of its thread waits for it.
+//! A job holds the snapshot and a duplicate of the descriptor. So it survives whatever happens to guards, maps and the
+//! file meanwhile. (A duplicate shares the cursor.) It runs on the thread pool of the event loop, as `fs` does; a
+//! thread that ends waits for its jobs.
 
 use std::ffi::c_void;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,7 +18,7 @@ use crate::memory::target::Target;
 use crate::node::error::{Error, Result, check};
 use crate::node::value::Value;
 
-/// Which of the four transfers, all of them upstream's.
+/// The four transfers, all of them upstream's.
 #[derive(Clone, Copy)]
 pub enum Operation {
     ReadFrom,
@@ -27,7 +27,7 @@ pub enum Operation {
     WriteAllTo,
 }
 
-/// What is to be done, and what came of it.
+/// A transfer that is to be done, and its result.
 struct Job {
     memory: Arc<Memory>,
     address: GuestAddress,
@@ -36,7 +36,7 @@ struct Job {
     operation: Operation,
     deferred: sys::napi_deferred,
     work: sys::napi_async_work,
-    /// Bytes, or nothing for the transfers that are whole or an error.
+    /// The bytes that were moved; None for the transfers that move all bytes or fail.
     result: std::result::Result<Option<usize>, GuestMemoryError>,
 }
 
@@ -66,14 +66,14 @@ impl Job {
     }
 }
 
-/// On a thread of the pool.
+/// Does the transfer, on a thread of the pool.
 unsafe extern "C" fn execute(_: sys::napi_env, data: *mut c_void) {
     // SAFETY: `data` is the job that `start` gave away; nobody else looks at it before `complete`.
     let job = unsafe { &mut *data.cast::<Job>() };
     job.result = job.run();
 }
 
-/// On the JavaScript thread again.
+/// Settles the promise, on the JavaScript thread.
 unsafe extern "C" fn complete(env: sys::napi_env, status: sys::napi_status, data: *mut c_void) {
     // SAFETY: the job that `start` gave away; this runs once, after `execute`.
     let job = unsafe { Box::from_raw(data.cast::<Job>()) };
@@ -114,7 +114,7 @@ fn settle(
     }
 }
 
-/// Starts a transfer; what is wrong with the arguments rejects the promise too.
+/// Starts a transfer. Errors of the arguments reject the promise too.
 pub fn start(
     memory: Result<Arc<Memory>>,
     operation: Operation,

@@ -20,15 +20,15 @@ use crate::node::identity;
 use crate::tickets;
 
 thread_local! {
-    /// Whether `end` will be called.
+    /// Whether this thread has loaded the addon, and `end` is still to come.
     static LIVES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Environments that have loaded the addon, in this process.
+/// The number of environments of this process that have loaded the addon.
 static LOADED: AtomicU64 = AtomicU64::new(0);
 
-/// Runs once for each environment that loads the addon. It cannot be loaded again, by who has emptied
-/// the cache of modules: the glue knows one set of classes for each thread.
+/// Runs once for each environment that loads the addon. Code that empties the cache of modules cannot load the addon
+/// again: the glue knows one set of classes for each thread.
 #[napi(module_exports)]
 pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     if LIVES.get() {
@@ -50,7 +50,7 @@ pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     Ok(())
 }
 
-/// Runs when an environment ends, on its thread, whether that was asked to or not.
+/// Runs when an environment ends, on the thread of the environment, whether it ends by itself or is terminated.
 unsafe extern "C" fn end(_: *mut c_void) {
     LIVES.set(false);
     bell::take_down();
@@ -59,7 +59,7 @@ unsafe extern "C" fn end(_: *mut c_void) {
     tickets::TICKETS.abandon(number());
 }
 
-/// Who answers the bell.
+/// Answers a message of the bell.
 fn deliver(env: sys::napi_env, message: Message) {
     match message {
         Message::Granted(request) => lock_async::deliver(env, request),

@@ -7,16 +7,17 @@ use napi_derive::napi;
 use crate::node::error::Result;
 use crate::node::value::Value;
 
-/// An anonymous file to map and to pass to other processes; returns its descriptor, which the caller closes. Linux only;
-/// not upstream.
+/// Makes an anonymous file to map, and to pass to other processes. Returns its descriptor, which the caller closes.
+/// Linux only; not upstream.
 ///
-/// `seal: true` (the default) forbids shrinking and growing it, so that no one can turn accesses into SIGBUS by cutting
-/// it off. (Huge pages that the host turns out not to have still do that.)
+/// `seal: true` (the default) forbids shrinking and growing the file. Without the seal, anyone who has the file could
+/// cut it off, and accesses to the lost part would end the process with SIGBUS. (The seal does not help with huge
+/// pages: if the host has none left, accesses end the process too.)
 ///
-/// @param name shown in `/proc/self/maps`, at most 249 bytes
+/// @param name the name in `/proc/self/maps`, at most 249 bytes
 /// @param size bytes
-/// @param options.hugetlb huge pages, of which `size` must be a multiple
-/// @throws `ERR_IO` with `errno`; `ERR_UNSUPPORTED` where there are none
+/// @param options.hugetlb whether the file is made of huge pages; `size` must be a multiple of their size
+/// @throws `ERR_IO` with `errno`; `ERR_UNSUPPORTED` if the platform has no such files
 #[napi(
     catch_unwind,
     ts_args_type = "name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean }"

@@ -24,7 +24,7 @@ use crate::tickets::{TICKETS, ticket_id};
 use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::references;
 
-/// Upstream's `GuestRegionMmap::from_range`.
+/// Does what upstream's `GuestRegionMmap::from_range` does.
 fn region_from_range(
     addr: GuestAddress,
     size: usize,
@@ -38,8 +38,8 @@ fn region_from_range(
     Ok(Region::new(mapping, addr)?)
 }
 
-/// A mapping at a guest address. Immutable and shared: the same region is the same object wherever
-/// it is met in a thread. Offsets are relative to its start.
+/// A mapping at a guest address, immutable and shared. In one thread, the same region is always the same object.
+/// Offsets are relative to the start of the region.
 ///
 /// (`GuestMemoryRegion` and `GuestRegionMmap`, which dereferences to its `MmapRegion`)
 #[napi]
@@ -48,7 +48,7 @@ pub struct GuestRegionMmap {
 }
 
 impl GuestRegionMmap {
-    /// The object that stands for a region in this thread.
+    /// Returns the object that stands for a region in this thread.
     pub fn intern(region: &Arc<Region>) -> Result<Handle> {
         identity::intern(region, |region| Self { region })
     }
@@ -78,11 +78,11 @@ references! { GuestRegionMmap }
 
 #[napi]
 impl GuestRegionMmap {
-    /// Puts a mapping at a guest address. Takes `mapping` over: it stays readable, but cannot be
-    /// given away again. (`GuestRegionMmap::new`)
+    /// Puts a mapping at a guest address. The region takes `mapping` over: the object stays readable, but cannot be
+    /// given to another region. (`GuestRegionMmap::new`)
     ///
     /// @throws `ERR_MOVED` if the mapping is part of a region; `ERR_INVALID_GUEST_REGION` if the region would reach
-    /// 2^64, which leaves the mapping free
+    /// 2^64, and then the mapping is not taken over
     #[napi(
         constructor,
         catch_unwind,
@@ -97,12 +97,11 @@ impl GuestRegionMmap {
         Ok(Self { region })
     }
 
-    /// Maps `size` bytes, anonymous or of a file, and puts them at a guest address.
-    /// (`GuestRegionMmap::from_range`)
+    /// Maps `size` bytes, of a file or anonymous, and puts them at a guest address. (`GuestRegionMmap::from_range`)
     ///
     /// @param addr guest address of the first byte
     /// @param size bytes, more than 0
-    /// @param file what is mapped, none for anonymous memory
+    /// @param file the file that is mapped; null or absent for anonymous memory
     /// @throws `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
     #[napi(
         catch_unwind,
@@ -118,19 +117,19 @@ impl GuestRegionMmap {
         Self::intern(&Arc::new(region))
     }
 
-    /// Guest address of the first byte. (`start_addr`)
+    /// The guest address of the first byte. (`start_addr`)
     #[napi(getter, catch_unwind, ts_return_type = "bigint")]
     pub fn start_addr(&self) -> BigU64 {
         BigU64(self.region.start_addr().raw_value())
     }
 
-    /// Guest address of the last byte. (`last_addr`)
+    /// The guest address of the last byte. (`last_addr`)
     #[napi(getter, catch_unwind, ts_return_type = "bigint")]
     pub fn last_addr(&self) -> BigU64 {
         BigU64(self.region.last_addr().raw_value())
     }
 
-    /// `offset` if it is within the region, else null. (`check_address`)
+    /// Returns `offset` if it is within the region, or null. (`check_address`)
     #[napi(
         catch_unwind,
         ts_args_type = "offset: Usize",
@@ -143,14 +142,14 @@ impl GuestRegionMmap {
         ))
     }
 
-    /// Whether `offset` is within the region. (`address_in_range`)
+    /// Checks whether `offset` is within the region. (`address_in_range`)
     #[napi(catch_unwind, ts_args_type = "offset: Usize")]
     pub fn address_in_range(&self, offset: Value) -> Result<bool> {
         let offset = offset.u64("offset")?;
         Ok(self.region.address_in_range(MemoryRegionAddress(offset)))
     }
 
-    /// `base + offset` if it is within the region, else null. (`checked_offset`)
+    /// Returns `base + offset` if that offset is within the region, or null. (`checked_offset`)
     #[napi(
         catch_unwind,
         ts_args_type = "base: Usize, offset: Usize",
@@ -162,7 +161,8 @@ impl GuestRegionMmap {
         Ok(number(self.region.checked_offset(base, offset)))
     }
 
-    /// The offset of a guest address, null if that is not in the region. (`to_region_addr`)
+    /// Returns the offset of a guest address in the region, or null if the address is not in the region.
+    /// (`to_region_addr`)
     #[napi(
         catch_unwind,
         ts_args_type = "addr: U64",
@@ -173,7 +173,8 @@ impl GuestRegionMmap {
         Ok(number(self.region.to_region_addr(addr)))
     }
 
-    /// The host address of an offset. Dangles once the region is unmapped. (`get_host_address`)
+    /// Returns the host address of an offset. The host address dangles once the region is unmapped.
+    /// (`get_host_address`)
     ///
     /// @throws `ERR_INVALID_BACKEND_ADDRESS` if the offset is not within the region
     #[napi(
@@ -199,7 +200,7 @@ impl GuestRegionMmap {
     }
 }
 
-/// An offset within a region on its way to JavaScript.
+/// Turns an offset within a region into a value for JavaScript.
 fn number(offset: Option<MemoryRegionAddress>) -> Option<Number> {
     offset
         .and_then(|offset| usize::try_from(offset.raw_value()).ok())
@@ -216,7 +217,7 @@ impl Window for Region {
     }
 }
 
-/// Upstream's `GuestMemoryRegion::get_slice`, as a slice that keeps the region mapped.
+/// Does what upstream's `GuestMemoryRegion::get_slice` does. The slice keeps the region mapped.
 pub fn slice_of(region: &Arc<Region>, offset: usize, count: usize) -> Result<OwnedSlice> {
     Owner::Region(Arc::clone(region))
         .slice(offset, count)
@@ -235,12 +236,12 @@ pub struct GuestMemoryMmap {
 }
 
 impl GuestMemoryMmap {
-    /// The object that stands for a memory in this thread.
+    /// Returns the object that stands for a memory in this thread.
     pub fn intern(memory: &Arc<Memory>) -> Result<Handle> {
         identity::intern(memory, |memory| Self { memory })
     }
 
-    /// A new object for a new memory.
+    /// Makes the object of a new memory.
     pub fn make(memory: Memory) -> Result<Handle> {
         Self::intern(&Arc::new(memory))
     }
@@ -276,14 +277,14 @@ impl Range {
     }
 }
 
-/// The elements of an array argument.
+/// Takes the elements from an array argument.
 fn elements<T>(array: Value, name: &str, element: impl Fn(Value) -> Result<T>) -> Result<Vec<T>> {
     (0..array.array_length(name)?)
         .map(|index| element(array.element(index)?))
         .collect()
 }
 
-/// Upstream's `from_ranges_with_files`: all mappings are made before anything is validated.
+/// Does what upstream's `from_ranges_with_files` does: makes all mappings before anything is validated.
 fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
     let ranges = elements(ranges, "ranges", Range::from_value)?;
     let tracked = is_tracked(options)?;
@@ -298,7 +299,7 @@ guest_memory! { GuestMemoryMmap }
 
 #[napi]
 impl GuestMemoryMmap {
-    /// An empty memory. (`GuestMemoryMmap::new`)
+    /// Makes an empty memory. (`GuestMemoryMmap::new`)
     #[napi(constructor, catch_unwind)]
     pub fn new(this: This) -> Result<Self> {
         check_new::<Self>("GuestMemoryMmap", &this)?;
@@ -307,11 +308,11 @@ impl GuestMemoryMmap {
         Ok(Self { memory })
     }
 
-    /// Maps a region for each range: anonymous memory, or a file where the range has one. (`from_ranges`)
+    /// Maps a region for each range: anonymous memory, or a file if the range has one. (`from_ranges`)
     ///
     /// @param ranges ascending by start, without overlap: `[start, size]` or `[start, size, file]`
-    /// @throws `ERR_NO_MEMORY_REGION` for none, `ERR_UNSORTED_MEMORY_REGIONS`, `ERR_MEMORY_REGION_OVERLAP`,
-    /// `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
+    /// @throws `ERR_NO_MEMORY_REGION` if there are no ranges, `ERR_UNSORTED_MEMORY_REGIONS`,
+    /// `ERR_MEMORY_REGION_OVERLAP`, `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
     #[napi(
         catch_unwind,
         ts_args_type = "ranges: readonly GuestRange[], options?: MappingOptions",
@@ -321,9 +322,9 @@ impl GuestMemoryMmap {
         memory_from_ranges(ranges, options)
     }
 
-    /// As `fromRanges`. (`from_ranges_with_files`)
+    /// Does what `fromRanges` does. (`from_ranges_with_files`)
     ///
-    /// @throws as `fromRanges`
+    /// @throws what `fromRanges` throws
     #[napi(
         catch_unwind,
         ts_args_type = "ranges: readonly GuestRange[], options?: MappingOptions",
@@ -333,10 +334,12 @@ impl GuestMemoryMmap {
         memory_from_ranges(ranges, options)
     }
 
-    /// A memory of regions that exist. They are shared, not moved. (`from_regions` and `from_arc_regions`)
+    /// Makes a memory of regions that exist already. The regions are shared with other memories, not moved.
+    /// (`from_regions` and `from_arc_regions`)
     ///
     /// @param regions ascending by start, without overlap
-    /// @throws `ERR_NO_MEMORY_REGION` for none, `ERR_UNSORTED_MEMORY_REGIONS`, `ERR_MEMORY_REGION_OVERLAP`
+    /// @throws `ERR_NO_MEMORY_REGION` if there are no regions, `ERR_UNSORTED_MEMORY_REGIONS`,
+    /// `ERR_MEMORY_REGION_OVERLAP`
     #[napi(
         catch_unwind,
         ts_args_type = "regions: readonly GuestRegionMmap[]",
@@ -351,7 +354,8 @@ impl GuestMemoryMmap {
         Self::make(Memory::from_arc_regions(regions)?)
     }
 
-    /// Takes what a ticket of `share()` stands for, in any thread of the process. A ticket is good once. Not upstream.
+    /// Returns the memory whose `share` made the ticket, in any thread of the process. A ticket is good once. Not
+    /// upstream.
     ///
     /// @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryAtomic`
     #[napi(
@@ -367,7 +371,7 @@ impl GuestMemoryMmap {
         Self::intern(&memory)
     }
 
-    /// Another memory of the same regions. (`Clone`)
+    /// Makes another memory of the same regions. (`Clone`)
     #[napi(catch_unwind, ts_return_type = "GuestMemoryMmap")]
     pub fn clone(&self) -> Result<Handle> {
         Self::make(Memory::clone(&self.memory))

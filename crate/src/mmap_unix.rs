@@ -21,40 +21,40 @@ use crate::node::value::{BigU64, Number, Value};
 use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::references;
 
-/// Memory that cannot be accessed.
+/// Protection: the memory cannot be accessed.
 #[napi]
 pub const PROT_NONE: i32 = libc::PROT_NONE;
-/// Memory that can be read.
+/// Protection: the memory can be read.
 #[napi]
 pub const PROT_READ: i32 = libc::PROT_READ;
-/// Memory that can be written.
+/// Protection: the memory can be written.
 #[napi]
 pub const PROT_WRITE: i32 = libc::PROT_WRITE;
-/// Memory that can be executed.
+/// Protection: the memory can be executed.
 #[napi]
 pub const PROT_EXEC: i32 = libc::PROT_EXEC;
-/// Writes are seen by other mappings of the file, and carried through to it.
+/// Flag: other mappings of the file see writes, and the file gets them.
 #[napi]
 pub const MAP_SHARED: i32 = libc::MAP_SHARED;
-/// Writes are seen by this mapping only.
+/// Flag: only this mapping sees writes.
 #[napi]
 pub const MAP_PRIVATE: i32 = libc::MAP_PRIVATE;
-/// Refused by every constructor here with `ERR_MAP_FIXED`.
+/// Flag: puts the mapping at a given address. Every constructor here refuses it with `ERR_MAP_FIXED`.
 #[napi]
 pub const MAP_FIXED: i32 = libc::MAP_FIXED;
-/// Zeros instead of a file.
+/// Flag: the memory belongs to no file, and starts as zeros.
 #[napi]
 pub const MAP_ANONYMOUS: i32 = libc::MAP_ANONYMOUS;
-/// No swap space is reserved.
+/// Flag: the host reserves no swap space.
 #[napi]
 pub const MAP_NORESERVE: i32 = libc::MAP_NORESERVE;
-/// Huge pages. Linux only; 0 elsewhere.
+/// Flag: the memory is made of huge pages. Linux only; 0 elsewhere.
 #[napi]
 pub const MAP_HUGETLB: i32 = linux::HUGETLB;
-/// All pages are made at once. Linux only; 0 elsewhere.
+/// Flag: the host makes all pages at once. Linux only; 0 elsewhere.
 #[napi]
 pub const MAP_POPULATE: i32 = linux::POPULATE;
-/// Pages stay in memory. Linux only; 0 elsewhere.
+/// Flag: the host does not swap the pages out. Linux only; 0 elsewhere.
 #[napi]
 pub const MAP_LOCKED: i32 = linux::LOCKED;
 
@@ -70,13 +70,13 @@ mod linux {
     pub const POPULATE: i32 = 0;
 }
 
-/// Bytes in a page of the host.
+/// Returns the number of bytes in a page of the host.
 #[napi(catch_unwind)]
 pub fn page_size() -> u32 {
     u32::try_from(host_page_size().get()).unwrap_or(u32::MAX)
 }
 
-/// The option `bitmap` of a constructor.
+/// Takes the option `bitmap` of a constructor.
 pub fn is_tracked(options: Value) -> Result<bool> {
     let Some(options) = options.options("options")? else {
         return Ok(false);
@@ -87,13 +87,13 @@ pub fn is_tracked(options: Value) -> Result<bool> {
     }
 }
 
-/// A size from which on the bitmap of a mapping is worth a question whether it can be had.
+/// From this size on, [`build`] checks whether there is memory for the bitmap.
 const LARGE: usize = 1 << 35;
 
-/// Builds a mapping of `size` bytes, tracked by a new bitmap if that is asked for.
+/// Builds a mapping of `size` bytes, with a new bitmap if `tracked` is set.
 ///
-/// Upstream makes the bitmap first. Its allocation cannot fail without ending the process, so for
-/// sizes that no mapping can have, the mapping is tried without it.
+/// Upstream makes the bitmap first. If there is no memory for the bitmap, the process ends. So for large sizes, which a
+/// mapping may not be able to have, the mapping is tried without a bitmap first.
 pub fn build(
     size: usize,
     tracked: bool,
@@ -114,7 +114,7 @@ pub fn build(
     builder(Some(Tracked::new(size, host_page_size()))).build()
 }
 
-/// Upstream's `MmapRegion::new`.
+/// Does what upstream's `MmapRegion::new` does.
 pub fn anonymous(size: usize, tracked: bool) -> std::result::Result<Mapping, MmapRegionError> {
     build(size, tracked, |builder| {
         builder
@@ -123,7 +123,7 @@ pub fn anonymous(size: usize, tracked: bool) -> std::result::Result<Mapping, Mma
     })
 }
 
-/// Upstream's `MmapRegion::from_file`.
+/// Does what upstream's `MmapRegion::from_file` does.
 pub fn of_file(
     file: &vm_memory::FileOffset,
     size: usize,
@@ -137,7 +137,7 @@ pub fn of_file(
     })
 }
 
-/// A raw pointer of the user, and a size that can be one of a mapping there.
+/// Takes a raw pointer of the user, and a size that a mapping there can have.
 fn raw_mapping(addr: Value, size: Value) -> Result<(*mut u8, usize)> {
     let addr = addr.usize("addr")?;
     let bytes = size.usize("size")?;
@@ -151,7 +151,7 @@ fn raw_mapping(addr: Value, size: Value) -> Result<(*mut u8, usize)> {
     Ok((std::ptr::with_exposed_provenance_mut(addr), bytes))
 }
 
-/// A mapping of host memory: anonymous, of a file, or one that somebody else made.
+/// A mapping of host memory: anonymous memory, a file, or a mapping that other code made.
 ///
 /// (`MmapRegion`)
 #[napi]
@@ -181,7 +181,7 @@ impl MmapRegion {
 
 #[napi]
 impl MmapRegion {
-    /// Private anonymous memory: zeros, readable and writable. (`MmapRegion::new`)
+    /// Maps private anonymous memory, which starts as zeros, for reading and writing. (`MmapRegion::new`)
     ///
     /// @param size bytes, more than 0
     /// @throws `ERR_MMAP` with `errno`
@@ -196,8 +196,7 @@ impl MmapRegion {
         Ok(Self::of(anonymous(size, is_tracked(options)?)?))
     }
 
-    /// A shared mapping of a part of a file, readable and writable. Sets the file's cursor to 0.
-    /// (`MmapRegion::from_file`)
+    /// Maps a part of a file, shared, for reading and writing. Sets the file's cursor to 0. (`MmapRegion::from_file`)
     ///
     /// @param size bytes, more than 0
     /// @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`
@@ -212,9 +211,9 @@ impl MmapRegion {
         Ok(Self::of(of_file(&file, size, is_tracked(options)?)?))
     }
 
-    /// A mapping with protection and flags of one's own. (`MmapRegion::build`)
+    /// Maps memory with any protection and flags. (`MmapRegion::build`)
     ///
-    /// @param file what is mapped, `null` for anonymous memory
+    /// @param file the file that is mapped, `null` for anonymous memory
     /// @param size bytes, more than 0
     /// @param prot `PROT_…` bits
     /// @param flags `MAP_…` bits
@@ -245,10 +244,10 @@ impl MmapRegion {
         Ok(Self::of(mapping))
     }
 
-    /// A mapping that somebody else made, and will unmap. (`MmapRegion::build_raw`)
+    /// Wraps a mapping that other code made, and will unmap. (`MmapRegion::build_raw`)
     ///
-    /// Unsafe: nothing checks that there are `size` bytes at `addr` with that protection, or that
-    /// they stay there for as long as the result, a region, slice or buffer of it is used.
+    /// Unsafe: nothing checks that there are `size` bytes at `addr` with that protection. The bytes must stay mapped
+    /// for as long as the result, or a region, slice or buffer of it, is used.
     ///
     /// @param addr the host address, a multiple of the page size
     /// @param size bytes, more than 0
@@ -273,7 +272,7 @@ impl MmapRegion {
         Ok(Self::of(mapping))
     }
 
-    /// Sets what `isHugetlbfs` answers; maps nothing anew. (`MmapRegion::set_hugetlbfs`)
+    /// Sets the value of `isHugetlbfs`; does not change the mapping. (`MmapRegion::set_hugetlbfs`)
     ///
     /// @throws `ERR_MOVED` once a region has taken the mapping over
     #[napi(catch_unwind, ts_args_type = "hugetlbfs: boolean")]
@@ -293,7 +292,7 @@ impl MmapRegion {
     }
 }
 
-/// A mapping or the mapping of a region, as an argument.
+/// Takes a mapping, or the mapping of a region, from an argument.
 fn owner_of(value: Value, name: &str) -> Result<Owner> {
     if let Some(mapping) = value.try_instance::<MmapRegion>() {
         return Ok(mapping.owner());
@@ -304,7 +303,7 @@ fn owner_of(value: Value, name: &str) -> Result<Owner> {
     Err(value.must_be(name, "a MmapRegion or a GuestRegionMmap"))
 }
 
-/// Upstream's `fds_overlap`.
+/// Does what upstream's `fds_overlap` does.
 pub fn fds_overlap(owner: &Owner, other: Value) -> Result<bool> {
     let other = owner_of(other, "other")?;
     let extent = |owner: &Owner| {
@@ -331,7 +330,7 @@ pub fn fds_overlap(owner: &Owner, other: Value) -> Result<bool> {
     })
 }
 
-/// The methods of `Mapping` on a class, which has a method `owner` that gives the mapping.
+/// Makes the methods of `Mapping` on a class that has a method `owner`, which returns the mapping.
 macro_rules! mapping {
     ($class:ident) => {
         #[napi_derive::napi]
@@ -431,7 +430,7 @@ references! { MmapRegion }
 /// `ERR_MOVED`. (`MmapRegionBuilder`)
 #[napi]
 pub struct MmapRegionBuilder {
-    /// None once it was built. Upstream's methods take the builder by value.
+    /// None once the mapping was built. Upstream's methods take the builder by value.
     builder: RefCell<Option<UpstreamBuilder<Tracking>>>,
     size: usize,
 }
@@ -457,7 +456,7 @@ impl MmapRegionBuilder {
         }
     }
 
-    /// Takes a step, and returns this builder.
+    /// Does one step, and returns this builder.
     fn step(
         &self,
         this: &This,
@@ -471,7 +470,7 @@ impl MmapRegionBuilder {
 
 #[napi]
 impl MmapRegionBuilder {
-    /// A builder of an untracked mapping. (`MmapRegionBuilder::new`)
+    /// Makes a builder of a mapping whose writes are not tracked. (`MmapRegionBuilder::new`)
     ///
     /// @param size bytes
     #[napi(constructor, catch_unwind, ts_args_type = "size: Usize")]
@@ -480,11 +479,11 @@ impl MmapRegionBuilder {
         Ok(Self::of(size.usize("size")?, None))
     }
 
-    /// A builder of a mapping that is tracked by `bitmap`, which becomes part of it.
+    /// Makes a builder of a mapping whose writes are tracked by `bitmap`, which becomes part of the mapping.
     /// (`MmapRegionBuilder::new_with_bitmap`)
     ///
     /// @param size bytes
-    /// @throws `ERR_MOVED` if the bitmap is part of something else
+    /// @throws `ERR_MOVED` if the bitmap is part of a builder or mapping
     #[napi(
         catch_unwind,
         ts_args_type = "size: Usize, bitmap: AtomicBitmap",
@@ -517,7 +516,7 @@ impl MmapRegionBuilder {
         self.step(&this, |builder| builder.with_mmap_flags(flags))
     }
 
-    /// Maps a file. (`MmapRegionBuilder::with_file_offset`)
+    /// Sets the file that is mapped. (`MmapRegionBuilder::with_file_offset`)
     ///
     /// @throws `ERR_MOVED` after `build`
     #[napi(
@@ -531,7 +530,7 @@ impl MmapRegionBuilder {
         self.step(&this, |builder| builder.with_file_offset(file))
     }
 
-    /// Sets what `isHugetlbfs` answers. (`MmapRegionBuilder::with_hugetlbfs`)
+    /// Sets the value of `isHugetlbfs`. (`MmapRegionBuilder::with_hugetlbfs`)
     ///
     /// @throws `ERR_MOVED` after `build`
     #[napi(
@@ -545,7 +544,7 @@ impl MmapRegionBuilder {
         self.step(&this, |builder| builder.with_hugetlbfs(hugetlbfs))
     }
 
-    /// Takes a mapping that somebody else made, and will unmap. Unsafe, see `MmapRegion.buildRaw`.
+    /// Wraps a mapping that other code made, and will unmap. Unsafe, see `MmapRegion.buildRaw`.
     /// (`MmapRegionBuilder::with_raw_mmap_pointer`)
     ///
     /// @param addr the host address, a multiple of the page size
@@ -577,8 +576,8 @@ impl MmapRegionBuilder {
     }
 }
 
-/// Throws what a mapping of `size` bytes at `file` would throw. Sets the file's cursor to 0.
-/// (`check_file_offset`)
+/// Checks whether `size` bytes at `file` can be mapped, and throws what the mapping would throw. Sets the file's cursor
+/// to 0. (`check_file_offset`)
 ///
 /// @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
 // Not the class as it is: declarations that were made before it had `dispose` are to fit.

@@ -7,22 +7,24 @@ use napi_derive::napi;
 use crate::node::error::{BindingError, Result};
 use crate::node::value::{Value, integer};
 
-/// Memory orderings, as `std::sync::atomic::Ordering`.
+/// The memory orderings of `std::sync::atomic::Ordering`.
 ///
-/// A load cannot be `Release` or `AcqRel`, a store cannot be `Acquire` or `AcqRel`, and a fence
-/// cannot be `Relaxed`: `ERR_OUT_OF_RANGE`.
+/// A load cannot be `Release` or `AcqRel`, a store cannot be `Acquire` or `AcqRel`, and a fence cannot be `Relaxed`:
+/// such calls throw `ERR_OUT_OF_RANGE`.
 #[napi]
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ordering {
-    /// Atomic, without any order relative to other accesses.
+    /// The access is atomic, without any order relative to other accesses.
     Relaxed,
-    /// Of a store: what was written before it is seen by whoever loads it with `Acquire`.
+    /// For a store: a thread that loads the stored value with `Acquire` sees everything that was written before the
+    /// store.
     Release,
-    /// Of a load: sees what was written before the store that it reads, if that was `Release`.
+    /// For a load: if the loaded value was stored with `Release`, this thread sees everything that was written before
+    /// the store.
     Acquire,
-    /// Both; of a fence.
+    /// For a fence: `Acquire` and `Release` together.
     AcqRel,
-    /// As `Acquire`, `Release` or `AcqRel`, and in one order that all threads agree on.
+    /// The same as `Acquire`, `Release` or `AcqRel`, and in one order on which all threads agree.
     SeqCst,
 }
 
@@ -45,7 +47,7 @@ impl Ordering {
         BindingError::out_of_range(format!("There is no {of} with ordering {self:?}"))
     }
 
-    /// The ordering of a load; upstream panics where there is none.
+    /// Returns the ordering for a load. Upstream panics for orderings that a load cannot have.
     pub fn of_load(self) -> Result<atomic::Ordering> {
         match self {
             Self::Relaxed => Ok(atomic::Ordering::Relaxed),
@@ -55,7 +57,7 @@ impl Ordering {
         }
     }
 
-    /// The ordering of a store; upstream panics where there is none.
+    /// Returns the ordering for a store. Upstream panics for orderings that a store cannot have.
     pub fn of_store(self) -> Result<atomic::Ordering> {
         match self {
             Self::Relaxed => Ok(atomic::Ordering::Relaxed),
@@ -66,9 +68,9 @@ impl Ordering {
     }
 }
 
-/// Orders the accesses before it against those after it, in this thread as other threads see it.
+/// Orders the accesses of this thread before the fence against its accesses after the fence, as other threads see them.
 ///
-/// Needed by every virtqueue, where a store to one ring must be seen before a load of another.
+/// Every virtqueue needs a fence where other threads must see a store to one ring before a load from another.
 /// (`std::sync::atomic::fence`; not in vm-memory.)
 ///
 /// @param order not `Relaxed`

@@ -16,7 +16,7 @@ use sync::tickets::{Ticketed, Tickets};
 /// The tickets of this process.
 pub static TICKETS: LazyLock<Tickets<SharedMap, Memory>> = LazyLock::new(Tickets::default);
 
-/// `{ type, id }`, a plain object that survives structured cloning.
+/// Makes `{ type, id }`, a plain object that survives structured cloning.
 fn ticket(env: sys::napi_env, class: &CStr, id: &str) -> Result<Value> {
     let mut ticket = ptr::null_mut();
     // SAFETY: `env` is the environment of this thread.
@@ -30,7 +30,7 @@ fn ticket(env: sys::napi_env, class: &CStr, id: &str) -> Result<Value> {
     Ok(Value::new(env, ticket))
 }
 
-/// A ticket as JavaScript sees it (`SharedMemory`).
+/// Issues a ticket, as JavaScript sees it (`SharedMemory`).
 pub fn issue(env: Env, what: Ticketed<SharedMap, Memory>) -> Result<Value> {
     let class = match what {
         Ticketed::Atomic(_) => c"GuestMemoryAtomic",
@@ -40,7 +40,7 @@ pub fn issue(env: Env, what: Ticketed<SharedMap, Memory>) -> Result<Value> {
     ticket(env.raw(), class, &id)
 }
 
-/// The id of a ticket for `class`.
+/// Takes the id of a ticket for `class` from an argument.
 pub fn ticket_id(ticket: Value, class: &str) -> Result<String> {
     if ticket.kind() != ValueType::Object {
         return Err(ticket.must_be("ticket", "what share() returned"));

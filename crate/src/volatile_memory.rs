@@ -16,10 +16,10 @@ use crate::node::object::no_constructor;
 use crate::node::value::{BigU64, MAX_SAFE_INTEGER, Number, Value};
 use crate::volatile_ref::references;
 
-/// `base + offset`. (`compute_offset`)
+/// Adds `base` and `offset`. (`compute_offset`)
 ///
-/// @throws `ERR_OVERFLOW` with `base` and `offset` when the sum does not fit 64 bits; `ERR_OUT_OF_RANGE` when it fits
-/// those, but is not a safe integer
+/// @throws `ERR_OVERFLOW` with `base` and `offset` if the sum overflows 64 bits; `ERR_OUT_OF_RANGE` if the sum fits 64
+/// bits, but is not a safe integer
 #[napi(
     catch_unwind,
     ts_args_type = "base: Usize, offset: Usize",
@@ -36,7 +36,7 @@ pub fn compute_offset(base: Value, offset: Value) -> Result<Number> {
     Ok(Number(sum))
 }
 
-/// A window on memory, accessed by offset. Keeps its region mapped for as long as it lives.
+/// A window on memory, accessed by offset. It keeps its region mapped for as long as it lives.
 ///
 /// (`VolatileSlice`)
 #[napi]
@@ -71,7 +71,8 @@ no_constructor! { VolatileSlice }
 byte_access! { VolatileSlice }
 volatile_transfer! { VolatileSlice }
 
-/// Refuses what bytes in memory would do to all of a slice; of a file the kernel does.
+/// Refuses accesses to a slice that its protection forbids, for a transfer from or to bytes. For a file, the kernel
+/// refuses them.
 fn permit_volatile(slice: &OwnedSlice, io: &VolatileIo, access: Access) -> Result<()> {
     slice.permit(0, io.touched(slice.slice.len()), access)
 }
@@ -88,7 +89,7 @@ impl VolatileSlice {
         self.slice.slice.is_empty()
     }
 
-    /// Marks and asks by offset in this slice; null when the memory is not tracked. (`bitmap`)
+    /// The bitmap of this slice, by offset in the slice; null if the memory is not tracked. (`bitmap`)
     #[napi(getter, catch_unwind, ts_return_type = "BitmapSlice | null")]
     pub fn bitmap(&self) -> Option<BitmapSlice> {
         BitmapSlice::of_memory(self.slice.slice.bitmap())
@@ -105,9 +106,9 @@ impl VolatileSlice {
         Self::of(self.slice.clone())
     }
 
-    /// The first `mid` bytes, and the rest. (`split_at`)
+    /// Returns a slice of the first `mid` bytes, and one of the rest. (`split_at`)
     ///
-    /// @throws `ERR_OUT_OF_BOUNDS` if there are fewer: its `addr` is a host address
+    /// @throws `ERR_OUT_OF_BOUNDS` if there are fewer bytes; its `addr` is a host address
     #[napi(
         catch_unwind,
         ts_args_type = "mid: Usize",
@@ -118,9 +119,9 @@ impl VolatileSlice {
         Ok((self.derive(Ok(start))?, self.derive(Ok(end))?))
     }
 
-    /// `count` bytes from `offset` on. (`subslice`)
+    /// Returns a slice of `count` bytes that starts at `offset`. (`subslice`)
     ///
-    /// @throws `ERR_OUT_OF_BOUNDS`, with the end of the part as `addr`; `ERR_OVERFLOW`
+    /// @throws `ERR_OUT_OF_BOUNDS`, whose `addr` is the end of the slice that was asked for; `ERR_OVERFLOW`
     #[napi(
         catch_unwind,
         ts_args_type = "offset: Usize, count: Usize",
@@ -131,9 +132,9 @@ impl VolatileSlice {
         self.derive(self.slice.slice.subslice(offset, count))
     }
 
-    /// All but the first `count` bytes. (`offset`)
+    /// Returns a slice of all but the first `count` bytes. (`offset`)
     ///
-    /// @throws `ERR_OUT_OF_BOUNDS` if there are fewer: its `addr` is a host address; `ERR_OVERFLOW`
+    /// @throws `ERR_OUT_OF_BOUNDS` if there are fewer bytes; its `addr` is a host address; `ERR_OVERFLOW`
     #[napi(
         catch_unwind,
         ts_args_type = "count: Usize",
@@ -145,7 +146,7 @@ impl VolatileSlice {
 
     /// Copies elements from memory to the start of `dst`, as many as both have. (`copy_to`)
     ///
-    /// @returns elements copied
+    /// @returns how many elements were copied
     /// @throws `ERR_PROTECTION`
     #[napi(
         catch_unwind,
@@ -157,7 +158,7 @@ impl VolatileSlice {
         copy_to(&self.slice, dst)
     }
 
-    /// Copies elements from the start of `src` to memory. What does not fit is left out, silently. (`copy_from`)
+    /// Copies elements from the start of `src` to memory. Ignores elements that do not fit. (`copy_from`)
     ///
     /// @throws `ERR_PROTECTION`
     #[napi(catch_unwind, ts_args_type = "src: NodeJS.TypedArray")]
@@ -166,7 +167,7 @@ impl VolatileSlice {
         copy_from(&self.slice, src)
     }
 
-    /// Copies bytes to another slice, as many as both have; they may overlap. (`copy_to_volatile_slice`)
+    /// Copies bytes to another slice, as many as both have. The slices may overlap. (`copy_to_volatile_slice`)
     ///
     /// @throws `ERR_PROTECTION`
     #[napi(catch_unwind, ts_args_type = "dst: VolatileSlice")]
@@ -174,13 +175,13 @@ impl VolatileSlice {
         copy_to_volatile_slice(&self.slice, dst)
     }
 
-    /// The host address of the first byte. Dangles once the region is unmapped. (`ptr_guard`)
+    /// Returns the host address of the first byte. It dangles once the region is unmapped. (`ptr_guard`)
     #[napi(catch_unwind, ts_return_type = "bigint")]
     pub fn as_ptr(&self) -> BigU64 {
         BigU64(self.slice.start().addr() as u64)
     }
 
-    /// A zero-copy view of all of it. Writes through the view are not seen by `bitmap`: mark them with
+    /// Returns a zero-copy view of the whole slice. `bitmap` does not see writes through the view: mark those with
     /// `bitmap.markDirty`.
     ///
     /// @throws `ERR_PROTECTION` unless the memory is mapped for reading and writing
@@ -189,10 +190,10 @@ impl VolatileSlice {
         zero_copy::view_of_slice(&self.slice)
     }
 
-    /// Fills memory by one read(2) at the file's cursor, or from the start of bytes.
+    /// Reads bytes into memory: with one read(2) at the file's cursor, or from the start of `src` if that is bytes.
     /// (`ReadVolatile::read_volatile`)
     ///
-    /// @returns bytes read; 0 at the end of the file
+    /// @returns how many bytes were read; 0 at the end of the file
     /// @throws `ERR_IO` with `errno`; `ERR_PROTECTION`
     #[napi(
         catch_unwind,
@@ -206,9 +207,9 @@ impl VolatileSlice {
         Ok(Number(io.read_volatile(&mut self.slice.slice.clone())?))
     }
 
-    /// Fills all of the memory. (`ReadVolatile::read_exact_volatile`)
+    /// Reads bytes until the whole slice is filled. (`ReadVolatile::read_exact_volatile`)
     ///
-    /// @throws `ERR_IO` with `kind` `UnexpectedEof` where there is less; else as `readVolatile`
+    /// @throws `ERR_IO` with `kind` `UnexpectedEof` if `src` has fewer bytes; else as `readVolatile`
     #[napi(catch_unwind, ts_args_type = "src: VolatileIo")]
     pub fn read_exact_volatile(&self, src: Value) -> Result<()> {
         use vm_memory::ReadVolatile;
@@ -217,10 +218,10 @@ impl VolatileSlice {
         Ok(io.read_exact_volatile(&mut self.slice.slice.clone())?)
     }
 
-    /// Writes memory by one write(2) at the file's cursor, or to the start of bytes.
+    /// Writes bytes of memory: with one write(2) at the file's cursor, or to the start of `dst` if that is bytes.
     /// (`WriteVolatile::write_volatile`)
     ///
-    /// @returns bytes written
+    /// @returns how many bytes were written
     /// @throws `ERR_IO` with `errno`; `ERR_PROTECTION`
     #[napi(
         catch_unwind,
@@ -234,9 +235,9 @@ impl VolatileSlice {
         Ok(Number(io.write_volatile(&self.slice.slice)?))
     }
 
-    /// Writes all of the memory. (`WriteVolatile::write_all_volatile`)
+    /// Writes all bytes of the slice. (`WriteVolatile::write_all_volatile`)
     ///
-    /// @throws `ERR_IO` with `kind` `WriteZero` where there is no room; else as `writeVolatile`
+    /// @throws `ERR_IO` with `kind` `WriteZero` if `dst` takes no more; else as `writeVolatile`
     #[napi(catch_unwind, ts_args_type = "dst: VolatileIo")]
     pub fn write_all_volatile(&self, dst: Value) -> Result<()> {
         use vm_memory::WriteVolatile;
@@ -256,12 +257,12 @@ impl Window for OwnedSlice {
     }
 }
 
-/// The bytes of as many elements as fit both.
+/// Counts the bytes of as many elements as fit both.
 pub fn common_bytes(slice: &OwnedSlice, array: &TypedArray) -> usize {
     array.len().min(slice.slice.len() / array.element_size) * array.element_size
 }
 
-/// Upstream's `copy_to`. The array may be a view on the same memory.
+/// Does what upstream's `copy_to` does. The array may be a view on the same memory.
 pub fn copy_to(slice: &OwnedSlice, array: TypedArray) -> Result<Number> {
     let count = common_bytes(slice, &array);
     slice.permit(0, count, Access::Read)?;
@@ -269,7 +270,7 @@ pub fn copy_to(slice: &OwnedSlice, array: TypedArray) -> Result<Number> {
     Ok(Number(count / array.element_size))
 }
 
-/// Upstream's `copy_from`. The array may be a view on the same memory.
+/// Does what upstream's `copy_from` does. The array may be a view on the same memory.
 pub fn copy_from(slice: &OwnedSlice, array: TypedArray) -> Result<()> {
     let count = common_bytes(slice, &array);
     slice.permit(0, count, Access::Write)?;
@@ -277,7 +278,7 @@ pub fn copy_from(slice: &OwnedSlice, array: TypedArray) -> Result<()> {
     Ok(())
 }
 
-/// Upstream's `copy_to_volatile_slice`.
+/// Does what upstream's `copy_to_volatile_slice` does.
 pub fn copy_to_volatile_slice(slice: &OwnedSlice, dst: Value) -> Result<()> {
     let dst = &dst.instance::<VolatileSlice>("dst")?.slice;
     let count = slice.slice.len().min(dst.slice.len());

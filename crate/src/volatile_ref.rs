@@ -14,7 +14,7 @@ use crate::node::value::{Number, Value};
 use crate::ordering::Ordering;
 use crate::volatile_memory::{VolatileSlice, copy_from, copy_to, copy_to_volatile_slice};
 
-/// The members of `VolatileMemory` that make references, on a class that has a method `whole`.
+/// Makes the methods of `VolatileMemory` that return references, on a class that has a method `whole`.
 macro_rules! references {
     ($class:ident) => {
         #[napi_derive::napi]
@@ -51,7 +51,7 @@ macro_rules! references {
 }
 pub(crate) use references;
 
-/// One value in memory. May be unaligned, and is not atomic.
+/// A reference to one value in memory. The value may be unaligned, and accesses are not atomic.
 ///
 /// (`VolatileRef`)
 #[napi]
@@ -64,7 +64,7 @@ pub struct VolatileRef {
 no_constructor! { VolatileRef }
 
 impl VolatileRef {
-    /// `VolatileMemory::get_ref`.
+    /// Does what upstream's `VolatileMemory::get_ref` does.
     pub fn get(slice: &OwnedSlice, kind: Value, offset: Value) -> Result<Self> {
         let scalar = Scalar::from_value(kind, "type")?;
         Self::at(slice, scalar, offset.usize("offset")?)
@@ -107,13 +107,13 @@ impl VolatileRef {
         self.scalar.name()
     }
 
-    /// Bytes of the value. (`len`)
+    /// The number of bytes of the value. (`len`)
     #[napi(getter, catch_unwind, ts_return_type = "number")]
     pub fn len(&self) -> Number {
         Number(self.scalar.size())
     }
 
-    /// Marks and asks by offset from the value; null when the memory is not tracked. (`bitmap`)
+    /// The bitmap of the value, by offset from its first byte; null if the memory is not tracked. (`bitmap`)
     #[napi(getter, catch_unwind, ts_return_type = "BitmapSlice | null")]
     pub fn bitmap(&self) -> Option<BitmapSlice> {
         BitmapSlice::of_memory(self.slice.slice.bitmap())
@@ -136,14 +136,14 @@ impl VolatileRef {
         self.store_value(value)
     }
 
-    /// The bytes of the value. (`to_slice`)
+    /// Returns a slice of the bytes of the value. (`to_slice`)
     #[napi(catch_unwind, ts_return_type = "VolatileSlice")]
     pub fn to_slice(&self) -> VolatileSlice {
         VolatileSlice::of(self.slice.clone())
     }
 }
 
-/// Values of one type, one after another. May be unaligned, and are not atomic.
+/// A reference to values of one type, one after another. They may be unaligned, and accesses are not atomic.
 ///
 /// (`VolatileArrayRef`)
 #[napi]
@@ -157,7 +157,7 @@ pub struct VolatileArrayRef {
 no_constructor! { VolatileArrayRef }
 
 impl VolatileArrayRef {
-    /// `VolatileMemory::get_array_ref`.
+    /// Does what upstream's `VolatileMemory::get_array_ref` does.
     pub fn get(slice: &OwnedSlice, kind: Value, offset: Value, n: Value) -> Result<Self> {
         let scalar = Scalar::from_value(kind, "type")?;
         let (offset, length) = (offset.usize("offset")?, n.usize("n")?);
@@ -172,7 +172,7 @@ impl VolatileArrayRef {
         })
     }
 
-    /// Upstream panics beyond the end.
+    /// Returns a reference to an element. Upstream panics beyond the end.
     fn element(&self, index: Value) -> Result<VolatileRef> {
         let position = index.usize("index")?;
         if position >= self.length {
@@ -181,7 +181,8 @@ impl VolatileArrayRef {
         VolatileRef::at(&self.slice, self.scalar, position * self.scalar.size())
     }
 
-    /// Upstream's arrays take slices of their own element type only.
+    /// Takes a typed array whose elements are as wide as these: upstream's arrays take slices of their own element type
+    /// only.
     fn matching(&self, array: Value, name: &str) -> Result<TypedArray> {
         let elements = TypedArray::from_value(array, name)?;
         if elements.element_size == self.scalar.size() {
@@ -205,7 +206,7 @@ impl VolatileArrayRef {
         self.scalar.name()
     }
 
-    /// Elements. (`len`)
+    /// The number of elements. (`len`)
     #[napi(getter, catch_unwind, ts_return_type = "number")]
     pub fn len(&self) -> Number {
         Number(self.length)
@@ -217,19 +218,20 @@ impl VolatileArrayRef {
         self.length == 0
     }
 
-    /// Bytes of each element. (`element_size`)
+    /// The number of bytes of an element. (`element_size`)
     #[napi(getter, catch_unwind, ts_return_type = "number")]
     pub fn element_size(&self) -> Number {
         Number(self.scalar.size())
     }
 
-    /// Marks and asks by offset, in bytes, from the first element; null when the memory is not tracked. (`bitmap`)
+    /// The bitmap of the values, by offset in bytes from the first element; null if the memory is not tracked.
+    /// (`bitmap`)
     #[napi(getter, catch_unwind, ts_return_type = "BitmapSlice | null")]
     pub fn bitmap(&self) -> Option<BitmapSlice> {
         BitmapSlice::of_memory(self.slice.slice.bitmap())
     }
 
-    /// The element with this index. (`ref_at`)
+    /// Returns a reference to the element with this index. (`ref_at`)
     ///
     /// @throws `ERR_OUT_OF_RANGE` beyond the end
     #[napi(
@@ -264,8 +266,8 @@ impl VolatileArrayRef {
 
     /// Copies elements to the start of `dst`, as many as both have. (`copy_to`)
     ///
-    /// @param dst with elements as wide as these, whose bytes it gets as memory holds them
-    /// @returns elements copied
+    /// @param dst an array whose elements are as wide as these; it gets the bytes as they are in memory
+    /// @returns how many elements were copied
     /// @throws `ERR_INVALID_ARG_TYPE` for elements of another width; `ERR_PROTECTION`
     #[napi(
         catch_unwind,
@@ -278,14 +280,14 @@ impl VolatileArrayRef {
 
     /// Copies elements from the start of `src`, as many as both have, and marks them dirty. (`copy_from`)
     ///
-    /// @param src with elements as wide as these, whose bytes memory gets as they are
+    /// @param src an array whose elements are as wide as these; memory gets their bytes as they are
     /// @throws `ERR_INVALID_ARG_TYPE` for elements of another width; `ERR_PROTECTION`
     #[napi(catch_unwind, ts_args_type = "src: NodeJS.TypedArray")]
     pub fn copy_from(&self, src: Value) -> Result<()> {
         copy_from(&self.slice, self.matching(src, "src")?)
     }
 
-    /// Copies bytes to a slice, as many as both have; they may overlap. (`copy_to_volatile_slice`)
+    /// Copies bytes to a slice, as many as both have. The two may overlap. (`copy_to_volatile_slice`)
     ///
     /// @throws `ERR_PROTECTION`
     #[napi(catch_unwind, ts_args_type = "dst: VolatileSlice")]
@@ -293,16 +295,16 @@ impl VolatileArrayRef {
         copy_to_volatile_slice(&self.slice, dst)
     }
 
-    /// The bytes of all elements. (`to_slice`)
+    /// Returns a slice of the bytes of all elements. (`to_slice`)
     #[napi(catch_unwind, ts_return_type = "VolatileSlice")]
     pub fn to_slice(&self) -> VolatileSlice {
         VolatileSlice::of(self.slice.clone())
     }
 }
 
-/// One aligned integer with atomic access.
+/// A reference to one aligned integer, with atomic access.
 ///
-/// (What `VolatileMemory::get_atomic_ref` returns)
+/// (The result of `VolatileMemory::get_atomic_ref`)
 #[napi]
 pub struct AtomicRef {
     kind: Atomic,
@@ -313,7 +315,7 @@ pub struct AtomicRef {
 no_constructor! { AtomicRef }
 
 impl AtomicRef {
-    /// `VolatileMemory::get_atomic_ref`.
+    /// Does what upstream's `VolatileMemory::get_atomic_ref` does.
     pub fn get(slice: &OwnedSlice, kind: Value, offset: Value) -> Result<Self> {
         let kind = Atomic::from_value(kind, "type")?;
         let offset = offset.usize("offset")?;
@@ -354,7 +356,7 @@ impl AtomicRef {
         Ok(Value::new(env, raw))
     }
 
-    /// Writes the integer. Does not mark it dirty, as upstream: `store` of a slice does.
+    /// Writes the integer. As upstream, does not mark it dirty: the method `store` of a slice does.
     /// (`AtomicInteger::store`)
     ///
     /// @throws `ERR_OUT_OF_RANGE` for `Acquire` and `AcqRel`, or if the value does not fit the type; `ERR_PROTECTION`
