@@ -5,7 +5,7 @@
 //! mapped until the last guard, map, region, slice or buffer of them is gone.
 //!
 //! Upstream's lock is a `std::sync::Mutex`. Its guard can neither be kept in an object nor be given back by another
-//! thread. So there is a [`Gate`] in front of the lock: whoever has passed the gate holds the update lock as JavaScript
+//! thread. So there is a `Gate` in front of the lock: whoever has passed the gate holds the update lock as JavaScript
 //! knows it. Upstream's lock is taken only for the moment of `replace`, when nobody else can hold it.
 
 use std::cell::{Cell, RefCell};

@@ -1,7 +1,7 @@
-//! The update lock without blocking: what `lockAsync` is made of.
+//! The update lock without blocking, for `lockAsync` of `lib/`.
 //!
-//! The gate may open for a request while another thread runs. That thread rings the bell of the
-//! one that asked, whose event loop then delivers the guard.
+//! The gate may open for a request while another thread runs. That thread rings the bell of the thread that asked,
+//! whose event loop then delivers the guard.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::node::environment;
 use crate::node::error::{BindingError, Result, check};
 use crate::node::value::{Number, Value};
 
-/// A place in line, and whom to give the guard.
+/// A place in line, and the function that gets the guard.
 struct Request {
     holder: Holder,
     callback: sys::napi_ref,
@@ -34,7 +34,7 @@ thread_local! {
     static REQUESTS: Requests = Requests::default();
 }
 
-/// Checks what `lockAsync` is called on, and its options: its timeout and its signal.
+/// Checks the object that `lockAsync` is called on, and its options: its timeout and its signal.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn lock_async_options(atomic: Value, options: Value) -> Result<Vec<Value>> {
     atomic.instance::<GuestMemoryAtomic>("atomic")?;
@@ -49,21 +49,21 @@ pub fn lock_async_options(atomic: Value, options: Value) -> Result<Vec<Value>> {
     Ok(vec![timeout, signal])
 }
 
-/// The error of `lockAsync` for what is no signal.
+/// Makes the error of `lockAsync` for a value that is no signal.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn invalid_signal(signal: Value) -> Result<Value> {
     Value::of_error(signal.must_be("options.signal", "an AbortSignal"))
 }
 
-/// The error of `lockAsync` when its time is over.
+/// Makes the error of `lockAsync` for a time that is over.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn lock_timeout(limit: Value) -> Result<Value> {
     let limit = limit.milliseconds("limit")?.unwrap_or_default();
     Value::of_error(BindingError::lock_timeout("lockAsync()", limit))
 }
 
-/// Joins the line of an atomic. `callback` is called with the guard when it is this request's
-/// turn. Returns the number of the request.
+/// Joins the line of an atomic. `callback` is called with the guard when the gate opens for this request. Returns the
+/// number of the request.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn join_line(atomic: Value, callback: Value) -> Result<Number> {
     let shared = atomic.instance::<GuestMemoryAtomic>("atomic")?.shared();
@@ -101,7 +101,7 @@ fn take(number: usize) -> Option<Request> {
     })
 }
 
-/// Gives a request up, unless the guard was delivered; whether it was still to be.
+/// Gives a request up, unless its guard was delivered. Returns whether the request was still open.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn leave_line(request: Value) -> Result<bool> {
     let Some(request) = take(request.usize("request")?) else {
@@ -118,7 +118,8 @@ pub fn clear() {
     drop(pending);
 }
 
-/// The gate has opened for a request of this thread, which may have left the line meanwhile.
+/// Delivers the guard when the gate has opened for a request of this thread. The request may have left the line
+/// meanwhile.
 pub fn deliver(env: sys::napi_env, number: usize) {
     if let Some(request) = take(number) {
         drop(call_back(env, request));

@@ -1,9 +1,9 @@
-//! What the guards of `lib/` need: a cell that tells when the map was replaced, word of it for
-//! threads that are idle, and the native guard behind a plain one.
+//! The native part of the guards of `lib/`: a cell that counts the replacements of a map, news of them for idle
+//! threads, and the native guard behind a plain one.
 //!
-//! In each thread a *slot* keeps the current snapshot of an atomic, so that `memory()` need not
-//! come here. It compares its generation with the cell of the atomic, which is memory shared with
-//! Rust. A slot whose thread does not ask again is told to let go.
+//! In each thread a *slot* keeps the current snapshot of an atomic, so that `memory()` need not come here. The slot
+//! compares its generation with the cell of the atomic, which is memory shared with Rust. A slot that is not used is
+//! told to release its snapshot.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -22,7 +22,7 @@ use crate::node::identity::Handle;
 use crate::node::reference::Function;
 use crate::node::value::{Number, Value};
 
-/// The atomic that a function of the door is called for.
+/// Takes the atomic that a function of the door is called for.
 fn shared(atomic: Value) -> Result<Arc<SharedMap>> {
     let atomic = atomic.instance::<GuestMemoryAtomic>("atomic")?;
     Ok(Arc::clone(atomic.shared()))
@@ -33,7 +33,7 @@ unsafe extern "C" fn finalize(_: sys::napi_env, _data: *mut c_void, shared: *mut
     drop(unsafe { Arc::from_raw(shared.cast::<SharedMap>()) });
 }
 
-/// The cell that counts the replacements of an atomic's map, as a buffer of four bytes.
+/// Returns the cell that counts the replacements of an atomic's map, as a buffer of four bytes.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn generation_cell(atomic: Value) -> Result<Handle> {
     let shared = shared(atomic)?;
@@ -54,7 +54,7 @@ pub fn generation_cell(atomic: Value) -> Result<Handle> {
     made.map(|()| Handle(buffer))
 }
 
-/// Lets a slot be told when its snapshot is old.
+/// Adds a slot of this thread, which is told when its snapshot is old.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn watch_slot(atomic: Value, slot: Value) -> Result<()> {
     let shared = shared(atomic)?;
@@ -68,7 +68,7 @@ pub fn watch_slot(atomic: Value, slot: Value) -> Result<()> {
     Ok(())
 }
 
-/// A native guard on the current map, for a slot, which wants to be told again.
+/// Makes a native guard on the current map, for a slot. The slot is told again when this map is replaced.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn pin_snapshot(atomic: Value, slot: Value) -> Result<GuestMemoryLoadGuard> {
     let shared = shared(atomic)?;
@@ -78,7 +78,7 @@ pub fn pin_snapshot(atomic: Value, slot: Value) -> Result<GuestMemoryLoadGuard> 
     Ok(GuestMemoryLoadGuard::of(shared.snapshot()))
 }
 
-/// Forgets a slot of this thread, of whatever atomic.
+/// Forgets a slot of this thread. The slot may belong to any atomic.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn forget_slot(slot: Value) -> Result<()> {
     shared_map::forget_slot(slot.usize("slot")?);
@@ -86,12 +86,12 @@ pub fn forget_slot(slot: Value) -> Result<()> {
 }
 
 thread_local! {
-    /// Whom to tell of stale slots.
+    /// The function that is told of stale slots.
     static STALE: Function = const { Function::none() };
 }
 
-/// Sets whom to tell of stale slots in this thread, by their number, and who knows the native guard
-/// behind a plain one.
+/// Sets two functions of this thread: `stale`, which is told the number of a slot that is stale, and `pin_of`, which
+/// finds the native guard behind a plain one.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn answer_slots(stale: Value, pin_of: Value) -> Result<()> {
     let (stale, pin_of) = (stale.function("stale")?, pin_of.function("pinOf")?);

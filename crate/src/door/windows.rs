@@ -1,5 +1,5 @@
-//! What the fast paths of `lib/` are made of: the layout of memory, windows on it as buffers, and
-//! a function that marks pages dirty without the cost of the glue.
+//! The native part of the fast paths of `lib/`: the layout of memory, windows on it as buffers, and a function that
+//! marks pages dirty without the cost of the glue.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -55,7 +55,7 @@ impl Pieces<'_> {
 
 /// A piece of memory as a fast path sees it.
 struct Extent {
-    /// Its first address, in the addresses of the class.
+    /// The first address of the piece, in the addresses of the class.
     start: u64,
     size: usize,
     prot: i32,
@@ -82,7 +82,7 @@ impl Extent {
     }
 }
 
-/// The layout of a map, a region or a slice.
+/// Returns the layout of a map, a region or a slice.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn layout(object: Value) -> Result<Value> {
     match Pieces::of(object)? {
@@ -91,9 +91,9 @@ pub fn layout(object: Value) -> Result<Value> {
     }
 }
 
-/// A limit, and `start, size, readable and writable, tracked` of each piece, as numbers. The limit is
-/// the address from which on nothing is told: where a piece ends beyond the safe integers, it is
-/// left out, and so is everything behind it.
+/// Returns the layout as numbers: a limit, and then `start, size, readable and writable, tracked` of each piece. From
+/// the limit on, nothing is said of memory: a piece that ends beyond the safe integers is left out, and so are all
+/// pieces behind it.
 fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
     const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
     let mut limit = MAX_SAFE_INTEGER;
@@ -125,7 +125,7 @@ fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
     Ok(array)
 }
 
-/// A buffer of `length` bytes of a piece, which nobody but the fast paths has.
+/// Makes a buffer of `length` bytes of a piece, which only the fast paths have.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn open_window(object: Value, index: Value, offset: Value, length: Value) -> Result<Handle> {
     let piece = Pieces::of(object)?.piece(index.usize("index")?)?;
@@ -135,7 +135,7 @@ pub fn open_window(object: Value, index: Value, offset: Value, length: Value) ->
     zero_copy::private_buffer(&piece.derive(part)?)
 }
 
-/// A function that marks bytes of a piece dirty: `(offset, length)`. Null where it is not tracked.
+/// Makes a function that marks bytes of a piece dirty: `(offset, length)`. Returns null if the piece is not tracked.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn dirty_marker(object: Value, index: Value) -> Result<Option<Handle>> {
     let piece = Pieces::of(object)?.piece(index.usize("index")?)?;

@@ -47,7 +47,7 @@ pub fn read<T: Target>(
     Ok(array)
 }
 
-/// The class of the array that holds such values, None for those of 128 bits.
+/// Returns the class of the array that holds such values; None for those of 128 bits.
 fn constructor(scalar: Scalar) -> Option<&'static std::ffi::CStr> {
     use sys::TypedarrayType as Kind;
     Some(match scalar.typed_array()? {
@@ -87,7 +87,7 @@ fn array_of_bigints(env: sys::napi_env, scalar: Scalar, bytes: &[u8]) -> Result<
     Ok(Value::new(env, array))
 }
 
-/// Turns the elements of an array between memory's order of bytes and the host's.
+/// Turns the elements of an array from memory's order of bytes into the host's, or back.
 fn swap(scalar: Scalar, elements: Buffer) {
     let foreign = match scalar {
         Scalar::Be16 | Scalar::Be32 | Scalar::Be64 | Scalar::BeSize => {
@@ -103,7 +103,7 @@ fn swap(scalar: Scalar, elements: Buffer) {
 
 /// The bytes of an array as memory holds them.
 pub enum ArrayBytes {
-    /// Those of a typed array, used in place.
+    /// The bytes of a typed array, used in place.
     Borrowed(Buffer),
     Owned(Vec<u8>),
 }
@@ -126,7 +126,7 @@ fn check_length(expected: usize, found: usize) -> Result<()> {
     )))
 }
 
-/// The bytes of `length` scalars, from anything like an array.
+/// Takes the bytes of `length` scalars, from anything like an array.
 pub fn bytes_of(value: Value, scalar: Scalar, length: usize) -> Result<ArrayBytes> {
     if value.kind() != ValueType::Object {
         return Err(value.must_be("value", "an array or a typed array"));

@@ -1,4 +1,4 @@
-//! Host memory: who keeps it mapped, and what may be done with it.
+//! Host memory: the objects that keep it mapped, and the accesses that its protection permits.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ pub type Mapping = vm_memory::MmapRegion<Tracking>;
 pub type Region = vm_memory::GuestRegionMmap<Tracking>;
 pub type Memory = vm_memory::GuestMemoryMmap<Tracking>;
 
-/// Upstream's slice, with a lifetime that an [`Owner`] beside it vouches for.
+/// Upstream's slice. Its lifetime is that of the [`Owner`] beside it.
 pub type Slice = vm_memory::VolatileSlice<'static, TrackedSlice>;
 
 /// A mapping that JavaScript made, and that a region may take over.
@@ -25,7 +25,7 @@ pub struct SharedMapping(Mutex<Place>);
 enum Place {
     Free(Mapping),
     InRegion(Arc<Region>),
-    /// Only while it is being moved.
+    /// The state while the mapping is being moved.
     Nowhere,
 }
 
@@ -39,7 +39,7 @@ impl SharedMapping {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a region of this mapping. A region that cannot be made leaves the mapping free.
+    /// Makes a region of this mapping. If the region cannot be made, the mapping stays free.
     pub fn move_into_region(&self, guest_base: GuestAddress) -> Result<Arc<Region>> {
         let mut place = self.place();
         match &*place {
@@ -57,7 +57,7 @@ impl SharedMapping {
         Ok(region)
     }
 
-    /// Upstream's `set_hugetlbfs`, which needs the mapping for itself.
+    /// Does what upstream's `set_hugetlbfs` does, which needs the mapping for itself.
     pub fn set_hugetlbfs(&self, hugetlbfs: bool) -> Result<()> {
         match &mut *self.place() {
             Place::Free(mapping) => {
@@ -69,7 +69,7 @@ impl SharedMapping {
     }
 }
 
-/// What keeps host memory mapped: a slice or a buffer holds one.
+/// An object that keeps host memory mapped. Each slice and each buffer holds one.
 #[derive(Clone, Debug)]
 pub enum Owner {
     Mapping(Arc<SharedMapping>),
@@ -89,12 +89,12 @@ impl Owner {
         }
     }
 
-    /// All of the mapping (`VolatileMemory::as_volatile_slice`).
+    /// Returns a slice of all of the mapping (`VolatileMemory::as_volatile_slice`).
     pub fn whole(&self) -> Result<OwnedSlice> {
         self.slice(0, self.with(Mapping::size)?)
     }
 
-    /// A part of the mapping that keeps it mapped (`VolatileMemory::get_slice`).
+    /// Returns a slice that keeps the mapping alive (`VolatileMemory::get_slice`).
     pub fn slice(&self, offset: usize, count: usize) -> Result<OwnedSlice> {
         self.with(|mapping| {
             let slice = mapping.get_slice(offset, count)?;
@@ -114,7 +114,7 @@ impl Owner {
     }
 }
 
-/// The shared pointer to a region that was found in a memory.
+/// Returns the shared pointer to a region that was found in a memory.
 pub fn arc_of(region: &Region) -> Arc<Region> {
     // SAFETY: `GuestMemoryMmap` of the pinned vm-memory 0.16.2 keeps its regions as
     // `Vec<Arc<GuestRegionMmap>>` and gives out references to what those point to; no other
@@ -126,7 +126,7 @@ pub fn arc_of(region: &Region) -> Arc<Region> {
     }
 }
 
-/// A slice together with what keeps it mapped.
+/// A slice together with the owner that keeps it mapped.
 #[derive(Clone, Debug)]
 pub struct OwnedSlice {
     pub slice: Slice,
@@ -135,7 +135,7 @@ pub struct OwnedSlice {
 }
 
 impl OwnedSlice {
-    /// A part of this slice, made by upstream.
+    /// Makes a part of this slice from upstream's part.
     pub fn derive(&self, part: std::result::Result<Slice, VolatileMemoryError>) -> Result<Self> {
         Ok(Self {
             slice: part?,
@@ -144,13 +144,13 @@ impl OwnedSlice {
         })
     }
 
-    /// The host address of the first byte.
+    /// Returns the host address of the first byte.
     pub fn start(&self) -> *mut u8 {
         self.slice.ptr_guard_mut().as_ptr()
     }
 }
 
-/// What is done to memory.
+/// A kind of access to memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Read,
@@ -174,7 +174,7 @@ impl fmt::Display for Access {
 pub struct Protection(pub i32);
 
 impl Protection {
-    /// Refuses what the processor would answer with a fault; upstream simply crashes.
+    /// Refuses an access that would be a fault of the processor. Upstream simply crashes.
     pub fn permit(self, access: Access, describe: impl FnOnce() -> String) -> Result<()> {
         let needed = match access {
             Access::Read => libc::PROT_READ,
@@ -194,7 +194,7 @@ impl Protection {
     }
 }
 
-/// As in `/proc/self/maps`.
+/// Writes the bits as `/proc/self/maps` does.
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (bit, letter) in [

@@ -1,4 +1,4 @@
-//! What all handles of an atomic share, and who holds or waits for its lock.
+//! The state that all handles of an atomic share, and those who hold its lock or wait for it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,10 +14,10 @@ use crate::node::{environment, object};
 use sync::gate::{Gate, Notify, Pass};
 use sync::slots::Slots;
 
-/// How long a thread blocks before it looks whether it has been told to end.
+/// How long a thread blocks before it checks whether it has been told to end.
 const SLICE: Duration = Duration::from_millis(10);
 
-/// What all handles of an atomic share, in whatever thread.
+/// The state that all handles of an atomic share, in all threads.
 pub struct SharedMap {
     atomic: vm_memory::GuestMemoryAtomic<Memory>,
     pub gate: Gate,
@@ -37,20 +37,20 @@ impl SharedMap {
         &self.slots
     }
 
-    /// Notes that this thread must leave when it ends.
+    /// Notes that this thread has something to give back to this atomic when it ends.
     pub fn note_stake(self: &Arc<Self>) {
         STAKES.with_borrow_mut(|stakes| stakes.note(self));
     }
 
-    /// The current snapshot.
+    /// Returns the current snapshot.
     pub fn snapshot(&self) -> Arc<Memory> {
         self.atomic.memory().into_inner()
     }
 
-    /// Publishes a map. The caller is through the gate.
+    /// Publishes a map. The caller must be through the gate.
     ///
-    /// Upstream takes the map by value and puts it behind a pointer of its own, so the object of
-    /// the map comes to stand for what that points to as well.
+    /// Upstream takes the map by value and puts it behind a new pointer. So `object`, which stands for the map, comes
+    /// to stand for the map behind that pointer too.
     pub fn publish(&self, memory: &Memory, object: Handle) -> Result<()> {
         // Nobody panics with the lock held, and it protects nothing that could be half done.
         self.atomic
@@ -61,7 +61,7 @@ impl SharedMap {
         identity::register(&self.snapshot(), object.0)
     }
 
-    /// Waits for the lock as `lock()` does.
+    /// Waits for the lock, as `lock()` does.
     pub fn enter(self: &Arc<Self>, limit: Option<Duration>, operation: &str) -> Result<Holder> {
         let thread = environment::number();
         if self.gate.involves(thread) {
@@ -89,7 +89,7 @@ impl SharedMap {
     }
 }
 
-/// Who is through the gate, or in line; gives the pass back when it is dropped.
+/// A pass through the gate, or a place in line for it. It is given back when the holder is dropped.
 pub struct Holder {
     pub shared: Arc<SharedMap>,
     pass: Pass,
@@ -104,7 +104,7 @@ impl Holder {
         }
     }
 
-    /// Joins the line; `notify` is called when it is this one's turn, by whatever thread.
+    /// Joins the line. When the gate opens for this pass, `notify` is called, by any thread.
     pub fn join(shared: &Arc<SharedMap>, notify: Notify) -> Self {
         Self::new(
             shared,
@@ -113,8 +113,8 @@ impl Holder {
     }
 }
 
-/// The atomics that a thread has asked the lock of, or has a slot for. A weak pointer keeps its
-/// address from being given to another atomic, so the address is a key.
+/// The atomics whose lock a thread has asked for, and those that it has a slot for. A weak pointer keeps its address
+/// from being given to another atomic, so the address is a key.
 #[derive(Default)]
 struct Stakes {
     atomics: HashMap<*const SharedMap, Weak<SharedMap>>,
@@ -140,15 +140,14 @@ impl Stakes {
     }
 }
 
-/// So many atomics may be dead before anybody looks.
+/// The table is not searched for dead atomics before it has this many entries.
 const FIRST_SWEEP: usize = 16;
 
 thread_local! {
     static STAKES: RefCell<Stakes> = RefCell::default();
 }
 
-/// Gives back every lock of this thread, which is ending, whatever becomes of its guards, and
-/// forgets its slots.
+/// Gives back every lock of this thread and forgets its slots, when the thread ends, whatever becomes of its guards.
 pub fn abandon() {
     for shared in STAKES.take().live() {
         shared.gate.abandon(environment::number());
@@ -162,7 +161,7 @@ impl Drop for Holder {
     }
 }
 
-/// Forgets a slot of this thread, of whatever atomic.
+/// Forgets a slot of this thread. The slot may belong to any atomic.
 pub fn forget_slot(slot: usize) {
     // Collected first: to drop the last handle of an atomic runs code of others.
     let atomics: Vec<_> = STAKES.with_borrow(|stakes| stakes.live().collect());

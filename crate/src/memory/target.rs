@@ -18,29 +18,29 @@ pub trait Target {
 
     fn address(value: Value) -> Result<Self::Address>;
 
-    /// What upstream accesses.
+    /// Returns the object of upstream that is accessed.
     fn bytes(&self) -> &Self::Bytes;
 
-    /// Refuses an access that would fault. What does not exist is left to upstream.
+    /// Refuses an access that would fault. Whether there is memory at all is left to upstream.
     fn permit(&self, address: Self::Address, count: usize, access: Access) -> Result<()>;
 
-    /// `Bytes::read` into memory of JavaScript.
+    /// Does what `Bytes::read` does, into memory of JavaScript.
     fn read_into(&self, buffer: Buffer, address: Self::Address) -> Result<usize>;
 
-    /// `Bytes::write` from memory of JavaScript.
+    /// Does what `Bytes::write` does, from memory of JavaScript.
     fn write_from(&self, buffer: Buffer, address: Self::Address) -> Result<usize>;
 
-    /// How many of `count` bytes a read at this address would get.
+    /// Returns how many of `count` bytes a read at this address would get.
     fn available(&self, address: Self::Address, count: usize) -> Result<usize>;
 
-    /// The checks of `load` and `store`, without the access.
+    /// Does the checks of `load` and `store`, without the access.
     fn check_atomic<T: AtomicAccess>(&self, address: Self::Address) -> Result<()>;
 
-    /// That only a part was transferred.
+    /// Makes the error that only a part of the bytes was transferred.
     fn partial(expected: usize, completed: usize) -> Self::Error;
 }
 
-/// `VolatileSlice::read`, into memory of JavaScript.
+/// Does what `VolatileSlice::read` does, into memory of JavaScript.
 fn read_slice_into<B: BitmapSlice>(
     slice: &vm_memory::VolatileSlice<'_, B>,
     mut buffer: Buffer,
@@ -56,7 +56,7 @@ fn read_slice_into<B: BitmapSlice>(
     buffer.write_volatile(&slice.offset(address)?)
 }
 
-/// `VolatileSlice::write`, from memory of JavaScript.
+/// Does what `VolatileSlice::write` does, from memory of JavaScript.
 fn write_slice_from<B: BitmapSlice>(
     slice: &vm_memory::VolatileSlice<'_, B>,
     mut buffer: Buffer,
@@ -134,8 +134,7 @@ impl Target for OwnedSlice {
     }
 }
 
-/// An offset in a region as upstream's slices take it. (No offset is cut: the platforms have 64
-/// bits.)
+/// Turns an offset in a region into one that upstream's slices take. (No offset is cut: the platforms have 64 bits.)
 fn offset(address: MemoryRegionAddress) -> Result<usize> {
     usize::try_from(address.raw_value()).map_err(|_| GuestMemoryError::InvalidBackendAddress.into())
 }
@@ -272,8 +271,8 @@ fn slice_offset(offset: MemoryRegionAddress) -> std::result::Result<usize, Guest
     usize::try_from(offset.raw_value()).map_err(|_| GuestMemoryError::InvalidBackendAddress)
 }
 
-/// The parts of regions that an access of `count` bytes crosses, up to the first hole: each as
-/// region, offset in it, and bytes.
+/// The parts of regions that an access of `count` bytes crosses, up to the first hole. Each part is a region, the
+/// offset in the region, and the number of bytes.
 pub struct Pieces<'memory> {
     memory: &'memory Memory,
     next: Option<GuestAddress>,
@@ -306,8 +305,8 @@ impl<'memory> Iterator for Pieces<'memory> {
     }
 }
 
-/// Whether an access of memory crosses regions one of which the buffer lies in, so that copying
-/// piece by piece could overwrite what is still to be copied.
+/// Checks whether an access crosses several regions and the buffer lies in one of them. Then copying region by region
+/// could overwrite bytes that are still to be copied.
 pub fn is_entangled(memory: &Memory, buffer: Buffer, address: GuestAddress) -> bool {
     let mut pieces = Pieces::new(memory, address, buffer.len());
     let Some((first, ..)) = pieces.next() else {
@@ -320,7 +319,7 @@ pub fn is_entangled(memory: &Memory, buffer: Buffer, address: GuestAddress) -> b
             .any(|region| buffer.overlaps(region.as_ptr(), region.size()))
 }
 
-/// That all was transferred.
+/// Checks that everything was transferred.
 fn all<T: Target>(expected: usize, completed: usize) -> Result<()> {
     if completed == expected {
         return Ok(());
@@ -328,14 +327,14 @@ fn all<T: Target>(expected: usize, completed: usize) -> Result<()> {
     Err(T::partial(expected, completed).into())
 }
 
-/// `Bytes::read_slice` into memory of JavaScript.
+/// Does what `Bytes::read_slice` does, into memory of JavaScript.
 pub fn read_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<()> {
     target.permit(address, buffer.len(), Access::Read)?;
     let completed = target.read_into(buffer, address)?;
     all::<T>(buffer.len(), completed)
 }
 
-/// `Bytes::write_slice` from memory of JavaScript.
+/// Does what `Bytes::write_slice` does, from memory of JavaScript.
 pub fn write_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<()> {
     target.permit(address, buffer.len(), Access::Write)?;
     let completed = target.write_from(buffer, address)?;

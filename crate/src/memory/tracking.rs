@@ -13,12 +13,12 @@ pub type Tracking = Option<Tracked>;
 #[derive(Clone, Debug)]
 pub struct Tracked {
     pub bitmap: Arc<AtomicBitmap>,
-    /// Upstream does not tell it.
+    /// The bytes for each bit. Upstream does not tell them.
     pub page_size: NonZeroUsize,
 }
 
 impl Tracked {
-    /// A clean bitmap of `byte_size` bytes, for which there must be memory (see [`is_possible`]).
+    /// Makes a clean bitmap of `byte_size` bytes, for which there must be memory (see [`is_possible`]).
     pub fn new(byte_size: usize, page_size: NonZeroUsize) -> Self {
         Self {
             bitmap: Arc::new(AtomicBitmap::new(byte_size, page_size)),
@@ -26,7 +26,7 @@ impl Tracked {
         }
     }
 
-    /// The bitmap from an offset on, as a slice that owns it.
+    /// Returns the bitmap from an offset on, as a slice that owns it.
     pub fn slice_from(&self, offset: usize) -> ArcSlice<AtomicBitmap> {
         ArcSlice::new(Arc::clone(&self.bitmap), offset)
     }
@@ -53,7 +53,7 @@ impl Bitmap for Tracked {
     }
 }
 
-/// Bytes in a page of the host.
+/// Returns the number of bytes in a page of the host.
 pub fn host_page_size() -> NonZeroUsize {
     // SAFETY: the call takes a number and returns one.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
@@ -64,8 +64,7 @@ pub fn host_page_size() -> NonZeroUsize {
         .unwrap_or(const { NonZeroUsize::new(4096).unwrap() })
 }
 
-/// Whether there is memory for a bitmap. Upstream's allocation ends the process where there is
-/// not.
+/// Checks whether there is memory for a bitmap. If there is none, upstream's allocation ends the process.
 pub fn is_possible(byte_size: usize, page_size: NonZeroUsize) -> bool {
     let words = byte_size.div_ceil(page_size.get()).div_ceil(64);
     Vec::<u64>::new().try_reserve_exact(words).is_ok()

@@ -1,12 +1,12 @@
 //! Guest memory as `ArrayBuffer`s.
 //!
-//! There is one external buffer for each mapping and thread, made on first use and held weakly
-//! here. The buffer keeps the mapping alive; only its finalizer lets go of it. Nothing is unmapped
-//! when a buffer is detached: somebody may have transferred it, or be reading into it.
+//! There is one external buffer for each mapping and thread. It is made on first use, and held weakly here. The buffer
+//! keeps the mapping alive; only the finalizer of the buffer releases the mapping. Nothing is unmapped when a buffer is
+//! detached: the bytes may have been transferred to another buffer, or a read into them may be under way.
 //!
-//! The engine charges a buffer to its collector with its whole length. To take that back by
-//! `napi_adjust_external_memory` saves collections, but newer engines end the process when their
-//! count would fall below zero, as it does between the end of a buffer and its finalizer.
+//! The engine counts the whole length of a buffer as memory of its collector. Taking that back with
+//! `napi_adjust_external_memory` saves collections. But newer engines end the process when their count falls below
+//! zero, as it does between the end of a buffer and its finalizer.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -24,8 +24,8 @@ use crate::node::identity::Handle;
 use crate::node::value::Value;
 use crate::node::weak_table::WeakTable;
 
-/// What tells mappings apart: those that are owned lie at different places for as long as they
-/// live, and those that are not are kept by whoever made them.
+/// The key that tells mappings apart. Owned mappings lie at different places for as long as they live. The others stay
+/// mapped as long as the code that made them wants.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     start: usize,
@@ -53,7 +53,7 @@ thread_local! {
 /// Engines have always made buffers up to this length.
 const SURELY_POSSIBLE: usize = (1 << 31) - 1;
 
-/// The bytes of a mapping that a buffer is to show.
+/// The bytes of a mapping that a buffer shows.
 struct Span {
     start: *mut u8,
     length: usize,
@@ -63,7 +63,7 @@ fn permit(protection: Protection) -> Result<()> {
     protection.permit(Access::View, || "it as a buffer".to_owned())
 }
 
-/// The mapping as a buffer is to show it.
+/// Returns the key of a mapping, and the bytes that its buffer shows.
 fn span(owner: &Owner) -> Result<(Key, Span)> {
     owner.with(|mapping| {
         permit(Protection(mapping.prot()))?;
@@ -72,7 +72,7 @@ fn span(owner: &Owner) -> Result<(Key, Span)> {
     })?
 }
 
-/// The one `ArrayBuffer` of a mapping in this thread.
+/// Returns the one `ArrayBuffer` of a mapping in this thread.
 pub fn buffer(owner: &Owner) -> Result<Handle> {
     let (key, span) = span(owner)?;
     if let Some(buffer) = cached(key) {
@@ -83,7 +83,7 @@ pub fn buffer(owner: &Owner) -> Result<Handle> {
     Ok(Handle(buffer))
 }
 
-/// A buffer on a slice that nothing else refers to.
+/// Makes a buffer on a slice that nothing else refers to.
 pub fn private_buffer(slice: &OwnedSlice) -> Result<Handle> {
     permit(slice.protection)?;
     let (start, length) = (slice.start(), slice.slice.len());
@@ -95,7 +95,7 @@ pub fn private_buffer(slice: &OwnedSlice) -> Result<Handle> {
     Ok(Handle(buffer))
 }
 
-/// The one `SharedArrayBuffer` of a mapping in this thread.
+/// Returns the one `SharedArrayBuffer` of a mapping in this thread.
 pub fn shared_buffer(owner: &Owner) -> Result<Handle> {
     let (key, span) = span(owner)?;
     if let Some(buffer) = SHARED_BUFFERS.with_borrow(|buffers| buffers.find(&key)) {
@@ -106,7 +106,7 @@ pub fn shared_buffer(owner: &Owner) -> Result<Handle> {
     Ok(Handle(buffer))
 }
 
-/// The buffer made before, unless it is gone or somebody has taken its bytes away.
+/// Returns the buffer that was made before, unless it was collected or detached.
 fn cached(key: Key) -> Option<sys::napi_value> {
     let buffer = BUFFERS.with_borrow(|buffers| buffers.find(&key))?;
     let mut detached = false;
@@ -121,15 +121,15 @@ pub fn clear() {
     SHARED_BUFFERS.with_borrow_mut(WeakTable::clear);
 }
 
-/// Owners are dropped by whatever thread finalizes a buffer.
+/// Any thread may finalize a buffer, and so drop its owner.
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Owner>();
 };
 
-/// What a buffer keeps, shared by its maker and its finalizer. Whether an engine that fails to make
-/// a buffer runs the finalizer, and when, is not known: the maker takes the memory back then, and a
-/// finalizer that never comes leaks no more than this.
+/// The owner that a buffer keeps, shared by the code that makes the buffer and by its finalizer. If an engine fails to
+/// make a buffer, it is not known whether and when it runs the finalizer. So the code that makes the buffer takes the
+/// owner back, and a finalizer that never comes leaks no more than this.
 struct Hint {
     owner: Mutex<Option<Owner>>,
 }
@@ -141,7 +141,7 @@ impl Hint {
         })
     }
 
-    /// Lets go of the memory.
+    /// Releases the memory.
     fn release(&self) {
         // Dropped after the lock: unmapping takes its time.
         let owner = self
@@ -152,7 +152,7 @@ impl Hint {
         drop(owner);
     }
 
-    /// For a finalizer.
+    /// Turns a reference to the hint into a pointer for a finalizer.
     fn give_away(self: &Arc<Self>) -> *mut c_void {
         Arc::into_raw(Arc::clone(self)).cast_mut().cast()
     }
@@ -208,7 +208,7 @@ type CreateExternalSharedArrayBuffer = unsafe extern "C" fn(
     result: *mut sys::napi_value,
 ) -> sys::napi_status;
 
-/// A call that newer engines have, looked up once.
+/// A function that only newer engines have, looked up once.
 static CREATE_SHARED: LazyLock<Option<CreateExternalSharedArrayBuffer>> = LazyLock::new(|| {
     // SAFETY: the name ends with a zero.
     let symbol = unsafe {
@@ -223,7 +223,7 @@ static CREATE_SHARED: LazyLock<Option<CreateExternalSharedArrayBuffer>> = LazyLo
     })
 });
 
-/// May run on any thread, and after the environment that made the buffer has ended.
+/// Releases the memory of a buffer. May run on any thread, and after the environment that made the buffer has ended.
 unsafe extern "C" fn finalize_shared(_data: *mut c_void, hint: *mut c_void) {
     // SAFETY: it is the hint that `shared` gave away, and a finalizer runs once. What it owns may be
     // dropped by any thread.
@@ -257,8 +257,8 @@ fn shared(env: sys::napi_env, span: &Span, owner: Owner) -> Result<sys::napi_val
     Ok(buffer)
 }
 
-/// That the engine makes buffers of that length. It is asked without a finalizer, since engines
-/// differ in what they do with it when they refuse.
+/// Checks that the engine makes buffers of this length. The engine is asked without a finalizer, since engines differ
+/// in what they do with the finalizer when they refuse.
 fn check_possible(env: sys::napi_env, span: &Span) -> Result<()> {
     if span.length <= SURELY_POSSIBLE {
         return Ok(());
@@ -287,7 +287,7 @@ fn check_possible(env: sys::napi_env, span: &Span) -> Result<()> {
     Err(BindingError::buffer_too_large(span.length))
 }
 
-/// A `Uint8Array` on a part of a buffer.
+/// Makes a `Uint8Array` on a part of a buffer.
 fn uint8_array(
     env: sys::napi_env,
     buffer: sys::napi_value,
@@ -309,7 +309,7 @@ fn uint8_array(
     Ok(Handle(array))
 }
 
-/// A view on `length` bytes of a mapping, which must be within it.
+/// Makes a view on `length` bytes of a mapping, which must be within it.
 pub fn view(owner: &Owner, offset: usize, length: usize) -> Result<Handle> {
     let env = environment::current();
     match buffer(owner) {
@@ -324,7 +324,7 @@ pub fn view(owner: &Owner, offset: usize, length: usize) -> Result<Handle> {
     }
 }
 
-/// A view on a part that JavaScript asks for; by default from the start to the end.
+/// Makes a view on the part that JavaScript asks for; by default from the start to the end.
 pub fn view_of_mapping(owner: &Owner, offset: Value, length: Value) -> Result<Handle> {
     let offset = offset
         .optional()
@@ -343,7 +343,7 @@ pub fn view_of_mapping(owner: &Owner, offset: Value, length: Value) -> Result<Ha
     view(owner, offset, length)
 }
 
-/// A view on a slice.
+/// Makes a view on a slice.
 pub fn view_of_slice(slice: &OwnedSlice) -> Result<Handle> {
     let start = slice.owner.with(|mapping| mapping.as_ptr().addr())?;
     view(
@@ -353,7 +353,7 @@ pub fn view_of_slice(slice: &OwnedSlice) -> Result<Handle> {
     )
 }
 
-/// Views on `count` bytes of memory, one for each region they cross.
+/// Makes views on `count` bytes of memory, one for each region that they cross.
 pub fn views(memory: &Memory, address: GuestAddress, count: usize) -> Result<Vec<Handle>> {
     let found = memory.available(address, count)?;
     if found != count {

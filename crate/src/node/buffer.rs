@@ -1,7 +1,7 @@
-//! Bytes that JavaScript hands in.
+//! Bytes of JavaScript, as arguments.
 //!
-//! They may be a view on guest memory, or shared with other threads, so no Rust slice is ever
-//! formed over them: all copies go through upstream's volatile slices, which allow overlap.
+//! The bytes may be a view on guest memory, or shared with other threads. So no Rust slice is ever formed over them:
+//! all copies go through upstream's volatile slices, which allow overlap.
 
 use std::ptr;
 
@@ -29,7 +29,7 @@ pub struct TypedArray {
 }
 
 impl TypedArray {
-    /// The elements of a typed array; None for everything else.
+    /// Takes the elements of a typed array; None for everything else.
     pub fn try_from_value(value: Value) -> Option<Self> {
         let mut is_typed_array = false;
         // SAFETY: `value` is a value of this environment.
@@ -71,7 +71,7 @@ impl TypedArray {
         Self::try_from_value(value).ok_or_else(|| value.must_be(name, "a typed array"))
     }
 
-    /// Elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         self.bytes.length / self.element_size
     }
@@ -98,7 +98,7 @@ fn is_detached(env: sys::napi_env, array_buffer: sys::napi_value) -> bool {
 }
 
 impl Buffer {
-    /// The bytes of a view; None for everything else, such as an `ArrayBuffer` itself.
+    /// Takes the bytes of a view; None for everything else, such as an `ArrayBuffer` itself.
     pub fn try_from_value(value: Value) -> Option<Self> {
         if value.kind() != ValueType::Object {
             return None;
@@ -140,7 +140,7 @@ impl Buffer {
             .ok_or_else(|| value.must_be(name, "a typed array or a DataView that is not detached"))
     }
 
-    /// The bytes of a Rust buffer, which must outlive the result.
+    /// Shows the bytes of a Rust buffer, which must outlive the result.
     pub fn of(bytes: &mut [u8]) -> Self {
         Self {
             start: bytes.as_mut_ptr(),
@@ -148,7 +148,7 @@ impl Buffer {
         }
     }
 
-    /// The bytes of a Rust buffer of words, which must outlive the result.
+    /// Shows the bytes of a Rust buffer of words, which must outlive the result.
     pub fn of_words(words: &mut [u64]) -> Self {
         Self {
             start: words.as_mut_ptr().cast(),
@@ -160,7 +160,7 @@ impl Buffer {
         self.length
     }
 
-    /// What is left behind the first `count` bytes, of which there must be so many.
+    /// Returns the bytes behind the first `count` bytes, which must exist.
     pub fn skip(self, count: usize) -> Self {
         debug_assert!(count <= self.length);
         Self {
@@ -170,7 +170,7 @@ impl Buffer {
         }
     }
 
-    /// At most the first `count` bytes.
+    /// Returns the first `count` bytes, or all if there are fewer.
     pub fn first(self, count: usize) -> Self {
         Self {
             start: self.start,
@@ -178,13 +178,13 @@ impl Buffer {
         }
     }
 
-    /// Whether these bytes lie, in part, in the `length` bytes at the host address `start`.
+    /// Checks whether some of these bytes lie in the `length` bytes at the host address `start`.
     pub fn overlaps(&self, start: *const u8, length: usize) -> bool {
         let (own, other) = (self.start.addr(), start.addr());
         own < other.saturating_add(length) && other < own.saturating_add(self.length)
     }
 
-    /// These bytes as upstream's slice.
+    /// Returns these bytes as upstream's slice.
     pub fn as_volatile_slice(&self) -> VolatileSlice<'_> {
         // SAFETY: the view that these bytes were taken from keeps them alive, and they are used
         // before JavaScript runs again, so that it cannot be detached or resized. The slice is
@@ -192,14 +192,14 @@ impl Buffer {
         unsafe { VolatileSlice::new(self.start, self.length) }
     }
 
-    /// A copy of the bytes.
+    /// Copies the bytes.
     pub fn to_vec(self) -> Result<Vec<u8>> {
         let mut copy = zeroed(self.length)?;
         Self::of(&mut copy).copy_from(self);
         Ok(copy)
     }
 
-    /// Replaces as many bytes as both have.
+    /// Copies bytes of `other` to these, as many as both have.
     pub fn copy_from(self, other: Self) {
         other
             .as_volatile_slice()
@@ -222,7 +222,7 @@ impl Buffer {
     }
 }
 
-/// Zeros, or the error of the operating system where there is no memory for them.
+/// Allocates zeros, or returns the error of the operating system if there is no memory for them.
 pub fn zeroed(length: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes
@@ -232,11 +232,11 @@ pub fn zeroed(length: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Up to this length upstream copies by single accesses where both sides are aligned, so that a
-/// reader never sees half of a scalar.
+/// Up to this length, upstream copies by single accesses if both sides are aligned, so that a reader never sees half of
+/// a scalar.
 const WORD: usize = size_of::<usize>();
 
-/// As upstream's implementation for `&[u8]`: takes from the front, and advances.
+/// Does what upstream's implementation for `&[u8]` does: takes bytes from the front, and advances.
 impl ReadVolatile for Buffer {
     fn read_volatile<B: BitmapSlice>(
         &mut self,
@@ -270,7 +270,7 @@ impl ReadVolatile for Buffer {
     }
 }
 
-/// As upstream's implementation for `&mut [u8]`: fills from the front, and advances.
+/// Does what upstream's implementation for `&mut [u8]` does: fills bytes from the front, and advances.
 impl WriteVolatile for Buffer {
     fn write_volatile<B: BitmapSlice>(
         &mut self,
@@ -305,8 +305,8 @@ impl WriteVolatile for Buffer {
     }
 }
 
-/// A new typed array (or, of 128 bits, array) is made by its constructor, which throws where an
-/// allocation by Node-API would end the process.
+/// Makes a typed array (or an array, for 128 bits) with its constructor. The constructor throws if there is no memory;
+/// an allocation by Node-API would end the process.
 fn construct(
     env: sys::napi_env,
     constructor: &std::ffi::CStr,
@@ -335,7 +335,7 @@ fn construct(
     Ok(Value::new(env, instance))
 }
 
-/// A new typed array of zeros.
+/// Makes a typed array of zeros.
 pub fn new_typed_array(
     env: sys::napi_env,
     constructor: &std::ffi::CStr,

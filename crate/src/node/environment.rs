@@ -12,17 +12,17 @@ thread_local! {
     static NUMBER: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The number of the environment of this thread: no two in a process have the same.
+/// Returns the number of the environment of this thread. No two environments of a process have the same number.
 pub fn number() -> u64 {
     NUMBER.get()
 }
 
-/// The environment of this thread; null in a thread that never loaded the addon.
+/// Returns the environment of this thread; null in a thread that never loaded the addon.
 pub fn current() -> sys::napi_env {
     CURRENT.get()
 }
 
-/// From now on this thread runs another environment.
+/// Notes that this thread runs another environment from now on.
 pub fn enter(env: sys::napi_env, number: u64) {
     CURRENT.set(env);
     NUMBER.set(number);

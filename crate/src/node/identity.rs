@@ -1,7 +1,7 @@
 //! One JavaScript object for one native object, in each thread.
 //!
-//! Upstream compares regions and maps by pointer; JavaScript has `===`. So what is shared by `Arc`
-//! is handed out as the same object as long as that object is alive.
+//! Upstream compares regions and maps by pointer; JavaScript has `===`. So what an `Arc` shares is shown by one
+//! JavaScript object, for as long as that object is alive.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -14,7 +14,7 @@ use crate::node::environment;
 use crate::node::error::Result;
 use crate::node::weak_table::WeakTable;
 
-/// A JavaScript object on its way out.
+/// A JavaScript object that a function returns.
 #[derive(Clone, Copy)]
 pub struct Handle(pub sys::napi_value);
 
@@ -38,7 +38,7 @@ thread_local! {
     static OBJECTS: RefCell<WeakTable<*const (), Weak<dyn Any + Send + Sync>>> = RefCell::default();
 }
 
-/// The object that stands for `native` in this thread, if there is one.
+/// Returns the object that stands for `native` in this thread, if there is one.
 pub fn find<T>(native: &Arc<T>) -> Option<Handle> {
     let key = Arc::as_ptr(native).cast();
     OBJECTS
@@ -53,7 +53,7 @@ pub fn register<T: Send + Sync + 'static>(native: &Arc<T>, object: sys::napi_val
     OBJECTS.with_borrow_mut(|objects| objects.insert(key, object, pin))
 }
 
-/// The object that stands for `native` in this thread, made when there is none.
+/// Returns the object that stands for `native` in this thread. Makes it if there is none.
 pub fn intern<T, O>(native: &Arc<T>, make: impl FnOnce(Arc<T>) -> O) -> Result<Handle>
 where
     T: Send + Sync + 'static,

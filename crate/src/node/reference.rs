@@ -33,7 +33,7 @@ impl Function {
         self.0.set(ptr::null_mut());
     }
 
-    /// Calls the function; None where there is none.
+    /// Calls the function; None if there is none.
     pub fn call(&self, arguments: &[sys::napi_value]) -> Result<Option<Value>> {
         let reference = self.0.get();
         if reference.is_null() {

@@ -1,8 +1,7 @@
 //! Integers as JavaScript and memory see them: names of types, values, arrays of values.
 //!
-//! Each name stands for one type that upstream can read and write ([`vm_memory::ByteValued`]), and
-//! [`with_scalar!`] brings that type to generic code, so that upstream's own generic methods do
-//! the work.
+//! Each name stands for one type that upstream can read and write ([`vm_memory::ByteValued`]). [`with_scalar!`] runs
+//! generic code with that type, so that upstream's own generic methods do the work.
 
 use std::ptr;
 
@@ -38,7 +37,7 @@ macro_rules! scalars {
                 }
             }
 
-            /// Bytes.
+            /// Returns the size in bytes.
             pub fn size(self) -> usize {
                 match self {
                     $(Self::$variant => size_of::<$T>(),)*
@@ -93,7 +92,7 @@ impl Scalar {
             .ok_or_else(|| value.must_be(name, "the name of an integer type, such as 'u32'"))
     }
 
-    /// The typed array that holds such values, None for those of 128 bits.
+    /// Returns the class of the typed array that holds such values; None for those of 128 bits.
     pub fn typed_array(self) -> Option<sys::napi_typedarray_type> {
         use sys::TypedarrayType as Kind;
         Some(match self {
@@ -112,7 +111,7 @@ impl Scalar {
     }
 }
 
-/// Brings the types with atomic access to generic code, by the [`Scalar`] that names them.
+/// Runs generic code with the type that an [`Atomic`] names.
 macro_rules! with_atomic {
     ($scalar:expr, $alias:ident => $body:expr) => {
         with_atomic!(@ $scalar, $alias => $body,
@@ -164,12 +163,12 @@ impl Atomic {
 
 /// A value of memory that is a number or a bigint in JavaScript.
 pub trait Integer: ByteValued {
-    /// The value, refused where it does not fit.
+    /// Takes the value from an argument; an error if it does not fit the type.
     fn from_value(value: Value, name: &str) -> Result<Self>;
     fn into_value(self, env: sys::napi_env) -> Result<sys::napi_value>;
 }
 
-/// The exact integer that a number or a bigint is, as sign and magnitude.
+/// Returns the exact integer of a number or a bigint, as sign and magnitude.
 fn exact(value: Value, name: &str, range: &dyn Fn() -> String) -> Result<(bool, u128)> {
     if let Some(double) = value.double() {
         return integer(double)
@@ -276,7 +275,7 @@ endian! {
     Be16 u16, Be32 u32, Be64 u64, BeSize usize,
 }
 
-/// A scalar on its way to JavaScript.
+/// Turns a scalar into a value for JavaScript.
 pub struct ScalarValue<T>(pub T);
 
 impl<T> TypeName for ScalarValue<T> {

@@ -1,8 +1,8 @@
-//! What JavaScript hands in, checked before anything is touched.
+//! Arguments of JavaScript, checked before anything is touched.
 //!
-//! Arguments arrive as a [`Value`] and are taken apart by the exported function itself, which
-//! names each of them: so the order of checks is visible, an error says which argument it is
-//! about, and nothing is converted silently. (The conversions of the glue wrap large numbers.)
+//! Arguments arrive as a [`Value`]. The exported function itself takes each one by a method that names it. So the order
+//! of checks is visible, an error says which argument it is about, and nothing is converted silently. (The conversions
+//! of the glue wrap large numbers.)
 
 use std::fmt;
 use std::ptr;
@@ -55,7 +55,7 @@ impl Value {
         Self { env, raw }
     }
 
-    /// An error as an object, for promises that are rejected with it.
+    /// Makes the object of an error, for promises that are rejected with it.
     pub fn of_error(error: Error) -> Result<Self> {
         let env = environment::current();
         error.into_value(env).map(|raw| Self::new(env, raw))
@@ -82,12 +82,12 @@ impl Value {
         self.kind() == ValueType::Undefined
     }
 
-    /// None where the argument is absent. `null` is not absence.
+    /// Returns None if the argument is absent. `null` is not absence.
     pub fn optional(self) -> Option<Self> {
         (!self.is_undefined()).then_some(self)
     }
 
-    /// None where the argument is absent or `null`.
+    /// Returns None if the argument is absent or `null`.
     pub fn nullable(self) -> Option<Self> {
         (!matches!(self.kind(), ValueType::Undefined | ValueType::Null)).then_some(self)
     }
@@ -98,14 +98,14 @@ impl Value {
         ))
     }
 
-    /// That this value is outside the range of the argument.
+    /// Makes the error for a value outside the range of the argument.
     pub fn out_of_range(self, name: &str, range: &str) -> Error {
         BindingError::out_of_range(format!(
             "The value of \"{name}\" is out of range. It must be {range}. Received {self}"
         ))
     }
 
-    /// The value of a number.
+    /// Takes the value of a number.
     pub fn double(self) -> Option<f64> {
         let mut double = 0.0;
         // SAFETY: as in `kind`.
@@ -113,7 +113,7 @@ impl Value {
         (status == sys::Status::napi_ok).then_some(double)
     }
 
-    /// The 128 bits of the magnitude of a bigint, and its sign; `Err` when they do not suffice.
+    /// Takes the 128 bits of the magnitude of a bigint, and its sign; `Err` if it has more bits.
     pub fn bigint(self) -> Option<std::result::Result<(bool, u128), TooWide>> {
         let mut negative = 0;
         let mut count = 2;
@@ -138,7 +138,7 @@ impl Value {
         }
     }
 
-    /// A u64: a safe integer or a bigint, not negative.
+    /// Takes a u64: a safe integer or a bigint, not negative.
     pub fn u64(self, name: &str) -> Result<u64> {
         const RANGE: &str = "an integer from 0 to 2^64 - 1, safe if it is a number";
         if let Some(double) = self.double() {
@@ -155,13 +155,13 @@ impl Value {
         }
     }
 
-    /// A length, a count, or an offset within memory.
+    /// Takes a length, a count, or an offset within memory.
     pub fn usize(self, name: &str) -> Result<usize> {
         let value = self.u64(name)?;
         usize::try_from(value).map_err(|_| self.out_of_range(name, "a size of this platform"))
     }
 
-    /// Flags as the C library takes them.
+    /// Takes flags of the C library.
     pub fn flags(self, name: &str) -> Result<i32> {
         let double = self
             .double()
@@ -180,7 +180,7 @@ impl Value {
         }
     }
 
-    /// A time in milliseconds; None for no limit.
+    /// Takes a time in milliseconds; None for no limit.
     pub fn milliseconds(self, name: &str) -> Result<Option<std::time::Duration>> {
         let double = self
             .double()
@@ -193,8 +193,7 @@ impl Value {
             .map_err(|_| self.out_of_range(name, "a number of milliseconds, not negative"))
     }
 
-    /// A string of at most `N` bytes, written to `buffer`; `None` for longer ones and for other
-    /// values.
+    /// Takes a string of at most `N` bytes, and writes it to `buffer`; `None` for longer strings and other values.
     pub fn short_string<const N: usize>(self, buffer: &mut [u8; N]) -> Option<&str> {
         let mut length = 0;
         // SAFETY: the call writes at most `N` bytes, the last of them a zero.
@@ -245,7 +244,7 @@ impl Value {
         is_array
     }
 
-    /// The number of elements of an array.
+    /// Returns the number of elements of an array.
     pub fn array_length(self, name: &str) -> Result<u32> {
         let mut length = 0;
         // SAFETY: as in `kind`.
@@ -255,7 +254,7 @@ impl Value {
         }
     }
 
-    /// An element; runs user code where the object has getters.
+    /// Gets an element. Runs user code if the object has getters.
     pub fn element(self, index: u32) -> Result<Self> {
         let mut element = ptr::null_mut();
         // SAFETY: as in `kind`.
@@ -263,7 +262,7 @@ impl Value {
         Ok(Self::new(self.env, element))
     }
 
-    /// A property of an object; runs user code where the object has getters.
+    /// Gets a property of an object. Runs user code if the object has getters.
     pub fn property(self, name: &std::ffi::CStr) -> Result<Self> {
         let mut value = ptr::null_mut();
         // SAFETY: as in `kind`; the name ends with a zero.
@@ -273,7 +272,7 @@ impl Value {
         Ok(Self::new(self.env, value))
     }
 
-    /// An object of options; functions and primitives are none.
+    /// Takes an object of options. Functions and primitives are refused.
     pub fn options(self, name: &str) -> Result<Option<Self>> {
         match self.kind() {
             ValueType::Undefined => Ok(None),
@@ -289,7 +288,7 @@ impl Value {
         }
     }
 
-    /// Calls this function; what it throws stays pending.
+    /// Calls this function. An exception that it throws stays pending.
     pub fn call(self, arguments: &[sys::napi_value]) -> Result<Self> {
         let mut undefined = ptr::null_mut();
         // SAFETY: as in `kind`.
@@ -297,7 +296,7 @@ impl Value {
         self.call_on(Self::new(self.env, undefined), arguments)
     }
 
-    /// Calls this method of `receiver`; what it throws stays pending.
+    /// Calls this function as a method of `receiver`. An exception that it throws stays pending.
     pub fn call_on(self, receiver: Self, arguments: &[sys::napi_value]) -> Result<Self> {
         let mut result = ptr::null_mut();
         // SAFETY: the arguments are values of this environment and outlive the call.
@@ -314,7 +313,7 @@ impl Value {
         Ok(Self::new(self.env, result))
     }
 
-    /// The native half of an instance of `T`; None for anything else, look-alikes included.
+    /// Returns the native half of an instance of `T`; None for anything else, look-alikes included.
     pub fn try_instance<'call, T: TypeTag>(self) -> Option<&'call T> {
         if self.kind() != ValueType::Object {
             return None;
@@ -339,20 +338,20 @@ impl Value {
         Some(unsafe { &*native.cast::<T>() })
     }
 
-    /// Whether this is an instance of the class as JavaScript sees it, native half or not.
+    /// Checks whether this is an instance of the class as JavaScript sees it, with or without a native half.
     pub fn is_instance_of<T: JavaScriptClassExt>(self) -> Result<bool> {
         // SAFETY: `raw` is a value of `env`.
         let unknown = unsafe { Unknown::from_raw_unchecked(self.env, self.raw) };
         Ok(T::instance_of(&Env::from_raw(self.env), &unknown)?)
     }
 
-    /// The native half of an instance of `T`.
+    /// Takes the native half of an instance of `T`.
     pub fn instance<'call, T: TypeTag + TypeName>(self, name: &str) -> Result<&'call T> {
         self.try_instance()
             .ok_or_else(|| self.invalid_type(name, &format!("an instance of {}", T::type_name())))
     }
 
-    /// An error that says what the argument must be.
+    /// Makes the error that says what the argument must be.
     pub fn must_be(self, name: &str, expected: &str) -> Error {
         self.invalid_type(name, expected)
     }
@@ -362,7 +361,7 @@ impl Value {
 #[derive(Debug)]
 pub struct TooWide;
 
-/// The integer that a double is, if it is a safe one.
+/// Returns the integer that a double holds, if it is a safe one.
 #[allow(clippy::float_cmp)] // exact on purpose: no fraction at all; NaN has none that is 0
 pub fn integer(double: f64) -> Option<i64> {
     #[allow(clippy::cast_precision_loss)] // exact: 2^53 - 1
@@ -374,7 +373,7 @@ pub fn integer(double: f64) -> Option<i64> {
     Some(double as i64)
 }
 
-/// The value as error messages show it: primitives as they are written, objects by kind.
+/// Writes the value as error messages show it: primitives as they are written, objects by kind.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 64;
@@ -404,7 +403,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// A count or an offset on its way to JavaScript, as a number.
+/// A count or an offset that JavaScript gets as a number.
 pub struct Number(pub usize);
 
 impl TypeName for Number {
@@ -427,7 +426,7 @@ impl ToNapiValue for Number {
     }
 }
 
-/// An address or another u64 on its way to JavaScript, as a bigint.
+/// An address or another u64 that JavaScript gets as a bigint.
 pub struct BigU64(pub u64);
 
 impl TypeName for BigU64 {

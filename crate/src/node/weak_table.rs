@@ -10,9 +10,9 @@ use napi::sys;
 use crate::node::environment;
 use crate::node::error::{Result, check};
 
-/// What makes a key mean the same thing for as long as the entry exists.
+/// Makes sure that a key means the same thing for as long as the entry exists.
 pub trait Pin {
-    /// Whether anybody can still ask for the key.
+    /// Checks whether code can still ask for the key.
     fn is_alive(&self) -> bool {
         true
     }
@@ -59,7 +59,7 @@ fn delete(reference: sys::napi_ref) {
 }
 
 impl<K: Eq + Hash, P: Pin> WeakTable<K, P> {
-    /// The live object of a key.
+    /// Returns the object of a key, if it is alive.
     pub fn find(&self, key: &K) -> Option<sys::napi_value> {
         self.entries
             .get(key)
@@ -93,7 +93,7 @@ impl<K: Eq + Hash, P: Pin> WeakTable<K, P> {
         self.sweep_at = (self.entries.len() * 2).max(FIRST_SWEEP);
     }
 
-    /// Forgets everything, when the environment of the references has ended.
+    /// Forgets all entries, when the environment of the references has ended.
     pub fn clear(&mut self) {
         self.entries.clear();
     }

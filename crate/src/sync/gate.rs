@@ -1,8 +1,8 @@
-//! The update lock of an atomic: who may replace the map, first come, first served.
+//! The update lock of an atomic: it decides which thread may replace the map, in the order in which threads ask.
 //!
-//! A thread asks once and gets a [`Pass`]; the gate opens for one pass at a time. A pass that is
-//! given back, before or after its turn, lets the next one through. Nothing here knows about
-//! JavaScript: threads are numbers, and whoever does not want to block is called back.
+//! A thread asks once and gets a [`Pass`]; the gate opens for one pass at a time. A pass that is given back, before or
+//! after its turn, lets the next one through. Nothing here knows about JavaScript: threads are numbers, and a thread
+//! that does not want to block is called back.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -17,7 +17,7 @@ pub struct Pass {
     thread: u64,
 }
 
-/// Called, by any thread, when the gate opens for a pass.
+/// The function that is called, by any thread, when the gate opens for a pass.
 pub type Notify = Box<dyn FnOnce() + Send>;
 
 struct Waiting {
@@ -27,7 +27,7 @@ struct Waiting {
 
 #[derive(Default)]
 struct State {
-    /// Who is through.
+    /// The pass that is through the gate.
     holder: Option<Pass>,
     line: VecDeque<Waiting>,
     next_number: u64,
@@ -56,7 +56,7 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a pass of `thread` is through or in line.
+    /// Checks whether a pass of `thread` is through or in line.
     pub fn involves(&self, thread: u64) -> bool {
         let state = self.state();
         state.holder.iter().any(|pass| pass.thread == thread)
@@ -66,7 +66,7 @@ impl Gate {
                 .any(|waiting| waiting.pass.thread == thread)
     }
 
-    /// Goes through if nobody is, and nobody is in line.
+    /// Goes through if no other pass is through or in line.
     pub fn try_enter(&self, thread: u64) -> Option<Pass> {
         let mut state = self.state();
         if state.holder.is_some() || !state.line.is_empty() {
@@ -77,7 +77,7 @@ impl Gate {
         Some(pass)
     }
 
-    /// Joins the line. `notify` is called when it is this pass's turn, which may be now.
+    /// Joins the line. `notify` is called when the gate opens for this pass, which may be now.
     pub fn join(&self, thread: u64, notify: Option<Notify>) -> Pass {
         let mut state = self.state();
         let pass = state.pass(thread);
@@ -93,7 +93,7 @@ impl Gate {
         pass
     }
 
-    /// Blocks until the gate opens for this pass, at most so long; whether it did.
+    /// Blocks until the gate opens for this pass, or until `limit` is over. Returns whether the gate opened.
     pub fn wait(&self, pass: Pass, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         let mut state = self.state();
@@ -110,7 +110,7 @@ impl Gate {
         true
     }
 
-    /// Gives a pass back, whether it is through or in line. A second time nothing happens.
+    /// Gives a pass back, whether it is through or in line. Does nothing the second time.
     pub fn leave(&self, pass: Pass) {
         let mut state = self.state();
         if state.holder != Some(pass) {

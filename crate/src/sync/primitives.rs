@@ -1,4 +1,4 @@
-//! What the modules synchronize with; loom in its place where it explores them.
+//! The locks and atomics that the modules use, or those of loom when it explores them.
 
 #[cfg(loom)]
 pub use loom::sync::atomic::AtomicU32;

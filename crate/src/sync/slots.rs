@@ -1,4 +1,4 @@
-//! The slots of all threads that look at one atomic: who is told when the map is replaced.
+//! The slots of all threads that look at one atomic, and the news for them that the map was replaced.
 //!
 //! ```text
 //!   thread 1  slot ── reads ──►  generation  ◄── counts up ──  replace, by thread 3
@@ -7,15 +7,15 @@
 //!        └──────────── notify, once, until it asks again ◄────────┘
 //! ```
 //!
-//! A slot keeps a snapshot of the map. Whoever uses it compares the snapshot's generation with the
-//! cell; a slot that nobody uses is told, so that it lets go of a map that was replaced.
+//! A slot keeps a snapshot of the map. Code that uses a slot compares the generation of its snapshot with the cell. A
+//! slot that nobody uses gets the news, so that it releases a map that was replaced.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use crate::primitives::{AtomicU32, Mutex, MutexGuard};
 
-/// Tells the thread of a slot that its snapshot is old. Called by any thread.
+/// The function that tells the thread of a slot that its snapshot is old. Any thread may call it.
 pub type Notify = Box<dyn Fn() + Send>;
 
 struct Watcher {
@@ -29,7 +29,7 @@ struct Watcher {
 /// The slots of all threads that look at one atomic.
 #[derive(Default)]
 pub struct Slots {
-    /// Counts replacements.
+    /// The number of replacements.
     generation: AtomicU32,
     watching: Mutex<Vec<Watcher>>,
 }
@@ -40,18 +40,18 @@ impl Slots {
         self.watching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The cell that counts replacements, for who reads it without calling.
+    /// Returns the cell that counts replacements, for code that reads it without a call.
     #[cfg(not(loom))]
     pub fn cell(&self) -> *mut u32 {
         self.generation.as_ptr()
     }
 
-    /// How many replacements there have been.
+    /// Returns the number of replacements.
     pub fn generation(&self) -> u32 {
         self.generation.load(Ordering::SeqCst)
     }
 
-    /// After a replacement by `thread`: all slots are stale, and those of other threads are told so.
+    /// Marks all slots as stale after a replacement by `thread`, and tells those of other threads.
     pub fn invalidate(&self, thread: u64) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         for watcher in &mut *self.watching() {
@@ -62,7 +62,7 @@ impl Slots {
         }
     }
 
-    /// Lets a slot be told.
+    /// Adds a slot, which is told when its snapshot is old.
     pub fn watch(&self, thread: u64, slot: usize, notify: Notify) {
         self.watching().push(Watcher {
             thread,
@@ -72,7 +72,7 @@ impl Slots {
         });
     }
 
-    /// A slot is about to take a snapshot: it wants to be told again.
+    /// Notes that a slot is about to take a snapshot, and is to be told again when that is old.
     pub fn renew(&self, thread: u64, slot: usize) {
         for watcher in &mut *self.watching() {
             if (watcher.thread, watcher.slot) == (thread, slot) {

@@ -1,8 +1,8 @@
 //! Tickets that carry memory to another thread of the process.
 //!
-//! A ticket is an entry here that holds a strong reference, until it is taken or the thread that
-//! made it ends. Its id is a pseudo-random function of a counter, under a key of this process and
-//! this copy of the addon: it cannot be guessed, and does not mean anything elsewhere.
+//! A ticket is an entry here that holds a strong reference, until the ticket is used or the thread that made it ends.
+//! Its id is a pseudo-random function of a counter, under a key of this process and this copy of the addon. So the id
+//! cannot be guessed, and means nothing elsewhere.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 
 use crate::primitives::{Arc, Mutex, MutexGuard};
 
-/// What tickets stand for, with the thread that made each.
+/// The objects that tickets stand for, with the thread that made each ticket.
 pub struct Tickets<A, M> {
     keys: [RandomState; 2],
     table: Mutex<Table<A, M>>,
@@ -26,7 +26,7 @@ struct Entry<A, M> {
     what: Ticketed<A, M>,
 }
 
-/// What a ticket stands for.
+/// The object that a ticket stands for.
 pub enum Ticketed<A, M> {
     /// An atomic, with its lock.
     Atomic(Arc<A>),
@@ -52,7 +52,7 @@ impl<A, M> Tickets<A, M> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a ticket; returns its id.
+    /// Makes a ticket, and returns its id.
     pub fn issue(&self, thread: u64, what: Ticketed<A, M>) -> String {
         let mut table = self.table();
         table.made += 1;
@@ -62,7 +62,7 @@ impl<A, M> Tickets<A, M> {
         id
     }
 
-    /// Takes what a ticket for an atomic stands for. Another ticket stays good.
+    /// Takes the atomic that a ticket stands for. A ticket for a memory stays good.
     pub fn take_atomic(&self, id: &str) -> Option<Arc<A>> {
         self.take(id, |what| match what {
             Ticketed::Atomic(atomic) => Ok(atomic),
@@ -70,7 +70,7 @@ impl<A, M> Tickets<A, M> {
         })
     }
 
-    /// Takes what a ticket for a memory stands for. Another ticket stays good.
+    /// Takes the memory that a ticket stands for. A ticket for an atomic stays good.
     pub fn take_memory(&self, id: &str) -> Option<Arc<M>> {
         self.take(id, |what| match what {
             Ticketed::Memory(memory) => Ok(memory),
