@@ -71,13 +71,13 @@ function renderPage(results) {
 
 # Binaries
 
-What \`npm run build:all\` made last, with rustc ${rustc}, zig ${ZIG} and cargo-zigbuild ${CARGO_ZIGBUILD}. The system is the
-oldest that has all that the binary asks for.
+\`npm run build:all\` made these binaries last, with rustc ${rustc}, zig ${ZIG} and cargo-zigbuild ${CARGO_ZIGBUILD}. "System" is
+the oldest system that has everything that the binary needs.
 
 ${table(['Platform', 'Target', 'Bytes', 'System', 'Libraries'], rows)}
 
-All are stripped, and have no path of the machine that built them in them. Those for arm64 Linux can be loaded with pages of
-up to 64 KiB, and the one for arm64 macOS has the signature that macOS asks for. The build checks all of this.
+All binaries are stripped, and contain no path of the machine that built them. The binaries for arm64 Linux load on hosts with
+pages of up to 64 KiB. The binary for arm64 macOS has the signature that macOS needs. The build checks all of this.
 `
 }
 

@@ -128,10 +128,10 @@ function render() {
 
 # Upstream's unit tests
 
-${ported} of the ${tests.length} unit tests of vm-memory ${version} (without those of the backends for Windows and Xen) are ported, under
-their names and with all that they assert. The other ${tests.length - ported} test what only Rust has.
+vm-memory ${version} has ${tests.length} unit tests, without those of the backends for Windows and Xen. ${ported} of them are ported, under their
+names and with all of their assertions. The other ${tests.length - ported} test things that only Rust has.
 
-A test that stands in the spec of another module has its own module before its name there.
+If a test is ported to the spec of another module, the name of its own module stands before its name there.
 
 ${table(['Module', 'Test', 'Ported to, or why not'], rows)}
 `
