@@ -30,12 +30,18 @@ export function groupTable(group: Group, results: Results): string[] {
   ]
 }
 
-const WHO = `Contenders: **Rust** is the crate itself, in a program of its own, the ceiling; **memcpy** the C library's, from one
-allocation; **vm-memory** this package, and the same with \`VM_MEMORY_FAST_PATHS=0\`; **hand-written table** what a careful
-user would write, a sorted table of regions on SharedArrayBuffers with a DataView for each; **koffi view** the same table
-on \`koffi.view\` of mapped memory; **koffi decode/encode** and **ffi-rs** a table of pointers (ffi-rs calls \`memcpy\`);
-**fs** reads and writes the anonymous file that guest memory would be made of. Where a column is empty, the contender has
-nothing of the kind.`
+const WHO = `Contenders:
+
+- **Rust**: the crate itself, in a Rust program. This is the ceiling.
+- **memcpy**: the function of the C library, on one allocation.
+- **vm-memory**: this package, and this package with \`VM_MEMORY_FAST_PATHS=0\`.
+- **hand-written table**: what a careful user would write, a sorted table of regions on SharedArrayBuffers with a DataView
+  for each.
+- **koffi view**: the same table on \`koffi.view\` of mapped memory.
+- **koffi decode/encode** and **ffi-rs**: a table of pointers. (ffi-rs calls \`memcpy\`.)
+- **fs**: reads and writes the anonymous file that guest memory would be made of.
+
+If a column is empty, the contender has no such operation.`
 
 export function makeReport(results: Results, settings: Settings, outcomes: readonly Outcome[]): string {
   return [
@@ -56,7 +62,7 @@ export function makeReport(results: Results, settings: Settings, outcomes: reado
       ? [
           '## Ratios to reach',
           '',
-          'From the medians of the ratios within each round: their geometric mean, and the worst.',
+          'Of the medians of the ratios within each round: the geometric mean, and the worst one.',
           '',
           ...outcomeTable(outcomes),
           '',
