@@ -1,19 +1,20 @@
-// Writes docs/errors.md from where errors are made, crate/src/node/error.rs, and from the crate whose errors they are.
+// Writes docs/errors.md from the table of errors in crate/src/node/error.rs, as the addon was built with it, and from the crate
+// whose errors most of them are.
 // `npm run docs:errors -- --help` tells the rest. (It is run by tsx, since it imports TypeScript.)
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 
-import { bindingErrors, upstreamErrors } from './error-tables.mjs'
 import { checkPage, table, writePage } from './page.mjs'
 import { upstreamSource } from './upstream-source.js'
 
 const HELP = `Usage: npm run docs:errors [-- options]
 
-Writes docs/errors.md from crate/src/node/error.rs.
+Writes docs/errors.md from crate/src/node/error.rs, as it was built.
 
   --check     writes nothing, and exits with 1 when the page is out of date
   -h, --help  this text`
@@ -28,17 +29,39 @@ const NEVER_SEEN = {
   ERR_SEEK_START: 'a file that seeks to its end seeks to its start',
 }
 
-function render() {
-  const source = readFileSync(join(ROOT, 'crate', 'src', 'node', 'error.rs'), 'utf8')
-  const tables = upstreamErrors(source, upstreamSource().files)
-  const own = bindingErrors(source)
-  const codes = codesOf(tables.flatMap(({ rows }) => rows))
-  checkDeclared('VmMemoryError', codes)
-  checkDeclared('BindingErrorCode', codesOf(own))
-  for (const code of Object.keys(NEVER_SEEN)) if (!codes.includes(code)) throw new Error(`there is no ${code}`)
+/**
+ * An error as JavaScript sees it.
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {string} class
+ * @property {string} code none where the engine has none, and where the error in it is shown
+ * @property {string} variant the upstream one, by its path in Rust; none of an error of this package
+ * @property {string} when told by upstream's own source where it is upstream's
+ * @property {readonly string[]} properties
+ */
 
+/** @returns {Row[]} */
+function errorTable() {
+  const { door } = createRequire(import.meta.url)(join(ROOT, 'native.js'))
+  return door
+    .errorTable()
+    .map(([name, kind, code, variant, when, ...properties]) => ({ name, class: kind, code, variant, when, properties }))
+}
+
+function render() {
+  const rows = errorTable()
+  const upstream = rows.filter(({ variant }) => variant !== '')
+  const own = rows.filter(({ variant }) => variant === '')
+  checkDeclared('VmMemoryError', codesOf(upstream))
+  checkDeclared('BindingErrorCode', codesOf(own))
+  for (const code of Object.keys(NEVER_SEEN)) if (!codesOf(rows).includes(code)) throw new Error(`there is no ${code}`)
+
+  const enums = upstreamSource().files.map(({ text }) => variantsIn(text))
   const heads = ['Code', 'When', 'Message', 'Properties', 'Upstream']
-  const sections = tables.map(({ name, rows }) => `## ${name}\n\n${table(heads, rows.map(upstreamCells))}`)
+  const sections = [...new Set(upstream.map(({ name }) => name))].map((name) => {
+    const rows = upstream.filter((row) => row.name === name)
+    return `## ${name}\n\n${table(heads, upstreamCells(rows, enums))}`
+  })
   return `<!-- Written by scripts/errors.mjs; do not edit. -->
 
 # Errors
@@ -79,25 +102,63 @@ which names the platforms that there are. Where the binary is not installed, or 
 `
 }
 
-const codesOf = (rows) => [...new Set(rows.flatMap(({ code }) => code ?? []))]
+const codesOf = (rows) => [...new Set(rows.map(({ code }) => code).filter((code) => code !== ''))]
 
 /** Sees to it that a type in index.d.ts has these codes and no others. */
 function checkDeclared(type, codes) {
   const declarations = readFileSync(join(ROOT, 'index.d.ts'), 'utf8')
   const declaration = new RegExp(`^export \\w+ ${type}\\b[^]*?^(?:\\}|$)`, 'm').exec(declarations)?.[0] ?? ''
   const declared = [...declaration.matchAll(/\| '(ERR_\w+)'/g)].map((match) => match[1])
-  const odd = [...codes, ...declared].filter((code) => !codes.includes(code) || !declared.includes(code))
+  const odd = codes.concat(declared).filter((code) => !codes.includes(code) || !declared.includes(code))
   if (odd.length > 0) throw new Error(`error.rs and ${type} of index.d.ts do not both have ${odd.join(', ')}`)
 }
 
-function upstreamCells({ code, when, message, properties, variant }) {
-  if (code === undefined) return ['–', `${when} The error in it is shown.`, '', '', `\`${variant}\``]
-  const reason = NEVER_SEEN[code]
-  const never = reason === undefined ? '' : ` Never seen: ${reason}.`
-  return [`\`${code}\``, when + never, message, properties, `\`${variant}\``]
+/**
+ * Describes the errors that are the variants of an enum.
+ * @param {readonly Row[]} rows
+ * @param {readonly ReturnType<typeof variantsIn>[]} enums of all upstream
+ */
+function upstreamCells(rows, enums) {
+  const names = rows.map(({ variant }) => variant.split('::').at(-1))
+  const described = enums.find((each) => each.size === names.length && names.every((name) => each.has(name)))
+  if (described === undefined) throw new Error(`vm-memory has no enum of errors with ${names.join(', ')}`)
+  return rows.map(({ code, variant, properties }, index) => {
+    const { when, message } = described.get(names[index])
+    if (code === '') return ['–', `${when} The error in it is shown.`, '', '', `\`${variant}\``]
+    const never = code in NEVER_SEEN ? ` Never seen: ${NEVER_SEEN[code]}.` : ''
+    return [`\`${code}\``, when + never, message, properties.map(propertyCell).join(', '), `\`${variant}\``]
+  })
 }
 
-const ownCells = (error) => [error.code === undefined ? 'none' : `\`${error.code}\``, `\`${error.class}\``, error.when]
+const propertyCell = (property) =>
+  property
+    .split(' or ')
+    .map((each) => `\`${each}\``)
+    .join(' or ')
+
+const ownCells = (error) => [error.code === '' ? 'none' : `\`${error.code}\``, `\`${error.class}\``, error.when]
+
+/** The variants of an enum of errors, with what its source, which rustfmt has formatted, says of them. */
+function variantsIn(text) {
+  const body = /^pub enum Error \{\n([^]*?)\n\}/m.exec(text)?.[1] ?? ''
+  const variants = body.matchAll(
+    /(?<doc>(?:^ {4}\/\/\/.*\n)+) {4}#\[error\(\s*"(?<format>[^"]*)"[^]*?\)\]\n {4}(?<name>\w+)/gm,
+  )
+  return new Map(
+    [...variants].map(({ groups }) => [groups.name, { when: sentence(groups.doc), message: message(groups.format) }]),
+  )
+}
+
+/** What a doc comment says. */
+function sentence(comment) {
+  const text = comment.replaceAll(/^\s*\/\/\/ ?/gm, '').trim()
+  return `${text.replaceAll('\n', ' ').replace(/\.$/, '')}.`
+}
+
+/** As it is seen: with the names of properties, and dots for the text of an error of the operating system. */
+function message(format) {
+  return format.replaceAll(/\{0?\}/g, '…').replaceAll(/\{(\w+)\b[^}]*\}/g, '{$1}')
+}
 
 async function main() {
   const { values } = parseArgs({ options: { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })

@@ -1,6 +1,5 @@
 //! The tickets of this process, and how JavaScript sees them (`SharedMemory`).
 
-use std::ffi::CStr;
 use std::ptr;
 use std::sync::LazyLock;
 
@@ -9,7 +8,8 @@ use napi::{Env, ValueType, sys};
 use crate::memory::mapping::Memory;
 use crate::memory::shared_map::SharedMap;
 use crate::node::environment;
-use crate::node::error::{self, BindingError, Result, check};
+use crate::node::error::{BindingError, Result, check};
+use crate::node::object::{define, string};
 use crate::node::value::Value;
 use sync::tickets::{Ticketed, Tickets};
 
@@ -17,24 +17,23 @@ use sync::tickets::{Ticketed, Tickets};
 pub static TICKETS: LazyLock<Tickets<SharedMap, Memory>> = LazyLock::new(Tickets::default);
 
 /// Makes `{ type, id }`, a plain object that survives structured cloning.
-fn ticket(env: sys::napi_env, class: &CStr, id: &str) -> Result<Value> {
+fn ticket(env: sys::napi_env, class: &str, id: &str) -> Result<Value> {
     let mut ticket = ptr::null_mut();
     // SAFETY: `env` is the environment of this thread.
     check(unsafe { sys::napi_create_object(env, &raw mut ticket) })?;
     let listed = sys::PropertyAttributes::enumerable
         | sys::PropertyAttributes::configurable
         | sys::PropertyAttributes::writable;
-    let class = error::string(env, &class.to_string_lossy())?;
-    error::define(env, ticket, c"type", class, listed)?;
-    error::define(env, ticket, c"id", error::string(env, id)?, listed)?;
+    define(env, ticket, "type", string(env, class)?, listed)?;
+    define(env, ticket, "id", string(env, id)?, listed)?;
     Ok(Value::new(env, ticket))
 }
 
 /// Issues a ticket, as JavaScript sees it (`SharedMemory`).
 pub fn issue(env: Env, what: Ticketed<SharedMap, Memory>) -> Result<Value> {
     let class = match what {
-        Ticketed::Atomic(_) => c"GuestMemoryAtomic",
-        Ticketed::Memory(_) => c"GuestMemoryMmap",
+        Ticketed::Atomic(_) => "GuestMemoryAtomic",
+        Ticketed::Memory(_) => "GuestMemoryMmap",
     };
     let id = TICKETS.issue(environment::number(), what);
     ticket(env.raw(), class, &id)

@@ -4,6 +4,7 @@
 //! comes as its first argument, and is known by its type tag. Nothing here asks an object for a
 //! property that users can replace.
 
+pub mod errors;
 pub mod lock_async;
 pub mod slots;
 pub mod windows;

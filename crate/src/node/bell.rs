@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use napi::sys;
 
 use crate::node::environment;
-use crate::node::error::{Result, check, string};
+use crate::node::error::{Result, check};
+use crate::node::object::string;
 
 /// What a thread is told.
 #[derive(Clone, Copy, Debug)]

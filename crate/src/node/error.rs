@@ -1,19 +1,19 @@
-//! Every error that JavaScript sees is made here.
+//! Every error that JavaScript sees, in one table.
 //!
 //! What vm-memory refuses keeps its Display text and becomes an `Error` with the upstream type as
 //! `name`, the upstream variant as `code` and the variant's fields as properties. What the binding
-//! refuses on its own is a [`BindingError`].
+//! refuses on its own is a [`BindingError`]. [`crate::node::throw`] makes JavaScript objects of both.
+//!
+//! An error is written once: as the arm of a `match` that takes it apart, or as the function that makes
+//! it. Both stand in a macro that also makes a [`Row`] of it. The declarations (`VmMemoryError`,
+//! `BindingErrorCode`), `docs/errors.md` and the fuzzer are held to these rows.
 
-use std::ffi::CStr;
 use std::fmt;
 use std::io;
-use std::ptr;
 
-use napi::{JsError, Status, sys};
+use napi::{Status, sys};
 use vm_memory::mmap::{Error as MmapError, MmapRegionError};
 use vm_memory::{Address, GuestMemoryError, VolatileMemoryError};
-
-use crate::node::environment;
 
 /// What exported functions return: the glue throws the error.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -30,124 +30,254 @@ pub enum Error {
     Node(sys::napi_status),
 }
 
-/// The JavaScript class of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    Error,
-    TypeError,
-    RangeError,
-}
-
 /// What the binding refuses on its own.
 #[derive(Debug)]
 pub struct BindingError {
-    class: Class,
-    code: Option<&'static CStr>,
+    pub row: &'static Row,
     message: String,
 }
 
-impl BindingError {
-    fn coded(class: Class, code: &'static CStr, message: impl Into<String>) -> Error {
-        Error::Binding(Self {
-            class,
-            code: Some(code),
-            message: message.into(),
-        })
+/// An error that JavaScript can see: a row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// The upstream type, or the class: what `name` says.
+    pub name: &'static str,
+    /// Its class.
+    pub class: Class,
+    /// None where the engine has none either, and where the error in it is shown.
+    pub code: Option<&'static str>,
+    /// Names and kinds, in the order of the variant's fields.
+    pub properties: &'static [(&'static str, Property)],
+    /// The upstream variant; None of an error that is the binding's own.
+    pub variant: Option<&'static str>,
+    /// When the binding makes it; empty where upstream says so.
+    pub when: &'static str,
+}
+
+/// The JavaScript class of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// `Error`
+    Error,
+    /// `TypeError`
+    TypeError,
+    /// `RangeError`
+    RangeError,
+}
+
+/// A kind of property that errors have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Property {
+    /// A host or guest address, a bigint.
+    Address,
+    /// A length or a count, a number.
+    Count,
+    /// `errno` where the operating system gave one, else `kind`, by its name in Rust.
+    System,
+}
+
+/// The value of a property.
+pub enum Field<'error> {
+    Address(u64),
+    Count(usize),
+    System(&'error io::Error),
+}
+
+/// An upstream error, taken apart for JavaScript: its row, and a value for each property there.
+pub struct Description<'error>(pub &'static Row, pub Vec<Field<'error>>);
+
+/// An enum of upstream's errors.
+pub trait Upstream {
+    const ROWS: &'static [Row];
+
+    fn describe(&self) -> Description<'_>;
+}
+
+/// Lists all rows of the table.
+pub fn errors() -> impl Iterator<Item = &'static Row> {
+    UPSTREAM
+        .iter()
+        .flat_map(|rows| *rows)
+        .chain(BindingError::ROWS)
+}
+
+/// Takes enums apart: `Variant => CODE [property: Kind(value)]`, or `Variant(inner) => (inner)`.
+macro_rules! upstream_errors {
+    ($($enum:ident = $path:literal {$(
+        $variant:ident $(($inner:ident))? $({ $($field:ident),+ })? =>
+            $($code:ident $([$($property:ident: $kind:ident($value:expr)),+])?)?
+            $(($shown:ident))?;
+    )+})+) => {
+        const UPSTREAM: &[&[Row]] = &[$(<$enum as Upstream>::ROWS),+];
+
+        $(impl Upstream for $enum {
+            const ROWS: &'static [Row] = &[$(upstream_errors!(
+                @row $enum, concat!($path, "::", stringify!($variant)),
+                $($code $($($property $kind)+)?)?
+            )),+];
+
+            fn describe(&self) -> Description<'_> {
+                match self {$(
+                    $enum::$variant $(($inner))? $({ $($field),+ })? => {
+                        $(Description(
+                            &upstream_errors!(
+                                @row $enum, concat!($path, "::", stringify!($variant)),
+                                $code $($($property $kind)+)?
+                            ),
+                            vec![$($(Field::$kind($value)),+)?],
+                        ))?
+                        $($shown.describe())?
+                    }
+                )+}
+            }
+        })+
+    };
+    (@row $enum:ident, $variant:expr, $($code:ident $($property:ident $kind:ident)*)?) => {
+        Row {
+            name: stringify!($enum),
+            class: Class::Error,
+            code: upstream_errors!(@code $($code)?),
+            properties: &[$($((stringify!($property), Property::$kind)),*)?],
+            variant: Some($variant),
+            when: "",
+        }
+    };
+    (@code) => { None };
+    (@code $code:ident) => { Some(stringify!($code)) };
+}
+
+upstream_errors! {
+    GuestMemoryError = "GuestMemoryError" {
+        InvalidGuestAddress(addr) => ERR_INVALID_GUEST_ADDRESS [addr: Address(addr.raw_value())];
+        IOError(error) => ERR_IO [errno: System(error)];
+        PartialBuffer { expected, completed } =>
+            ERR_PARTIAL_BUFFER [expected: Count(*expected), completed: Count(*completed)];
+        InvalidBackendAddress => ERR_INVALID_BACKEND_ADDRESS;
+        HostAddressNotAvailable => ERR_HOST_ADDRESS_NOT_AVAILABLE;
+        CallbackOutOfRange => ERR_CALLBACK_OUT_OF_RANGE;
+        GuestAddressOverflow => ERR_GUEST_ADDRESS_OVERFLOW;
     }
 
-    /// An argument of a wrong type.
-    pub fn invalid_arg_type(message: impl Into<String>) -> Error {
-        Self::coded(Class::TypeError, c"ERR_INVALID_ARG_TYPE", message)
+    MmapError = "mmap::Error" {
+        InvalidGuestRegion => ERR_INVALID_GUEST_REGION;
+        // What is wrong is the mapping, and it says so itself.
+        MmapRegion(error) => (error);
+        NoMemoryRegion => ERR_NO_MEMORY_REGION;
+        MemoryRegionOverlap => ERR_MEMORY_REGION_OVERLAP;
+        UnsortedMemoryRegions => ERR_UNSORTED_MEMORY_REGIONS;
     }
 
-    /// A value of the right type outside its range.
-    pub fn out_of_range(message: impl Into<String>) -> Error {
-        Self::coded(Class::RangeError, c"ERR_OUT_OF_RANGE", message)
+    MmapRegionError = "mmap::MmapRegionError" {
+        InvalidOffsetLength => ERR_INVALID_OFFSET_LENGTH;
+        InvalidPointer => ERR_INVALID_POINTER;
+        MapFixed => ERR_MAP_FIXED;
+        MappingOverlap => ERR_MAPPING_OVERLAP;
+        MappingPastEof => ERR_MAPPING_PAST_EOF;
+        Mmap(error) => ERR_MMAP [errno: System(error)];
+        SeekEnd(error) => ERR_SEEK_END [errno: System(error)];
+        SeekStart(error) => ERR_SEEK_START [errno: System(error)];
     }
 
-    /// A guard or a `FileOffset` used after it was given up.
-    pub fn disposed(class: &str) -> Error {
-        Self::coded(
-            Class::Error,
-            c"ERR_DISPOSED",
-            format!("This {class} was disposed of, replaced or consumed"),
-        )
-    }
-
-    /// An object that has become part of another one.
-    pub fn moved(what: &str) -> Error {
-        Self::coded(
-            Class::Error,
-            c"ERR_MOVED",
-            format!("This {what} has become part of something else"),
-        )
-    }
-
-    /// No ticket, a used one, or one of something else.
-    pub fn invalid_ticket(class: &str) -> Error {
-        Self::coded(
-            Class::Error,
-            c"ERR_INVALID_TICKET",
-            format!(
-                "This is no ticket for a {class}: unknown in this process, used, for another class, or of a thread that has ended"
-            ),
-        )
-    }
-
-    /// The update lock is asked for by the thread that holds it or has asked for it already.
-    pub fn lock_held(operation: &str) -> Error {
-        Self::coded(
-            Class::Error,
-            c"ERR_LOCK_HELD",
-            format!("{operation} would wait for a lock that this thread holds or has asked for"),
-        )
-    }
-
-    /// The update lock was not to be had in time.
-    pub fn lock_timeout(operation: &str, limit: std::time::Duration) -> Error {
-        Self::coded(
-            Class::Error,
-            c"ERR_LOCK_TIMEOUT",
-            format!(
-                "{operation} did not get the lock within {} ms",
-                limit.as_millis()
-            ),
-        )
-    }
-
-    /// Protection of a mapping forbids the access.
-    pub fn protection(message: impl Into<String>) -> Error {
-        Self::coded(Class::Error, c"ERR_PROTECTION", message)
-    }
-
-    /// The engine has no buffers of that length.
-    pub fn buffer_too_large(length: usize) -> Error {
-        Self::coded(
-            Class::RangeError,
-            c"ERR_BUFFER_TOO_LARGE",
-            format!("This runtime cannot make a buffer of {length} bytes"),
-        )
-    }
-
-    /// This runtime or platform cannot do it.
-    pub fn unsupported(message: impl Into<String>) -> Error {
-        Self::coded(Class::Error, c"ERR_UNSUPPORTED", message)
-    }
-
-    /// A class called without `new`, or one that has no constructor.
-    pub fn illegal_constructor(message: String) -> Error {
-        Error::Binding(Self {
-            class: Class::TypeError,
-            code: None,
-            message,
-        })
+    VolatileMemoryError = "VolatileMemoryError" {
+        OutOfBounds { addr } => ERR_OUT_OF_BOUNDS [addr: Address(*addr as u64)];
+        Overflow { base, offset } =>
+            ERR_OVERFLOW [base: Address(*base as u64), offset: Address(*offset as u64)];
+        TooBig { nelements, size } =>
+            ERR_TOO_BIG [nelements: Address(*nelements as u64), size: Address(*size as u64)];
+        Misaligned { addr, alignment } =>
+            ERR_MISALIGNED [addr: Address(*addr as u64), alignment: Count(*alignment)];
+        IOError(error) => ERR_IO [errno: System(error)];
+        PartialBuffer { expected, completed } =>
+            ERR_PARTIAL_BUFFER [expected: Count(*expected), completed: Count(*completed)];
     }
 }
 
+/// Makes a function of [`BindingError`] for each error: of what it is given, it makes the text.
+macro_rules! binding_errors {
+    ($(
+        $(#[doc = $when:literal])+
+        fn $name:ident($($argument:ident: $type:ty),*) -> $class:ident $($code:ident)? $text:block
+    )+) => {
+        impl BindingError {
+            const ROWS: &'static [Row] = &[$(
+                binding_errors!(@row $class $($code)?, concat!($($when),+))
+            ),+];
+
+            $(
+                $(#[doc = $when])+
+                pub fn $name($($argument: $type),*) -> Error {
+                    let row = &binding_errors!(@row $class $($code)?, concat!($($when),+));
+                    Error::Binding(Self { row, message: $text.into() })
+                }
+            )+
+        }
+    };
+    (@row $class:ident $($code:ident)?, $when:expr) => {
+        Row {
+            name: stringify!($class),
+            class: Class::$class,
+            code: upstream_errors!(@code $($code)?),
+            properties: &[],
+            variant: None,
+            when: $when,
+        }
+    };
+}
+
+binding_errors! {
+    /// An argument of a wrong type.
+    fn invalid_arg_type(message: impl Into<String>) -> TypeError ERR_INVALID_ARG_TYPE { message }
+
+    /// A value of the right type outside its range.
+    fn out_of_range(message: impl Into<String>) -> RangeError ERR_OUT_OF_RANGE { message }
+
+    /// A guard or a `FileOffset` used after it was given up.
+    fn disposed(class: &str) -> Error ERR_DISPOSED {
+        format!("This {class} was disposed of, replaced or consumed")
+    }
+
+    /// An object that has become part of another one.
+    fn moved(what: &str) -> Error ERR_MOVED {
+        format!("This {what} has become part of something else")
+    }
+
+    /// No ticket, a used one, or one of something else.
+    fn invalid_ticket(class: &str) -> Error ERR_INVALID_TICKET {
+        format!(
+            "This is no ticket for a {class}: unknown in this process, used, for another class, \
+             or of a thread that has ended"
+        )
+    }
+
+    /// The thread asks for an update lock that it holds, or has asked for already.
+    fn lock_held(operation: &str) -> Error ERR_LOCK_HELD {
+        format!("{operation} would wait for a lock that this thread holds or has asked for")
+    }
+
+    /// The update lock could not be taken in time.
+    fn lock_timeout(operation: &str, limit: std::time::Duration) -> Error ERR_LOCK_TIMEOUT {
+        format!("{operation} did not get the lock within {} ms", limit.as_millis())
+    }
+
+    /// Protection of a mapping forbids the access.
+    fn protection(message: impl Into<String>) -> Error ERR_PROTECTION { message }
+
+    /// The engine has no buffers of that length.
+    fn buffer_too_large(length: usize) -> RangeError ERR_BUFFER_TOO_LARGE {
+        format!("This runtime cannot make a buffer of {length} bytes")
+    }
+
+    /// This runtime or platform cannot do it.
+    fn unsupported(message: impl Into<String>) -> Error ERR_UNSUPPORTED { message }
+
+    /// A class called without `new`, or one that has no constructor.
+    fn illegal_constructor(message: String) -> TypeError { message }
+}
+
 impl Error {
-    /// Whether the engine has no buffers of the length asked for.
+    /// Checks whether the engine has no buffers of the length asked for.
     pub fn is_buffer_too_large(&self) -> bool {
-        matches!(self, Self::Binding(error) if error.code == Some(c"ERR_BUFFER_TOO_LARGE"))
+        matches!(self, Self::Binding(error) if error.row.code == Some("ERR_BUFFER_TOO_LARGE"))
     }
 }
 
@@ -197,117 +327,6 @@ pub fn check(status: sys::napi_status) -> Result<()> {
     }
 }
 
-/// A property of an error.
-enum Field {
-    /// A host or guest address.
-    Address(u64),
-    /// A length or a count.
-    Count(usize),
-    Errno(i32),
-    Kind(io::ErrorKind),
-}
-
-/// An upstream error, taken apart for JavaScript.
-struct Description {
-    name: &'static CStr,
-    code: &'static CStr,
-    fields: Vec<(&'static CStr, Field)>,
-}
-
-impl Description {
-    fn new(name: &'static CStr, code: &'static CStr) -> Self {
-        Self {
-            name,
-            code,
-            fields: Vec::new(),
-        }
-    }
-
-    fn with(mut self, name: &'static CStr, field: Field) -> Self {
-        self.fields.push((name, field));
-        self
-    }
-
-    /// `errno` where the operating system gave one, else the kind that Rust gave.
-    fn with_io(self, error: &io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(errno) => self.with(c"errno", Field::Errno(errno)),
-            None => self.with(c"kind", Field::Kind(error.kind())),
-        }
-    }
-
-    fn of_guest_memory(error: &GuestMemoryError) -> Self {
-        let new = |code| Self::new(c"GuestMemoryError", code);
-        match error {
-            GuestMemoryError::InvalidGuestAddress(addr) => {
-                new(c"ERR_INVALID_GUEST_ADDRESS").with(c"addr", Field::Address(addr.raw_value()))
-            }
-            GuestMemoryError::IOError(error) => new(c"ERR_IO").with_io(error),
-            GuestMemoryError::PartialBuffer {
-                expected,
-                completed,
-            } => new(c"ERR_PARTIAL_BUFFER")
-                .with(c"expected", Field::Count(*expected))
-                .with(c"completed", Field::Count(*completed)),
-            GuestMemoryError::InvalidBackendAddress => new(c"ERR_INVALID_BACKEND_ADDRESS"),
-            GuestMemoryError::HostAddressNotAvailable => new(c"ERR_HOST_ADDRESS_NOT_AVAILABLE"),
-            GuestMemoryError::CallbackOutOfRange => new(c"ERR_CALLBACK_OUT_OF_RANGE"),
-            GuestMemoryError::GuestAddressOverflow => new(c"ERR_GUEST_ADDRESS_OVERFLOW"),
-        }
-    }
-
-    fn of_mmap(error: &MmapError) -> Self {
-        let new = |code| Self::new(c"MmapError", code);
-        match error {
-            MmapError::InvalidGuestRegion => new(c"ERR_INVALID_GUEST_REGION"),
-            // What is wrong is the mapping, and it says so itself.
-            MmapError::MmapRegion(error) => Self::of_mmap_region(error),
-            MmapError::NoMemoryRegion => new(c"ERR_NO_MEMORY_REGION"),
-            MmapError::MemoryRegionOverlap => new(c"ERR_MEMORY_REGION_OVERLAP"),
-            MmapError::UnsortedMemoryRegions => new(c"ERR_UNSORTED_MEMORY_REGIONS"),
-        }
-    }
-
-    fn of_mmap_region(error: &MmapRegionError) -> Self {
-        let new = |code| Self::new(c"MmapRegionError", code);
-        match error {
-            MmapRegionError::InvalidOffsetLength => new(c"ERR_INVALID_OFFSET_LENGTH"),
-            MmapRegionError::InvalidPointer => new(c"ERR_INVALID_POINTER"),
-            MmapRegionError::MapFixed => new(c"ERR_MAP_FIXED"),
-            MmapRegionError::MappingOverlap => new(c"ERR_MAPPING_OVERLAP"),
-            MmapRegionError::MappingPastEof => new(c"ERR_MAPPING_PAST_EOF"),
-            MmapRegionError::Mmap(error) => new(c"ERR_MMAP").with_io(error),
-            MmapRegionError::SeekEnd(error) => new(c"ERR_SEEK_END").with_io(error),
-            MmapRegionError::SeekStart(error) => new(c"ERR_SEEK_START").with_io(error),
-        }
-    }
-
-    fn of_volatile_memory(error: &VolatileMemoryError) -> Self {
-        let new = |code| Self::new(c"VolatileMemoryError", code);
-        match error {
-            VolatileMemoryError::OutOfBounds { addr } => {
-                new(c"ERR_OUT_OF_BOUNDS").with(c"addr", Field::Address(*addr as u64))
-            }
-            VolatileMemoryError::Overflow { base, offset } => new(c"ERR_OVERFLOW")
-                .with(c"base", Field::Address(*base as u64))
-                .with(c"offset", Field::Address(*offset as u64)),
-            VolatileMemoryError::TooBig { nelements, size } => new(c"ERR_TOO_BIG")
-                .with(c"nelements", Field::Address(*nelements as u64))
-                .with(c"size", Field::Address(*size as u64)),
-            VolatileMemoryError::Misaligned { addr, alignment } => new(c"ERR_MISALIGNED")
-                .with(c"addr", Field::Address(*addr as u64))
-                .with(c"alignment", Field::Count(*alignment)),
-            VolatileMemoryError::IOError(error) => new(c"ERR_IO").with_io(error),
-            VolatileMemoryError::PartialBuffer {
-                expected,
-                completed,
-            } => new(c"ERR_PARTIAL_BUFFER")
-                .with(c"expected", Field::Count(*expected))
-                .with(c"completed", Field::Count(*completed)),
-        }
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -319,170 +338,4 @@ impl fmt::Display for Error {
             Self::Node(status) => write!(f, "Node-API call failed: {}", Status::from(*status)),
         }
     }
-}
-
-impl Error {
-    /// The JavaScript object for this error. A pending exception is taken as it is.
-    pub fn into_value(self, env: sys::napi_env) -> Result<sys::napi_value> {
-        if let Self::Node(_) = self
-            && let Some(exception) = take_pending_exception(env)
-        {
-            return Ok(exception);
-        }
-        let message = string(env, &self.to_string())?;
-        match &self {
-            Self::GuestMemory(error) => Description::of_guest_memory(error).make(env, message),
-            Self::Mmap(error) => Description::of_mmap(error).make(env, message),
-            Self::MmapRegion(error) => Description::of_mmap_region(error).make(env, message),
-            Self::VolatileMemory(error) => {
-                Description::of_volatile_memory(error).make(env, message)
-            }
-            Self::Binding(error) => make(env, error.class, error.code, message),
-            Self::Node(_) => make(env, Class::Error, None, message),
-        }
-    }
-
-    /// Throws this error in JavaScript and returns what tells the glue that it was thrown.
-    pub fn throw(self) -> napi::Error {
-        let env = environment::current();
-        // A pending exception stays; an environment that cannot even make an error is ending.
-        if !(matches!(self, Self::Node(_)) && is_exception_pending(env))
-            && let Ok(value) = self.into_value(env)
-        {
-            // SAFETY: `env` is the environment of this thread, `value` was just made in it.
-            unsafe { sys::napi_throw(env, value) };
-        }
-        napi::Error::from_status(Status::PendingException)
-    }
-}
-
-/// The glue turns what exported functions return into this and throws it.
-impl From<Error> for JsError {
-    fn from(error: Error) -> Self {
-        Self::from(error.throw())
-    }
-}
-
-impl Description {
-    fn make(self, env: sys::napi_env, message: sys::napi_value) -> Result<sys::napi_value> {
-        let error = make(env, Class::Error, Some(self.code), message)?;
-        let name = string(env, &self.name.to_string_lossy())?;
-        // As on `Error.prototype`, the name is not listed.
-        define(
-            env,
-            error,
-            c"name",
-            name,
-            sys::PropertyAttributes::writable | sys::PropertyAttributes::configurable,
-        )?;
-        for (name, field) in self.fields {
-            let value = field.into_value(env)?;
-            define(
-                env,
-                error,
-                name,
-                value,
-                sys::PropertyAttributes::writable
-                    | sys::PropertyAttributes::enumerable
-                    | sys::PropertyAttributes::configurable,
-            )?;
-        }
-        Ok(error)
-    }
-}
-
-impl Field {
-    fn into_value(self, env: sys::napi_env) -> Result<sys::napi_value> {
-        let mut value = ptr::null_mut();
-        // SAFETY: `env` is the environment of this thread, `value` is written by each call.
-        check(unsafe {
-            match self {
-                Self::Address(address) => {
-                    sys::napi_create_bigint_uint64(env, address, &raw mut value)
-                }
-                Self::Count(count) => {
-                    #[allow(clippy::cast_precision_loss)] // a count is a number, however large
-                    let count = count as f64;
-                    sys::napi_create_double(env, count, &raw mut value)
-                }
-                Self::Errno(errno) => sys::napi_create_int32(env, errno, &raw mut value),
-                Self::Kind(kind) => return string(env, &format!("{kind:?}")),
-            }
-        })?;
-        Ok(value)
-    }
-}
-
-/// A JavaScript string.
-pub fn string(env: sys::napi_env, text: &str) -> Result<sys::napi_value> {
-    let mut value = ptr::null_mut();
-    // SAFETY: the text is valid for its length and copied by the call.
-    check(unsafe {
-        sys::napi_create_string_utf8(
-            env,
-            text.as_ptr().cast(),
-            text.len().cast_signed(),
-            &raw mut value,
-        )
-    })?;
-    Ok(value)
-}
-
-fn make(
-    env: sys::napi_env,
-    class: Class,
-    code: Option<&CStr>,
-    message: sys::napi_value,
-) -> Result<sys::napi_value> {
-    let code = code.map_or(Ok(ptr::null_mut()), |code| {
-        string(env, &code.to_string_lossy())
-    })?;
-    let mut error = ptr::null_mut();
-    // SAFETY: `message` is a string of this environment, and `code` one or null, which means none.
-    check(unsafe {
-        match class {
-            Class::Error => sys::napi_create_error(env, code, message, &raw mut error),
-            Class::TypeError => sys::napi_create_type_error(env, code, message, &raw mut error),
-            Class::RangeError => sys::napi_create_range_error(env, code, message, &raw mut error),
-        }
-    })?;
-    Ok(error)
-}
-
-/// Defines rather than sets, so that no setter of `Object.prototype` is called.
-pub fn define(
-    env: sys::napi_env,
-    object: sys::napi_value,
-    name: &CStr,
-    value: sys::napi_value,
-    attributes: sys::napi_property_attributes,
-) -> Result<()> {
-    let property = sys::napi_property_descriptor {
-        utf8name: name.as_ptr(),
-        name: ptr::null_mut(),
-        method: None,
-        getter: None,
-        setter: None,
-        value,
-        attributes,
-        data: ptr::null_mut(),
-    };
-    // SAFETY: one descriptor, which outlives the call, of values of this environment.
-    check(unsafe { sys::napi_define_properties(env, object, 1, &raw const property) })
-}
-
-fn is_exception_pending(env: sys::napi_env) -> bool {
-    let mut pending = false;
-    // SAFETY: `env` is the environment of this thread.
-    unsafe { sys::napi_is_exception_pending(env, &raw mut pending) };
-    pending
-}
-
-fn take_pending_exception(env: sys::napi_env) -> Option<sys::napi_value> {
-    let mut exception = ptr::null_mut();
-    // SAFETY: `env` is the environment of this thread; without an exception the call is not made.
-    let taken = is_exception_pending(env)
-        && unsafe { sys::napi_get_and_clear_last_exception(env, &raw mut exception) }
-            == sys::Status::napi_ok;
-    taken.then_some(exception)
 }

@@ -8,5 +8,6 @@ pub mod identity;
 pub mod object;
 pub mod reference;
 pub mod scalar;
+pub mod throw;
 pub mod value;
 pub mod weak_table;

@@ -10,6 +10,43 @@ use crate::node::error::{BindingError, Result, check};
 use crate::node::identity::Handle;
 use crate::node::value::Value;
 
+/// Makes a JavaScript string.
+pub fn string(env: sys::napi_env, text: &str) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    // SAFETY: the text is valid for its length and copied by the call.
+    check(unsafe {
+        sys::napi_create_string_utf8(
+            env,
+            text.as_ptr().cast(),
+            text.len().cast_signed(),
+            &raw mut value,
+        )
+    })?;
+    Ok(value)
+}
+
+/// Defines a property. It is not set, so that no setter of `Object.prototype` is called.
+pub fn define(
+    env: sys::napi_env,
+    object: sys::napi_value,
+    name: &str,
+    value: sys::napi_value,
+    attributes: sys::napi_property_attributes,
+) -> Result<()> {
+    let property = sys::napi_property_descriptor {
+        utf8name: ptr::null(),
+        name: string(env, name)?,
+        method: None,
+        getter: None,
+        setter: None,
+        value,
+        attributes,
+        data: ptr::null_mut(),
+    };
+    // SAFETY: one descriptor, which outlives the call, of values of this environment.
+    check(unsafe { sys::napi_define_properties(env, object, 1, &raw const property) })
+}
+
 /// An array of objects.
 pub fn array(env: sys::napi_env, objects: &[Handle]) -> Result<Value> {
     let mut array = ptr::null_mut();

@@ -1,0 +1,130 @@
+//! Errors as JavaScript sees them: how each becomes an object, and how that is thrown.
+
+use std::ptr;
+
+use napi::{JsError, Status, sys};
+
+use crate::node::environment;
+use crate::node::error::{Class, Description, Error, Field, Result, Upstream, check};
+use crate::node::object::{define, string};
+
+impl Error {
+    /// Makes the JavaScript object for this error. Takes a pending exception as it is.
+    pub fn into_value(self, env: sys::napi_env) -> Result<sys::napi_value> {
+        if let Self::Node(_) = self
+            && let Some(exception) = take_pending_exception(env)
+        {
+            return Ok(exception);
+        }
+        let message = string(env, &self.to_string())?;
+        match &self {
+            Self::GuestMemory(error) => error.describe().make(env, message),
+            Self::Mmap(error) => error.describe().make(env, message),
+            Self::MmapRegion(error) => error.describe().make(env, message),
+            Self::VolatileMemory(error) => error.describe().make(env, message),
+            Self::Binding(error) => make(env, error.row.class, error.row.code, message),
+            Self::Node(_) => make(env, Class::Error, None, message),
+        }
+    }
+
+    /// Throws this error in JavaScript and returns what tells the glue that it was thrown.
+    pub fn throw(self) -> napi::Error {
+        let env = environment::current();
+        // A pending exception stays; an environment that cannot even make an error is ending.
+        if !(matches!(self, Self::Node(_)) && is_exception_pending(env))
+            && let Ok(value) = self.into_value(env)
+        {
+            // SAFETY: `env` is the environment of this thread, `value` was just made in it.
+            unsafe { sys::napi_throw(env, value) };
+        }
+        napi::Error::from_status(Status::PendingException)
+    }
+}
+
+/// The glue turns what exported functions return into this and throws it.
+impl From<Error> for JsError {
+    fn from(error: Error) -> Self {
+        Self::from(error.throw())
+    }
+}
+
+impl Description<'_> {
+    fn make(self, env: sys::napi_env, message: sys::napi_value) -> Result<sys::napi_value> {
+        use sys::PropertyAttributes as Attributes;
+
+        let Self(row, fields) = self;
+        let error = make(env, row.class, row.code, message)?;
+        let unlisted = Attributes::writable | Attributes::configurable;
+        // As on `Error.prototype`, the name is not listed.
+        define(env, error, "name", string(env, row.name)?, unlisted)?;
+        for ((name, _), field) in row.properties.iter().zip(fields) {
+            let (name, value) = field.into_property(env, name)?;
+            define(env, error, name, value, unlisted | Attributes::enumerable)?;
+        }
+        Ok(error)
+    }
+}
+
+impl Field<'_> {
+    /// Returns the value, and the name that goes with it where that is not the one of the row.
+    fn into_property(
+        self,
+        env: sys::napi_env,
+        name: &'static str,
+    ) -> Result<(&'static str, sys::napi_value)> {
+        let mut value = ptr::null_mut();
+        // SAFETY: `env` is the environment of this thread, `value` is written by each call.
+        check(unsafe {
+            match self {
+                Self::Address(address) => {
+                    sys::napi_create_bigint_uint64(env, address, &raw mut value)
+                }
+                Self::Count(count) => {
+                    #[allow(clippy::cast_precision_loss)] // a count is a number, however large
+                    let count = count as f64;
+                    sys::napi_create_double(env, count, &raw mut value)
+                }
+                Self::System(error) => match error.raw_os_error() {
+                    Some(errno) => sys::napi_create_int32(env, errno, &raw mut value),
+                    None => return Ok(("kind", string(env, &format!("{:?}", error.kind()))?)),
+                },
+            }
+        })?;
+        Ok((name, value))
+    }
+}
+
+fn make(
+    env: sys::napi_env,
+    class: Class,
+    code: Option<&str>,
+    message: sys::napi_value,
+) -> Result<sys::napi_value> {
+    let code = code.map_or(Ok(ptr::null_mut()), |code| string(env, code))?;
+    let mut error = ptr::null_mut();
+    // SAFETY: `message` is a string of this environment, and `code` one or null, which means none.
+    check(unsafe {
+        match class {
+            Class::Error => sys::napi_create_error(env, code, message, &raw mut error),
+            Class::TypeError => sys::napi_create_type_error(env, code, message, &raw mut error),
+            Class::RangeError => sys::napi_create_range_error(env, code, message, &raw mut error),
+        }
+    })?;
+    Ok(error)
+}
+
+fn is_exception_pending(env: sys::napi_env) -> bool {
+    let mut pending = false;
+    // SAFETY: `env` is the environment of this thread.
+    unsafe { sys::napi_is_exception_pending(env, &raw mut pending) };
+    pending
+}
+
+fn take_pending_exception(env: sys::napi_env) -> Option<sys::napi_value> {
+    let mut exception = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread; without an exception the call is not made.
+    let taken = is_exception_pending(env)
+        && unsafe { sys::napi_get_and_clear_last_exception(env, &raw mut exception) }
+            == sys::Status::napi_ok;
+    taken.then_some(exception)
+}
