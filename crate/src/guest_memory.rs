@@ -229,8 +229,8 @@ macro_rules! guest_memory {
                 src: Value,
                 count: Value,
             ) -> Result<Value> {
-                let operation = $crate::io_async::Operation::ReadFrom;
-                $crate::io_async::start(self.target(), operation, addr, (src, "src"), count)
+                let operation = $crate::io::Operation::Read;
+                $crate::io_async::start(self.target(), operation, addr, src, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -240,8 +240,8 @@ macro_rules! guest_memory {
                 src: Value,
                 count: Value,
             ) -> Result<Value> {
-                let operation = $crate::io_async::Operation::ReadExactFrom;
-                $crate::io_async::start(self.target(), operation, addr, (src, "src"), count)
+                let operation = $crate::io::Operation::ReadExact;
+                $crate::io_async::start(self.target(), operation, addr, src, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -251,8 +251,8 @@ macro_rules! guest_memory {
                 dst: Value,
                 count: Value,
             ) -> Result<Value> {
-                let operation = $crate::io_async::Operation::WriteTo;
-                $crate::io_async::start(self.target(), operation, addr, (dst, "dst"), count)
+                let operation = $crate::io::Operation::Write;
+                $crate::io_async::start(self.target(), operation, addr, dst, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -262,8 +262,8 @@ macro_rules! guest_memory {
                 dst: Value,
                 count: Value,
             ) -> Result<Value> {
-                let operation = $crate::io_async::Operation::WriteAllTo;
-                $crate::io_async::start(self.target(), operation, addr, (dst, "dst"), count)
+                let operation = $crate::io::Operation::WriteAll;
+                $crate::io_async::start(self.target(), operation, addr, dst, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]

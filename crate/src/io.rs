@@ -4,12 +4,11 @@
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use napi::ValueType;
-use vm_memory::bitmap::BitmapSlice;
 use vm_memory::{
-    GuestAddress, GuestMemory, ReadVolatile, VolatileMemoryError, VolatileSlice, WriteVolatile,
+    GuestAddress, GuestMemory, GuestMemoryError, ReadVolatile, VolatileMemoryError, WriteVolatile,
 };
 
-use crate::memory::mapping::{Access, Memory, OwnedSlice};
+use crate::memory::mapping::{Access, Memory, OwnedSlice, Slice};
 use crate::memory::target::{Target, is_entangled};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
@@ -64,7 +63,7 @@ impl VolatileIo {
 
     /// Returns how many of `count` bytes of memory a transfer may touch by itself. (The kernel refuses a forbidden
     /// access, so a transfer from or to a file touches none.)
-    pub fn touched(&self, count: usize) -> usize {
+    fn touched(&self, count: usize) -> usize {
         match self {
             Self::File(_) => 0,
             Self::Bytes(buffer) => buffer.len().min(count),
@@ -72,46 +71,68 @@ impl VolatileIo {
     }
 }
 
-impl ReadVolatile for VolatileIo {
-    fn read_volatile<B: BitmapSlice>(
-        &mut self,
-        memory: &mut VolatileSlice<B>,
-    ) -> std::result::Result<usize, VolatileMemoryError> {
-        match self {
-            Self::File(fd) => fd.read_volatile(memory),
-            Self::Bytes(buffer) => buffer.read_volatile(memory),
-        }
-    }
-
-    fn read_exact_volatile<B: BitmapSlice>(
-        &mut self,
-        memory: &mut VolatileSlice<B>,
-    ) -> std::result::Result<(), VolatileMemoryError> {
-        match self {
-            Self::File(fd) => fd.read_exact_volatile(memory),
-            Self::Bytes(buffer) => buffer.read_exact_volatile(memory),
-        }
-    }
+/// The transfers between memory and a file or bytes: all of them upstream's, which has each on guest memory
+/// (`read_volatile_from`) and on a single slice (`ReadVolatile::read_volatile`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Read,
+    ReadExact,
+    Write,
+    WriteAll,
 }
 
-impl WriteVolatile for VolatileIo {
-    fn write_volatile<B: BitmapSlice>(
-        &mut self,
-        memory: &VolatileSlice<B>,
-    ) -> std::result::Result<usize, VolatileMemoryError> {
+impl Operation {
+    /// Returns what is done to memory.
+    fn access(self) -> Access {
         match self {
-            Self::File(fd) => fd.write_volatile(memory),
-            Self::Bytes(buffer) => buffer.write_volatile(memory),
+            Self::Read | Self::ReadExact => Access::Write,
+            Self::Write | Self::WriteAll => Access::Read,
         }
     }
 
-    fn write_all_volatile<B: BitmapSlice>(
-        &mut self,
-        memory: &VolatileSlice<B>,
-    ) -> std::result::Result<(), VolatileMemoryError> {
+    /// Returns the name of the argument that is read from, or written to.
+    pub fn argument(self) -> &'static str {
         match self {
-            Self::File(fd) => fd.write_all_volatile(memory),
-            Self::Bytes(buffer) => buffer.write_all_volatile(memory),
+            Self::Read | Self::ReadExact => "src",
+            Self::Write | Self::WriteAll => "dst",
+        }
+    }
+
+    /// Tells the transfers that move all bytes or fail. They answer with nothing.
+    pub fn moves_all(self) -> bool {
+        matches!(self, Self::ReadExact | Self::WriteAll)
+    }
+
+    /// Transfers between guest memory and `io`, and returns how many bytes were moved.
+    pub fn run<Io: ReadVolatile + WriteVolatile>(
+        self,
+        memory: &Memory,
+        address: GuestAddress,
+        io: &mut Io,
+        count: usize,
+    ) -> std::result::Result<usize, GuestMemoryError> {
+        let all = |()| count;
+        match self {
+            Self::Read => memory.read_volatile_from(address, io, count),
+            Self::ReadExact => memory.read_exact_volatile_from(address, io, count).map(all),
+            Self::Write => memory.write_volatile_to(address, io, count),
+            Self::WriteAll => memory.write_all_volatile_to(address, io, count).map(all),
+        }
+    }
+
+    /// Transfers between a slice and `io`, and returns how many bytes were moved.
+    fn run_on_slice<Io: ReadVolatile + WriteVolatile>(
+        self,
+        slice: &mut Slice,
+        io: &mut Io,
+    ) -> std::result::Result<usize, VolatileMemoryError> {
+        let count = slice.len();
+        let all = |()| count;
+        match self {
+            Self::Read => io.read_volatile(slice),
+            Self::ReadExact => io.read_exact_volatile(slice).map(all),
+            Self::Write => io.write_volatile(slice),
+            Self::WriteAll => io.write_all_volatile(slice).map(all),
         }
     }
 }
@@ -121,10 +142,15 @@ pub trait Transfer {
     type Address: Copy;
 
     fn address(value: Value) -> Result<Self::Address>;
-    fn read_from(&self, address: Self::Address, io: VolatileIo, count: usize) -> Result<usize>;
-    fn read_exact_from(&self, address: Self::Address, io: VolatileIo, count: usize) -> Result<()>;
-    fn write_to(&self, address: Self::Address, io: VolatileIo, count: usize) -> Result<usize>;
-    fn write_all_to(&self, address: Self::Address, io: VolatileIo, count: usize) -> Result<()>;
+
+    /// Transfers `count` bytes at `address`, and returns how many bytes were moved.
+    fn transfer(
+        &self,
+        operation: Operation,
+        address: Self::Address,
+        io: VolatileIo,
+        count: usize,
+    ) -> Result<usize>;
 }
 
 /// What regions and slices have in common: they do one volatile access to `getSlice(addr, count)`.
@@ -142,28 +168,20 @@ impl<W: Window> Transfer for W {
         value.usize("addr")
     }
 
-    fn read_from(&self, address: usize, mut io: VolatileIo, count: usize) -> Result<usize> {
+    fn transfer(
+        &self,
+        operation: Operation,
+        address: usize,
+        io: VolatileIo,
+        count: usize,
+    ) -> Result<usize> {
         let mut part = self.part(address, count)?;
-        part.permit(0, io.touched(count), Access::Write)?;
-        io.read_volatile(&mut part.slice).map_err(Self::error)
-    }
-
-    fn read_exact_from(&self, address: usize, mut io: VolatileIo, count: usize) -> Result<()> {
-        let mut part = self.part(address, count)?;
-        part.permit(0, io.touched(count), Access::Write)?;
-        io.read_exact_volatile(&mut part.slice).map_err(Self::error)
-    }
-
-    fn write_to(&self, address: usize, mut io: VolatileIo, count: usize) -> Result<usize> {
-        let part = self.part(address, count)?;
-        part.permit(0, io.touched(count), Access::Read)?;
-        io.write_volatile(&part.slice).map_err(Self::error)
-    }
-
-    fn write_all_to(&self, address: usize, mut io: VolatileIo, count: usize) -> Result<()> {
-        let part = self.part(address, count)?;
-        part.permit(0, io.touched(count), Access::Read)?;
-        io.write_all_volatile(&part.slice).map_err(Self::error)
+        part.permit(0, io.touched(count), operation.access())?;
+        match io {
+            VolatileIo::File(mut fd) => operation.run_on_slice(&mut part.slice, &mut fd),
+            VolatileIo::Bytes(mut buffer) => operation.run_on_slice(&mut part.slice, &mut buffer),
+        }
+        .map_err(Self::error)
     }
 }
 
@@ -174,59 +192,40 @@ impl Transfer for Memory {
         value.u64("addr").map(GuestAddress)
     }
 
-    fn read_from(&self, address: GuestAddress, io: VolatileIo, count: usize) -> Result<usize> {
-        self.permit(address, io.touched(count), Access::Write)?;
-        io.apart_from(self, address, Access::Write, |io| {
-            Ok(self.read_volatile_from(address, io, count)?)
-        })
-    }
-
-    fn read_exact_from(&self, address: GuestAddress, io: VolatileIo, count: usize) -> Result<()> {
-        self.permit(address, io.touched(count), Access::Write)?;
-        io.apart_from(self, address, Access::Write, |io| {
-            Ok(self.read_exact_volatile_from(address, io, count)?)
-        })
-    }
-
-    fn write_to(&self, address: GuestAddress, io: VolatileIo, count: usize) -> Result<usize> {
-        self.permit(address, io.touched(count), Access::Read)?;
-        io.apart_from(self, address, Access::Read, |io| {
-            Ok(self.write_volatile_to(address, io, count)?)
-        })
-    }
-
-    fn write_all_to(&self, address: GuestAddress, io: VolatileIo, count: usize) -> Result<()> {
-        self.permit(address, io.touched(count), Access::Read)?;
-        io.apart_from(self, address, Access::Read, |io| {
-            Ok(self.write_all_volatile_to(address, io, count)?)
-        })
+    fn transfer(
+        &self,
+        operation: Operation,
+        address: GuestAddress,
+        io: VolatileIo,
+        count: usize,
+    ) -> Result<usize> {
+        self.permit(address, io.touched(count), operation.access())?;
+        match io {
+            VolatileIo::File(mut fd) => Ok(operation.run(self, address, &mut fd, count)?),
+            VolatileIo::Bytes(buffer) => transfer_bytes(self, operation, address, buffer, count),
+        }
     }
 }
 
-impl VolatileIo {
-    /// Runs a transfer at `address`. Uses a copy of the bytes if they are part of the memory, and the first bytes that
-    /// are copied could overwrite others that are still to be copied.
-    fn apart_from<R>(
-        mut self,
-        memory: &Memory,
-        address: GuestAddress,
-        access: Access,
-        transfer: impl FnOnce(&mut Self) -> Result<R>,
-    ) -> Result<R> {
-        let Self::Bytes(buffer) = self else {
-            return transfer(&mut self);
-        };
-        if !is_entangled(memory, buffer, address) {
-            return transfer(&mut self);
-        }
-        let mut copy = buffer.to_vec()?;
-        let result = transfer(&mut Self::Bytes(Buffer::of(&mut copy)));
-        if access == Access::Read {
-            // What was read from memory went to the copy.
-            buffer.copy_from(Buffer::of(&mut copy));
-        }
-        result
+/// Transfers between guest memory and bytes. Uses a copy of the bytes if they are part of the memory, and the first
+/// bytes that are copied could overwrite others that are still to be copied.
+fn transfer_bytes(
+    memory: &Memory,
+    operation: Operation,
+    address: GuestAddress,
+    mut buffer: Buffer,
+    count: usize,
+) -> Result<usize> {
+    if !is_entangled(memory, buffer, address) {
+        return Ok(operation.run(memory, address, &mut buffer, count)?);
     }
+    let mut copy = buffer.to_vec()?;
+    let result = operation.run(memory, address, &mut Buffer::of(&mut copy), count);
+    if operation.access() == Access::Read {
+        // What was read from memory went to the copy.
+        buffer.copy_from(Buffer::of(&mut copy));
+    }
+    Ok(result?)
 }
 
 /// Makes the methods of `VolatileTransfer` on a class that has a method `target`, which returns the memory that bytes
@@ -242,14 +241,8 @@ macro_rules! volatile_transfer {
                 src: Value,
                 count: Value,
             ) -> Result<Number> {
-                $crate::io::transfer(
-                    &*self.target()?,
-                    addr,
-                    (src, "src"),
-                    count,
-                    $crate::io::Transfer::read_from,
-                )
-                .map(Number)
+                let operation = $crate::io::Operation::Read;
+                $crate::io::transfer(&*self.target()?, operation, addr, src, count).map(Number)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -259,13 +252,8 @@ macro_rules! volatile_transfer {
                 src: Value,
                 count: Value,
             ) -> Result<()> {
-                $crate::io::transfer(
-                    &*self.target()?,
-                    addr,
-                    (src, "src"),
-                    count,
-                    $crate::io::Transfer::read_exact_from,
-                )
+                let operation = $crate::io::Operation::ReadExact;
+                $crate::io::transfer(&*self.target()?, operation, addr, src, count).map(|_| ())
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -275,14 +263,8 @@ macro_rules! volatile_transfer {
                 dst: Value,
                 count: Value,
             ) -> Result<Number> {
-                $crate::io::transfer(
-                    &*self.target()?,
-                    addr,
-                    (dst, "dst"),
-                    count,
-                    $crate::io::Transfer::write_to,
-                )
-                .map(Number)
+                let operation = $crate::io::Operation::Write;
+                $crate::io::transfer(&*self.target()?, operation, addr, dst, count).map(Number)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -292,13 +274,8 @@ macro_rules! volatile_transfer {
                 dst: Value,
                 count: Value,
             ) -> Result<()> {
-                $crate::io::transfer(
-                    &*self.target()?,
-                    addr,
-                    (dst, "dst"),
-                    count,
-                    $crate::io::Transfer::write_all_to,
-                )
+                let operation = $crate::io::Operation::WriteAll;
+                $crate::io::transfer(&*self.target()?, operation, addr, dst, count).map(|_| ())
             }
         }
     };
@@ -306,16 +283,16 @@ macro_rules! volatile_transfer {
 pub(crate) use volatile_transfer;
 
 /// Checks the arguments and runs the transfer.
-pub fn transfer<T: Transfer, R>(
+pub fn transfer<T: Transfer>(
     target: &T,
+    operation: Operation,
     address: Value,
-    (io, name): (Value, &str),
+    io: Value,
     count: Value,
-    operation: impl FnOnce(&T, T::Address, VolatileIo, usize) -> Result<R>,
-) -> Result<R> {
+) -> Result<usize> {
     let address = T::address(address)?;
     let count = count.usize("count")?;
     // Last, since reading `fd` may run user code.
-    let io = VolatileIo::from_value(io, name)?;
-    operation(target, address, io, count)
+    let io = VolatileIo::from_value(io, operation.argument())?;
+    target.transfer(operation, address, io, count)
 }

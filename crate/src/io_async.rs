@@ -10,22 +10,13 @@ use std::ptr;
 use std::sync::Arc;
 
 use napi::sys;
-use vm_memory::{GuestAddress, GuestMemory, GuestMemoryError};
+use vm_memory::{GuestAddress, GuestMemoryError};
 
-use crate::io::{descriptor, duplicate};
+use crate::io::{Operation, descriptor, duplicate};
 use crate::memory::mapping::Memory;
 use crate::memory::target::Target;
 use crate::node::error::{Error, Result, check};
 use crate::node::value::Value;
-
-/// The four transfers, all of them upstream's.
-#[derive(Clone, Copy)]
-pub enum Operation {
-    ReadFrom,
-    ReadExactFrom,
-    WriteTo,
-    WriteAllTo,
-}
 
 /// A transfer that is to be done, and its result.
 struct Job {
@@ -36,33 +27,15 @@ struct Job {
     operation: Operation,
     deferred: sys::napi_deferred,
     work: sys::napi_async_work,
-    /// The bytes that were moved; None for the transfers that move all bytes or fail.
-    result: std::result::Result<Option<usize>, GuestMemoryError>,
+    /// The bytes that were moved.
+    result: std::result::Result<usize, GuestMemoryError>,
 }
 
 impl Job {
-    fn run(&self) -> std::result::Result<Option<usize>, GuestMemoryError> {
-        let Self {
-            memory,
-            address,
-            count,
-            ..
-        } = self;
-        let mut file = self.file.as_fd();
-        match self.operation {
-            Operation::ReadFrom => memory
-                .read_volatile_from(*address, &mut file, *count)
-                .map(Some),
-            Operation::ReadExactFrom => memory
-                .read_exact_volatile_from(*address, &mut file, *count)
-                .map(|()| None),
-            Operation::WriteTo => memory
-                .write_volatile_to(*address, &mut file, *count)
-                .map(Some),
-            Operation::WriteAllTo => memory
-                .write_all_volatile_to(*address, &mut file, *count)
-                .map(|()| None),
-        }
+    fn run(&self) -> std::result::Result<usize, GuestMemoryError> {
+        let file = &mut self.file.as_fd();
+        self.operation
+            .run(&self.memory, self.address, file, self.count)
     }
 }
 
@@ -81,13 +54,15 @@ unsafe extern "C" fn complete(env: sys::napi_env, status: sys::napi_status, data
     unsafe { sys::napi_delete_async_work(env, job.work) };
     // Cancelled work, or an environment that is ending: nobody is left to tell.
     if status == sys::Status::napi_ok {
-        let Job {
-            deferred, result, ..
-        } = *job;
-        drop(settle(env, deferred, result.map_err(Error::from)));
+        let result = match job.result {
+            Ok(_) if job.operation.moves_all() => Ok(None),
+            result => result.map(Some).map_err(Error::from),
+        };
+        drop(settle(env, job.deferred, result));
     }
 }
 
+/// Settles a promise with the number of bytes that were moved, or with nothing.
 fn settle(
     env: sys::napi_env,
     deferred: sys::napi_deferred,
@@ -119,7 +94,7 @@ pub fn start(
     memory: Result<Arc<Memory>>,
     operation: Operation,
     address: Value,
-    (file, name): (Value, &str),
+    file: Value,
     count: Value,
 ) -> Result<Value> {
     let env = address.env();
@@ -130,7 +105,7 @@ pub fn start(
     let queued = memory.and_then(|memory| {
         let address = GuestAddress(address.u64("addr")?);
         let count = count.usize("count")?;
-        let fd = descriptor(file, name)?;
+        let fd = descriptor(file, operation.argument())?;
         let file = duplicate(fd).or_else(|error| {
             // Upstream looks at the address first.
             memory.available(address, count)?;
@@ -146,7 +121,7 @@ pub fn start(
                 operation,
                 deferred,
                 work: ptr::null_mut(),
-                result: Ok(None),
+                result: Ok(0),
             },
         )
     });

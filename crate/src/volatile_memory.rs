@@ -5,7 +5,7 @@ use vm_memory::VolatileMemoryError;
 
 use crate::bitmap::BitmapSlice;
 use crate::bytes::byte_access;
-use crate::io::{VolatileIo, Window, volatile_transfer};
+use crate::io::{Operation, Transfer, VolatileIo, Window, volatile_transfer};
 use crate::memory::mapping::{Access, OwnedSlice};
 use crate::memory::target::Target;
 use crate::memory::zero_copy;
@@ -59,6 +59,13 @@ impl VolatileSlice {
         Ok(self.slice.clone())
     }
 
+    /// Runs a transfer on the whole slice.
+    fn transfer_all(&self, operation: Operation, io: Value) -> Result<usize> {
+        let io = VolatileIo::from_value(io, operation.argument())?;
+        self.slice
+            .transfer(operation, 0, io, self.slice.slice.len())
+    }
+
     fn derive(
         &self,
         part: std::result::Result<crate::memory::mapping::Slice, VolatileMemoryError>,
@@ -70,12 +77,6 @@ impl VolatileSlice {
 no_constructor! { VolatileSlice }
 byte_access! { VolatileSlice }
 volatile_transfer! { VolatileSlice }
-
-/// Refuses accesses to a slice that its protection forbids, for a transfer from or to bytes. For a file, the kernel
-/// refuses them.
-fn permit_volatile(slice: &OwnedSlice, io: &VolatileIo, access: Access) -> Result<()> {
-    slice.permit(0, io.touched(slice.slice.len()), access)
-}
 
 #[napi]
 impl VolatileSlice {
@@ -201,10 +202,7 @@ impl VolatileSlice {
         ts_return_type = "number"
     )]
     pub fn read_volatile(&self, src: Value) -> Result<Number> {
-        use vm_memory::ReadVolatile;
-        let mut io = VolatileIo::from_value(src, "src")?;
-        permit_volatile(&self.slice, &io, Access::Write)?;
-        Ok(Number(io.read_volatile(&mut self.slice.slice.clone())?))
+        self.transfer_all(Operation::Read, src).map(Number)
     }
 
     /// Reads bytes until the whole slice is filled. (`ReadVolatile::read_exact_volatile`)
@@ -212,10 +210,7 @@ impl VolatileSlice {
     /// @throws `ERR_IO` with `kind` `UnexpectedEof` if `src` has fewer bytes; else as `readVolatile`
     #[napi(catch_unwind, ts_args_type = "src: VolatileIo")]
     pub fn read_exact_volatile(&self, src: Value) -> Result<()> {
-        use vm_memory::ReadVolatile;
-        let mut io = VolatileIo::from_value(src, "src")?;
-        permit_volatile(&self.slice, &io, Access::Write)?;
-        Ok(io.read_exact_volatile(&mut self.slice.slice.clone())?)
+        self.transfer_all(Operation::ReadExact, src).map(|_| ())
     }
 
     /// Writes bytes of memory: with one write(2) at the file's cursor, or to the start of `dst` if that is bytes.
@@ -229,10 +224,7 @@ impl VolatileSlice {
         ts_return_type = "number"
     )]
     pub fn write_volatile(&self, dst: Value) -> Result<Number> {
-        use vm_memory::WriteVolatile;
-        let mut io = VolatileIo::from_value(dst, "dst")?;
-        permit_volatile(&self.slice, &io, Access::Read)?;
-        Ok(Number(io.write_volatile(&self.slice.slice)?))
+        self.transfer_all(Operation::Write, dst).map(Number)
     }
 
     /// Writes all bytes of the slice. (`WriteVolatile::write_all_volatile`)
@@ -240,10 +232,7 @@ impl VolatileSlice {
     /// @throws `ERR_IO` with `kind` `WriteZero` if `dst` takes no more; else as `writeVolatile`
     #[napi(catch_unwind, ts_args_type = "dst: VolatileIo")]
     pub fn write_all_volatile(&self, dst: Value) -> Result<()> {
-        use vm_memory::WriteVolatile;
-        let mut io = VolatileIo::from_value(dst, "dst")?;
-        permit_volatile(&self.slice, &io, Access::Read)?;
-        Ok(io.write_all_volatile(&self.slice.slice)?)
+        self.transfer_all(Operation::WriteAll, dst).map(|_| ())
     }
 }
 
