@@ -16,7 +16,7 @@ use crate::memory::{shared_map, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, check};
-use crate::node::identity;
+use crate::node::{external, identity};
 use crate::tickets;
 
 thread_local! {
@@ -39,6 +39,7 @@ pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     environment::enter(env.raw(), LOADED.fetch_add(1, Ordering::Relaxed) + 1);
     bell::answer_with(deliver);
     // Of an environment that has ended in this thread.
+    external::clear();
     identity::clear();
     atomic::clear();
     zero_copy::clear();

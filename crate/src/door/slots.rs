@@ -5,8 +5,6 @@
 //! compares its generation with the cell of the atomic, which is memory shared with Rust. A slot that is not used is
 //! told to release its snapshot.
 
-use std::ffi::c_void;
-use std::ptr;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::ToNapiValue;
@@ -17,7 +15,8 @@ use crate::atomic::{self, GuestMemoryAtomic, GuestMemoryLoadGuard};
 use crate::memory::shared_map::{self, SharedMap};
 use crate::node::bell::{Bell, Message};
 use crate::node::environment;
-use crate::node::error::{Result, check};
+use crate::node::error::Result;
+use crate::node::external::{self, Span};
 use crate::node::identity::Handle;
 use crate::node::reference::Function;
 use crate::node::value::{Number, Value};
@@ -28,30 +27,15 @@ fn shared(atomic: Value) -> Result<Arc<SharedMap>> {
     Ok(Arc::clone(atomic.shared()))
 }
 
-unsafe extern "C" fn finalize(_: sys::napi_env, _data: *mut c_void, shared: *mut c_void) {
-    // SAFETY: the pointer that `cell` gave away; a finalizer runs once.
-    drop(unsafe { Arc::from_raw(shared.cast::<SharedMap>()) });
-}
-
 /// Returns the cell that counts the replacements of an atomic's map, as a buffer of four bytes.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn generation_cell(atomic: Value) -> Result<Handle> {
     let shared = shared(atomic)?;
-    let generation = shared.slots().cell();
-    let owner = Arc::into_raw(shared);
-    let mut buffer = ptr::null_mut();
-    // SAFETY: the cell is part of what the finalizer lets go of.
-    let made = check(unsafe {
-        sys::napi_create_external_arraybuffer(
-            environment::current(),
-            generation.cast(),
-            size_of::<u32>(),
-            Some(finalize),
-            owner.cast_mut().cast(),
-            &raw mut buffer,
-        )
-    });
-    made.map(|()| Handle(buffer))
+    let cell = Span {
+        start: shared.slots().cell().cast(),
+        length: size_of::<u32>(),
+    };
+    external::array_buffer(cell, shared).map(Handle)
 }
 
 /// Adds a slot of this thread, which is told when its snapshot is old.

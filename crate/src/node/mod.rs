@@ -4,6 +4,7 @@ pub mod bell;
 pub mod buffer;
 pub mod environment;
 pub mod error;
+pub mod external;
 pub mod identity;
 pub mod object;
 pub mod reference;
