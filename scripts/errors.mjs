@@ -66,8 +66,8 @@ function render() {
 
 # Errors
 
-What is refused is thrown as an \`Error\`, or, by a method that returns a promise, is what that is rejected with. \`code\` tells
-what it is; texts are for people. Of each method, \`index.d.ts\` says what it throws.
+A call that is refused throws an \`Error\`. A method that returns a promise rejects the promise with the error instead. Programs
+should look at \`code\`; \`message\` is for people. \`index.d.ts\` says which errors each method throws.
 
 \`\`\`ts
 import { GuestMemoryMmap, type VmMemoryError } from 'vm-memory'
@@ -82,11 +82,13 @@ try {
 }
 \`\`\`
 
-What the crate vm-memory refuses has the type of its error as \`name\`, the text of that, word for word, as \`message\`, and what
-the error holds as properties: addresses as bigints, counts as numbers, \`errno\` positive. The four types follow; \`…\` stands
-for what the operating system says. After them, what this package refuses [on its own](#of-this-package).
+An error of the crate vm-memory has the name of its Rust type as \`name\`, and the text of the Rust error, word for word, as
+\`message\`. The fields of the Rust error are properties: addresses are bigints, counts are numbers, and \`errno\` is positive. The
+next four sections list the four types; \`…\` stands for a text of the operating system. The errors of this package itself come
+[after them](#of-this-package).
 
-What a callback or a getter of an argument throws comes out as it went in, and so does the reason of an \`AbortSignal\`.
+If a callback or a getter of an argument throws, the caller gets that error unchanged. The same holds for the reason of
+an \`AbortSignal\`.
 
 ${sections.join('\n\n')}
 
@@ -96,9 +98,9 @@ ${table(['Code', 'Class', 'When'], own.map(ownCells))}
 
 ## Of loading it
 
-Where there is no binary for the platform, loading the package throws an \`Error\` with the code \`ERR_UNSUPPORTED_PLATFORM\`,
-which names the platforms that there are. Where the binary is not installed, or does not load, the code is
-\`ERR_BINARY_NOT_LOADED\`; the chain of its \`cause\` tells what was tried.
+If there is no binary for the platform, loading the package throws an \`Error\` with the code \`ERR_UNSUPPORTED_PLATFORM\`. The
+error names the platforms that exist. If the binary is not installed, or does not load, the code is \`ERR_BINARY_NOT_LOADED\`. The
+chain of its \`cause\` says what was tried.
 `
 }
 
@@ -124,7 +126,7 @@ function upstreamCells(rows, enums) {
   if (described === undefined) throw new Error(`vm-memory has no enum of errors with ${names.join(', ')}`)
   return rows.map(({ code, variant, properties }, index) => {
     const { when, message } = described.get(names[index])
-    if (code === '') return ['–', `${when} The error in it is shown.`, '', '', `\`${variant}\``]
+    if (code === '') return ['–', `${when} You get the error inside it.`, '', '', `\`${variant}\``]
     const never = code in NEVER_SEEN ? ` Never seen: ${NEVER_SEEN[code]}.` : ''
     return [`\`${code}\``, when + never, message, properties.map(propertyCell).join(', '), `\`${variant}\``]
   })

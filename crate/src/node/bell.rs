@@ -1,7 +1,7 @@
-//! How other threads reach the event loop of this one.
+//! Messages of other threads to the event loop of this one.
 //!
-//! Each thread has a bell that others may ring with a message. It is taken down before its
-//! environment ends, since ringing it afterwards would end the process.
+//! Each thread has a bell that other threads may ring with a message. The bell is taken down before its environment
+//! ends, since ringing it afterwards would end the process.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -14,7 +14,7 @@ use crate::node::environment;
 use crate::node::error::{Result, check};
 use crate::node::object::string;
 
-/// What a thread is told.
+/// A message to a thread.
 #[derive(Clone, Copy, Debug)]
 pub enum Message {
     /// The gate has opened for a request of `lockAsync`.
@@ -39,17 +39,17 @@ impl Message {
     }
 }
 
-/// What a message makes the thread do.
+/// The function that answers a message, on the thread of the bell.
 type Answer = fn(sys::napi_env, Message);
 
 static ANSWER: OnceLock<Answer> = OnceLock::new();
 
-/// Sets who answers, once for the process.
+/// Sets the function that answers all messages, once for the process.
 pub fn answer_with(answer: Answer) {
     ANSWER.get_or_init(|| answer);
 }
 
-/// A thread-safe function, while its environment lives.
+/// A thread-safe function of Node-API, for as long as its environment lives.
 pub struct Bell(Mutex<Option<sys::napi_threadsafe_function>>);
 
 // SAFETY: the function may be called by any thread; that it exists is seen to by the lock.
@@ -62,7 +62,7 @@ thread_local! {
 }
 
 impl Bell {
-    /// The bell of this thread. By itself it does not keep the event loop alive.
+    /// Returns the bell of this thread. A bell does not keep the event loop alive by itself.
     pub fn of_thread() -> Result<Arc<Self>> {
         BELL.with_borrow_mut(|bell| {
             if let Some(bell) = bell {
@@ -79,7 +79,7 @@ impl Bell {
         }
     }
 
-    /// Tells the thread of this bell, unless its environment has ended.
+    /// Sends a message to the thread of this bell, unless its environment has ended.
     pub fn ring(&self, message: Message) {
         self.with(|function| {
             // SAFETY: the function exists while the lock is held. Its queue has no limit.
@@ -93,7 +93,8 @@ impl Bell {
         });
     }
 
-    /// Whether the event loop goes on for as long as a message may come. On the thread of the bell.
+    /// Sets whether the bell keeps the event loop alive, because a message is expected. Is called on the thread of the
+    /// bell.
     pub fn keep_alive(&self, alive: bool) {
         let env = environment::current();
         self.with(|function| {
@@ -140,7 +141,7 @@ fn make_function() -> Result<sys::napi_threadsafe_function> {
     Ok(function)
 }
 
-/// On the thread of the bell.
+/// Passes a message to the function that answers, on the thread of the bell.
 unsafe extern "C" fn deliver(
     env: sys::napi_env,
     _function: sys::napi_value,

@@ -1,8 +1,8 @@
 //! Every error that JavaScript sees, in one table.
 //!
-//! What vm-memory refuses keeps its Display text and becomes an `Error` with the upstream type as
-//! `name`, the upstream variant as `code` and the variant's fields as properties. What the binding
-//! refuses on its own is a [`BindingError`]. [`crate::node::throw`] makes JavaScript objects of both.
+//! An error of vm-memory keeps its Display text and becomes an `Error`: the upstream type is its `name`, the upstream
+//! variant its `code`, and the fields of the variant are properties. Errors of the binding itself are
+//! [`BindingError`]s. [`crate::node::throw`] makes JavaScript objects of both.
 //!
 //! An error is written once: as the arm of a `match` that takes it apart, or as the function that makes
 //! it. Both stand in a macro that also makes a [`Row`] of it. The declarations (`VmMemoryError`,
@@ -15,7 +15,7 @@ use napi::{Status, sys};
 use vm_memory::mmap::{Error as MmapError, MmapRegionError};
 use vm_memory::{Address, GuestMemoryError, VolatileMemoryError};
 
-/// What exported functions return: the glue throws the error.
+/// The result of exported functions. The glue throws the error.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Anything that ends a call.
@@ -30,7 +30,7 @@ pub enum Error {
     Node(sys::napi_status),
 }
 
-/// What the binding refuses on its own.
+/// An error of the binding itself.
 #[derive(Debug)]
 pub struct BindingError {
     pub row: &'static Row,
@@ -40,17 +40,17 @@ pub struct BindingError {
 /// An error that JavaScript can see: a row of the table.
 #[derive(Debug)]
 pub struct Row {
-    /// The upstream type, or the class: what `name` says.
+    /// The `name` that JavaScript sees: the upstream type, or the class.
     pub name: &'static str,
-    /// Its class.
+    /// The JavaScript class.
     pub class: Class,
-    /// None where the engine has none either, and where the error in it is shown.
+    /// None for errors that have no code in the engine either, and for variants that show the error inside them.
     pub code: Option<&'static str>,
-    /// Names and kinds, in the order of the variant's fields.
+    /// The names and kinds of the properties, in the order of the variant's fields.
     pub properties: &'static [(&'static str, Property)],
-    /// The upstream variant; None of an error that is the binding's own.
+    /// The upstream variant; None for an error of the binding itself.
     pub variant: Option<&'static str>,
-    /// When the binding makes it; empty where upstream says so.
+    /// When the binding makes the error; empty if upstream says so.
     pub when: &'static str,
 }
 
@@ -72,7 +72,7 @@ pub enum Property {
     Address,
     /// A length or a count, a number.
     Count,
-    /// `errno` where the operating system gave one, else `kind`, by its name in Rust.
+    /// The `errno` that the operating system gave, or else `kind`, by its name in Rust.
     System,
 }
 
@@ -83,10 +83,10 @@ pub enum Field<'error> {
     System(&'error io::Error),
 }
 
-/// An upstream error, taken apart for JavaScript: its row, and a value for each property there.
+/// An upstream error, taken apart for JavaScript: its row, and a value for each property of the row.
 pub struct Description<'error>(pub &'static Row, pub Vec<Field<'error>>);
 
-/// An enum of upstream's errors.
+/// An enum of errors of upstream.
 pub trait Upstream {
     const ROWS: &'static [Row];
 
@@ -192,7 +192,7 @@ upstream_errors! {
     }
 }
 
-/// Makes a function of [`BindingError`] for each error: of what it is given, it makes the text.
+/// Makes a function of [`BindingError`] for each error. The function makes the text from its arguments.
 macro_rules! binding_errors {
     ($(
         $(#[doc = $when:literal])+
@@ -225,23 +225,23 @@ macro_rules! binding_errors {
 }
 
 binding_errors! {
-    /// An argument of a wrong type.
+    /// An argument has a wrong type.
     fn invalid_arg_type(message: impl Into<String>) -> TypeError ERR_INVALID_ARG_TYPE { message }
 
-    /// A value of the right type outside its range.
+    /// A value has the right type, but is outside its range.
     fn out_of_range(message: impl Into<String>) -> RangeError ERR_OUT_OF_RANGE { message }
 
-    /// A guard or a `FileOffset` used after it was given up.
+    /// A guard or a `FileOffset` is used after it was given up.
     fn disposed(class: &str) -> Error ERR_DISPOSED {
         format!("This {class} was disposed of, replaced or consumed")
     }
 
-    /// An object that has become part of another one.
+    /// An object has become part of another one.
     fn moved(what: &str) -> Error ERR_MOVED {
         format!("This {what} has become part of something else")
     }
 
-    /// No ticket, a used one, or one of something else.
+    /// The ticket is unknown, was used already, or stands for an object of another class.
     fn invalid_ticket(class: &str) -> Error ERR_INVALID_TICKET {
         format!(
             "This is no ticket for a {class}: unknown in this process, used, for another class, \
@@ -249,7 +249,7 @@ binding_errors! {
         )
     }
 
-    /// The thread asks for an update lock that it holds, or has asked for already.
+    /// A thread asks for an update lock that it holds, or waits for already.
     fn lock_held(operation: &str) -> Error ERR_LOCK_HELD {
         format!("{operation} would wait for a lock that this thread holds or has asked for")
     }
@@ -259,10 +259,10 @@ binding_errors! {
         format!("{operation} did not get the lock within {} ms", limit.as_millis())
     }
 
-    /// Protection of a mapping forbids the access.
+    /// The protection of a mapping forbids the access.
     fn protection(message: impl Into<String>) -> Error ERR_PROTECTION { message }
 
-    /// The engine has no buffers of that length.
+    /// The engine cannot make a buffer of this length.
     fn buffer_too_large(length: usize) -> RangeError ERR_BUFFER_TOO_LARGE {
         format!("This runtime cannot make a buffer of {length} bytes")
     }
@@ -270,12 +270,12 @@ binding_errors! {
     /// This runtime or platform cannot do it.
     fn unsupported(message: impl Into<String>) -> Error ERR_UNSUPPORTED { message }
 
-    /// A class called without `new`, or one that has no constructor.
+    /// A class is called without `new`, or has no constructor.
     fn illegal_constructor(message: String) -> TypeError { message }
 }
 
 impl Error {
-    /// Checks whether the engine has no buffers of the length asked for.
+    /// Checks whether this error says that the engine cannot make a buffer of the length asked for.
     pub fn is_buffer_too_large(&self) -> bool {
         matches!(self, Self::Binding(error) if error.row.code == Some("ERR_BUFFER_TOO_LARGE"))
     }
@@ -318,7 +318,7 @@ impl From<napi::Error> for Error {
     }
 }
 
-/// Passes on the status of a Node-API call.
+/// Turns the status of a Node-API call into a result.
 pub fn check(status: sys::napi_status) -> Result<()> {
     if status == sys::Status::napi_ok {
         Ok(())

@@ -1,4 +1,4 @@
-//! Objects of JavaScript that are made here, and what is asked of constructors.
+//! Makes objects of JavaScript, and checks calls of constructors.
 
 use std::ptr;
 
@@ -25,7 +25,7 @@ pub fn string(env: sys::napi_env, text: &str) -> Result<sys::napi_value> {
     Ok(value)
 }
 
-/// Defines a property. It is not set, so that no setter of `Object.prototype` is called.
+/// Defines a property. (Setting it could call a setter of `Object.prototype`.)
 pub fn define(
     env: sys::napi_env,
     object: sys::napi_value,
@@ -47,7 +47,7 @@ pub fn define(
     check(unsafe { sys::napi_define_properties(env, object, 1, &raw const property) })
 }
 
-/// An array of objects.
+/// Makes an array of objects.
 pub fn array(env: sys::napi_env, objects: &[Handle]) -> Result<Value> {
     let mut array = ptr::null_mut();
     // SAFETY: `env` is the environment of this thread, and so are the objects.
@@ -64,7 +64,7 @@ pub fn array(env: sys::napi_env, objects: &[Handle]) -> Result<Value> {
     Ok(Value::new(env, array))
 }
 
-/// That a constructor was called with `new`: that `this` is a new instance of its class.
+/// Checks that a constructor was called with `new`, so that `this` is a new instance of its class.
 pub fn check_new<T: JavaScriptClassExt>(class: &str, this: &This) -> Result<()> {
     let env = Env::from_raw(current());
     let mut wrapped = ptr::null_mut();
@@ -79,7 +79,7 @@ pub fn check_new<T: JavaScriptClassExt>(class: &str, this: &This) -> Result<()> 
     )))
 }
 
-/// Gives classes without a constructor one that says so.
+/// Gives a class that users cannot construct a constructor that throws and says so.
 macro_rules! no_constructor {
     ($class:ident) => {
         #[napi_derive::napi]
@@ -96,7 +96,7 @@ macro_rules! no_constructor {
 }
 pub(crate) use no_constructor;
 
-/// Lets the engine end this thread if it has been told to: an error says that it has.
+/// Lets the engine end this thread if the thread has been told to end. Returns an error then.
 pub fn check_termination() -> Result<()> {
     let env = current();
     let mut script = ptr::null_mut();

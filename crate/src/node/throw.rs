@@ -27,7 +27,7 @@ impl Error {
         }
     }
 
-    /// Throws this error in JavaScript and returns what tells the glue that it was thrown.
+    /// Throws this error in JavaScript. Returns the error that tells the glue that an exception is pending.
     pub fn throw(self) -> napi::Error {
         let env = environment::current();
         // A pending exception stays; an environment that cannot even make an error is ending.
@@ -41,7 +41,7 @@ impl Error {
     }
 }
 
-/// The glue turns what exported functions return into this and throws it.
+/// Turns an error of an exported function into one of the glue, which throws it.
 impl From<Error> for JsError {
     fn from(error: Error) -> Self {
         Self::from(error.throw())
@@ -66,7 +66,7 @@ impl Description<'_> {
 }
 
 impl Field<'_> {
-    /// Returns the value, and the name that goes with it where that is not the one of the row.
+    /// Returns the value, and its name if that is not the name in the row.
     fn into_property(
         self,
         env: sys::napi_env,
