@@ -1,44 +1,48 @@
 // The example program, run as a person runs it, and the readers of its input files.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { checkTable } from '../examples/machine/report.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SECTOR = 512
 
 interface Segment {
   address: bigint
+  /** As `address`, if it is not given. */
+  virtualAddress?: bigint
   content: Uint8Array
   memorySize?: number
 }
 
-/** An ELF64 executable with these PT_LOAD segments. */
-function elfFile(segments: readonly Segment[]): Buffer {
+/** An ELF64 executable with these PT_LOAD segments, which is entered at the start of the first. */
+function elfFile(segments: readonly Segment[], entry = segments[0]?.address ?? 0n): Buffer {
   const headers = Buffer.alloc(64 + 56 * segments.length)
   headers.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
   headers.writeUInt16LE(2, 16)
   headers.writeUInt16LE(62, 18)
   headers.writeUInt32LE(1, 20)
-  headers.writeBigUInt64LE(segments[0]?.address ?? 0n, 24)
+  headers.writeBigUInt64LE(entry, 24)
   headers.writeBigUInt64LE(64n, 32)
   headers.writeUInt16LE(64, 52)
   headers.writeUInt16LE(56, 54)
   headers.writeUInt16LE(segments.length, 56)
   let offset = headers.length
-  for (const [index, { address, content, memorySize }] of segments.entries()) {
+  for (const [index, { address, virtualAddress, content, memorySize }] of segments.entries()) {
     const at = 64 + 56 * index
     headers.writeUInt32LE(1, at)
     headers.writeUInt32LE(6, at + 4)
     headers.writeBigUInt64LE(BigInt(offset), at + 8)
-    headers.writeBigUInt64LE(address, at + 16)
+    headers.writeBigUInt64LE(virtualAddress ?? address, at + 16)
     headers.writeBigUInt64LE(address, at + 24)
     headers.writeBigUInt64LE(BigInt(content.length), at + 32)
     headers.writeBigUInt64LE(BigInt(memorySize ?? content.length), at + 40)
@@ -121,7 +125,8 @@ function leftovers(folder: string): string[] {
 function passed(t: ExecutionContext, { code, stdout, stderr }: Run): void {
   t.is(stderr, '')
   t.is(code, 0)
-  t.regex(stdout, /^All \d+ checks passed\.$/m)
+  t.regex(stdout, /^Shows guest memory at work: /)
+  t.regex(stdout, /^All \d+ checks passed\.\nTo read on: .*\n$/m)
   const checks = rows(stdout, /^(ELF segment \d|ROM|disk (reads|writes)|the whole disk)/)
   t.true(checks.length >= 5)
   for (const [name, digest, verdict] of checks) {
@@ -247,6 +252,60 @@ test.serial('a disk that changes behind the device is noticed: exit code 1', asy
   t.notRegex(stdout, /checks passed/)
 })
 
+for (const [what, offset, target] of [
+  ['virtual', 0xffff_ffff_8000_0000n, '0x100123'],
+  ['physical', 0n, '0x100123'],
+  ['unknown', 0x1234_0000_0000n, 'in no segment'],
+] as const) {
+  test.serial(`it tells where the entry point of a kernel is when its address is ${what}`, async (t) => {
+    const folder = temporaryFolder(t)
+    const kernel = [{ address: 0x100_0000n, virtualAddress: 0xffff_ffff_8100_0000n, content: CODE }]
+    const elf = writeFile(folder, 'kernel.elf', elfFile(kernel, offset + 0x100_0123n))
+    const disk = writeFile(folder, 'disk.raw', Buffer.alloc(8 * SECTOR))
+    const done = await run([elf, disk, '-r', '4', '-m', '64'], folder)
+    passed(t, done)
+    const entry = (offset + 0x100_0123n).toString(16)
+    t.regex(done.stdout, new RegExp(`^  entry point +0x${entry} -> ${target}$`, 'm'))
+  })
+}
+
+test.serial('nothing is cut on a terminal of 60 columns', async (t) => {
+  const hasTerminal = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
+  if (!hasTerminal) return t.pass('skipped: no `script` of util-linux here, which makes a terminal')
+  const folder = temporaryFolder(t)
+  const elf = writeFile(folder, 'small.elf', SMALL_ELF)
+  const command = `stty cols 60; exec '${process.execPath}' --import tsx examples/machine.ts ${elf} -r 600 -m 64`
+  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    cwd: ROOT,
+    env: { ...process.env, TMPDIR: folder, TERM: 'xterm' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')])
+  t.is(code, 0)
+  // eslint-disable-next-line no-control-regex
+  const lines = output.replaceAll(/\u001b\[[\d;?]*[A-Za-z]/g, '\n').split(/[\r\n]+/)
+  // Only the map itself is printed as wide as it is everywhere: the terminal wraps it.
+  const long = lines.filter((line) => line.length > 60 && !/^ {2}0x[\da-f]{16}-/.test(line))
+  t.deepEqual(long, [])
+  t.false(output.includes('…'))
+  t.true(lines.some((line) => line.startsWith('mixed requests') && line.includes('█')))
+  const digest = sha256(CODE)
+  const at = lines.indexOf('ELF segment 0 RW-: equal')
+  t.deepEqual(lines.slice(at + 1, at + 3), [`  ${digest.slice(0, 32)}`, `  ${digest.slice(32)}`])
+})
+
+test('a check that failed has both digests, on wide terminals and on narrow ones', (t) => {
+  const [guest, file] = [sha256(CODE), sha256(INITIALISED)]
+  for (const columns of [60, 200]) {
+    const shown = checkTable([{ name: 'ROM', guest, file }], columns)
+    t.regex(shown, /DIFFERENT/)
+    for (const digest of [guest, file]) {
+      for (const half of [digest.slice(0, 32), digest.slice(32)]) t.true(shown.includes(half))
+    }
+    t.true(shown.split('\n').every((line) => line.length <= columns))
+  }
+})
+
 test.serial('interrupted, it removes its temporary folder', async (t) => {
   const folder = temporaryFolder(t)
   const elf = writeFile(folder, 'small.elf', SMALL_ELF)
@@ -255,8 +314,72 @@ test.serial('interrupted, it removes its temporary folder', async (t) => {
   await once(child.stdout, 'data')
   t.is(leftovers(folder).length, 1)
   child.kill('SIGINT')
-  const [code] = await once(child, 'close')
-  t.is(code, 130)
+  t.deepEqual(await once(child, 'close'), [130, null])
+  t.deepEqual(leftovers(folder), [])
+})
+
+test.serial('interrupted again and again, it removes its temporary folder all the same', async (t) => {
+  const folder = temporaryFolder(t)
+  const elf = writeFile(folder, 'small.elf', SMALL_ELF)
+  const child = start([elf, '-r', '10000000', '-m', '64'], folder)
+  await once(child.stdout, 'data')
+  const interrupting = setInterval(() => child.kill('SIGINT'), 1)
+  // The engine takes its handlers off last, so the code may be that of either end.
+  await once(child, 'close')
+  clearInterval(interrupting)
+  t.deepEqual(leftovers(folder), [])
+})
+
+/** The process of a group that runs the program itself: the last one in the line with it in its arguments. Linux only. */
+function programOf(group: number): number {
+  const processes = fs.readdirSync('/proc').flatMap((pid) => {
+    try {
+      // Behind the name, which may have any characters: state, parent, group.
+      const [, parent, of] = fs
+        .readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ')
+      const isProgram = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('examples/machine.ts')
+      return Number(of) === group && isProgram ? [{ pid: Number(pid), parent: Number(parent) }] : []
+    } catch {
+      return [] // no process, or one that has ended
+    }
+  })
+  const last = processes.find(({ pid }) => processes.every(({ parent }) => parent !== pid))
+  if (last === undefined) throw new Error('the program does not run')
+  return last.pid
+}
+
+test.serial('Ctrl-C ends `npm start` in its busy stage, and leaves nothing behind', async (t) => {
+  if (process.platform !== 'linux') return t.pass('skipped: processes are found in /proc')
+  const folder = temporaryFolder(t)
+  // What the terminal sends goes to all processes of the group. The script before `start`, which builds, is left out.
+  const child = spawn('npm', ['start', '--ignore-scripts', '--', '-r', '4000'], {
+    cwd: ROOT,
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  })
+  const group = child.pid as number
+  t.teardown(() => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-group, 'SIGKILL')
+  })
+  const ended = once(child, 'close')
+  let output = ''
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
+    output += chunk
+    if (/^mixed requests +25%$/m.test(output)) break
+  }
+  t.is(leftovers(folder).length, 1)
+  // Busy for as long as this: whoever started it must wait for it, not kill it.
+  const program = programOf(group)
+  process.kill(program, 'SIGSTOP')
+  process.kill(-group, 'SIGINT')
+  await setTimeout(500)
+  process.kill(program, 'SIGCONT')
+  await ended
+  // npm may end before the program does.
+  for (let tries = 0; tries < 100 && leftovers(folder).length > 0; tries += 1) await setTimeout(50)
   t.deepEqual(leftovers(folder), [])
 })
 

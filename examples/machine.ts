@@ -50,6 +50,7 @@ async function run(settings: Settings): Promise<number> {
   const memory = new GuestMemoryAtomic(machine.memory)
 
   const progress = makeProgress()
+  console.log('Shows guest memory at work: an ELF file, a disk, hot-plug.')
   console.log(`machine  ${settings.memory} MiB of RAM`)
   console.log(`disk     ${disk.description}, ${disk.sectors} sectors`)
   console.log(`ELF      ${image.file.path}`)
@@ -61,12 +62,13 @@ async function run(settings: Settings): Promise<number> {
   console.log()
   console.log(memory.memory().intoInner())
   console.log(checkTable(checks, process.stdout.columns))
-  console.log(workTable([...elf.work, ...served.work]))
+  console.log(workTable([...elf.work, ...served.work], process.stdout.columns))
 
   const failed = checks.filter((check) => !isRight(check))
   for (const problem of problems.slice(0, SHOWN_PROBLEMS)) console.error(`machine: ${problem}`)
   if (failed.length + problems.length === 0) {
     console.log(`All ${checks.length} checks passed.`)
+    console.log('To read on: examples/machine.ts, docs/examples/README.md')
     return 0
   }
   console.error(`machine: ${failed.length} of ${checks.length} checks and ${problems.length} requests failed`)
@@ -87,13 +89,14 @@ async function main(): Promise<number> {
   }
 }
 
-// Ends on the usual ways run the exit handlers, which put the terminal right and remove the temporary folder.
+// Ends on the usual ways run the exit handlers, which put the terminal right and remove the temporary folder. A second signal
+// (npm passes on what the terminal has sent to all) must not end the process in the midst of that: not `once`.
 for (const [signal, number] of [
   ['SIGHUP', 1],
   ['SIGINT', 2],
   ['SIGTERM', 15],
 ] as const) {
-  process.once(signal, () => process.exit(128 + number))
+  process.on(signal, () => process.exit(128 + number))
 }
 // Whoever reads the output may have seen enough (`| head`).
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 128 + 13 : 1))

@@ -32,11 +32,16 @@ export function placeImage(image: ElfImage, base: number): PlacedSegment[] {
   }))
 }
 
-/** The entry point after relocation, null when it is in no segment. */
+/**
+ * The entry point after relocation, null when it is in no segment. It is a virtual address (System V ABI); that of a kernel,
+ * which is entered before there are any, is a physical one.
+ */
 export function guestEntry(image: ElfImage, segments: readonly PlacedSegment[]): number | null {
-  for (const { virtualAddress, memorySize, guestAddress } of segments) {
-    const offset = image.entry - virtualAddress
-    if (offset >= 0n && offset < memorySize) return guestAddress + Number(offset)
+  for (const kind of ['virtualAddress', 'address'] as const) {
+    for (const segment of segments) {
+      const offset = image.entry - segment[kind]
+      if (offset >= 0n && offset < segment.memorySize) return segment.guestAddress + Number(offset)
+    }
   }
   return null
 }

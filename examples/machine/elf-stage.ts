@@ -12,7 +12,8 @@ export function runElfStage(memory: GuestMemoryMmap, image: ElfImage, base: numb
     console.log(`  segment ${index} ${flags}  ${hex(address).padStart(18)} -> ${where}`)
   }
   const entry = guestEntry(image, segments)
-  if (entry !== null) console.log(`  entry point    ${hex(image.entry).padStart(18)} -> ${hex(entry)}`)
+  const target = entry === null ? 'in no segment' : hex(entry)
+  console.log(`  entry point    ${hex(image.entry).padStart(18)} -> ${target}`)
 
   const fileBytes = segments.reduce((sum, { fileSize }) => sum + fileSize, 0)
   const bssBytes = segments.reduce((sum, { bssSize }) => sum + bssSize, 0)

@@ -22,7 +22,8 @@ class Bars implements Progress {
     this.#bar = new SingleBar({
       stream: this.#stream,
       format: '{stage} {bar} {percentage}%  {duration_formatted}',
-      barsize: 32,
+      // The terminal would cut what goes beyond its edge.
+      barsize: Math.max(4, Math.min(32, this.#stream.columns - STAGE_WIDTH - '  100%  59m59s'.length)),
       barCompleteChar: '█',
       barIncompleteChar: '░',
       hideCursor: true,

@@ -28,26 +28,38 @@ export function isRight({ guest, file }: Check): boolean {
   return guest === file
 }
 
-const FULL_TABLE_WIDTH = 110
-
-function rows(head: string[], alignments: ('left' | 'right')[], content: string[][]): string {
+function table(head: string[], alignments: ('left' | 'right')[], content: string[][]): string {
   const table = new Table({ head, colAligns: alignments, style: { head: [], border: [], compact: true } })
   table.push(...content)
   return table.toString()
 }
 
-/** Digests in full, unless the terminal is too narrow for them. */
+/** A table where there is room for it, else the same as a list. */
+function fitting(wide: string, list: string[], columns: number): string {
+  return wide.split('\n').every((line) => line.length <= columns) ? wide : list.join('\n')
+}
+
+/** A digest in two lines, the first behind a label. */
+function halves(label: string, digest: string): string[] {
+  return [`  ${label}${digest.slice(0, 32)}`, `  ${' '.repeat(label.length)}${digest.slice(32)}`]
+}
+
 export function checkTable(checks: readonly Check[], columns = Infinity): string {
-  const show = (digest: string): string => (columns < FULL_TABLE_WIDTH ? `${digest.slice(0, 32)}…` : digest)
-  return rows(
+  const verdict = (check: Check): string => (isRight(check) ? 'equal' : 'DIFFERENT')
+  const wide = table(
     ['check', 'SHA-256', ''],
     ['left', 'left', 'left'],
     checks.map((check) => [
       check.name,
-      isRight(check) ? show(check.guest) : `guest ${show(check.guest)}\nfile  ${show(check.file)}`,
-      isRight(check) ? 'equal' : 'DIFFERENT',
+      isRight(check) ? check.guest : `guest ${check.guest}\nfile  ${check.file}`,
+      verdict(check),
     ]),
   )
+  const list = checks.flatMap((check) => [
+    `${check.name}: ${verdict(check)}`,
+    ...(isRight(check) ? halves('', check.guest) : [...halves('guest ', check.guest), ...halves('file  ', check.file)]),
+  ])
+  return fitting(wide, list, columns)
 }
 
 function rate({ count, bytes, milliseconds }: Work): string {
@@ -56,18 +68,21 @@ function rate({ count, bytes, milliseconds }: Work): string {
   return bytes ? `${(bytes / MIB / seconds).toFixed(0)} MiB/s` : `${(count / seconds).toFixed(0)} /s`
 }
 
-export function workTable(work: readonly Work[]): string {
-  return rows(
-    ['what was done', 'count', 'MiB', 'ms', 'rate'],
-    ['left', 'right', 'right', 'right', 'right'],
-    work.map((item) => [
-      item.name,
-      String(item.count),
-      item.bytes === undefined ? '' : (item.bytes / MIB).toFixed(1),
-      item.milliseconds === undefined ? '' : item.milliseconds.toFixed(1),
-      rate(item),
-    ]),
-  )
+export function workTable(work: readonly Work[], columns = Infinity): string {
+  const head = ['what was done', 'count', 'MiB', 'ms', 'rate']
+  const content = work.map((item) => [
+    item.name,
+    String(item.count),
+    item.bytes === undefined ? '' : (item.bytes / MIB).toFixed(1),
+    item.milliseconds === undefined ? '' : item.milliseconds.toFixed(1),
+    rate(item),
+  ])
+  const wide = table(head, ['left', 'right', 'right', 'right', 'right'], content)
+  const list = content.flatMap(([name, count, mib, ms, rate]) => [
+    `${name}: ${count}`,
+    ...(ms === '' ? [] : [`  ${[mib && `${mib} MiB`, `${ms} ms`, rate].filter(Boolean).join(', ')}`]),
+  ])
+  return fitting(wide, list, columns)
 }
 
 export function hex(address: number | bigint): string {
