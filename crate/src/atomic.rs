@@ -17,17 +17,23 @@ use napi::{Env, ValueType};
 use napi_derive::napi;
 use vm_memory::GuestMemory;
 
-use crate::guest_memory::guest_memory;
-use crate::memory::mapping::Memory;
+use crate::bytes::{self, byte_access};
+use crate::guest_memory::{self, guest_memory};
+use crate::io::{self, Operation, volatile_transfer};
+use crate::io_async;
+use crate::memory::mapping::{Memory, arc_of};
 use crate::memory::shared_map::{Holder, SharedMap};
-use crate::mmap::GuestMemoryMmap;
+use crate::memory::zero_copy;
+use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
 use crate::node::environment;
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
 use crate::node::object::{check_new, no_constructor};
 use crate::node::reference::Function;
+use crate::node::scalar::ScalarValue;
 use crate::node::value::{BigU64, Number, Value};
 use crate::tickets::{self, TICKETS};
+use crate::volatile_memory::VolatileSlice;
 use sync::tickets::Ticketed;
 
 thread_local! {
@@ -229,6 +235,8 @@ impl GuestMemoryLoadGuard {
 }
 
 no_constructor! { GuestMemoryLoadGuard }
+byte_access! { GuestMemoryLoadGuard }
+volatile_transfer! { GuestMemoryLoadGuard }
 guest_memory! { GuestMemoryLoadGuard }
 
 #[napi]

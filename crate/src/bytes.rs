@@ -123,46 +123,46 @@ macro_rules! byte_access {
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn read(&self, buf: Value, addr: Value) -> Result<Number> {
-                $crate::bytes::read(&*self.target()?, buf, addr)
+                bytes::read(&*self.target()?, buf, addr)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn write(&self, buf: Value, addr: Value) -> Result<Number> {
-                $crate::bytes::write(&*self.target()?, buf, addr)
+                bytes::write(&*self.target()?, buf, addr)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn read_slice(&self, buf: Value, addr: Value) -> Result<()> {
-                $crate::bytes::read_slice(&*self.target()?, buf, addr)
+                bytes::read_slice(&*self.target()?, buf, addr)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn write_slice(&self, buf: Value, addr: Value) -> Result<()> {
-                $crate::bytes::write_slice(&*self.target()?, buf, addr)
+                bytes::write_slice(&*self.target()?, buf, addr)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn read_obj(&self, kind: Value, addr: Value) -> Result<Value> {
-                $crate::bytes::read_obj(&*self.target()?, kind, addr)
+                bytes::read_obj(&*self.target()?, kind, addr)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn write_obj(&self, kind: Value, value: Value, addr: Value) -> Result<()> {
-                $crate::bytes::write_obj(&*self.target()?, kind, value, addr)
+                bytes::write_obj(&*self.target()?, kind, value, addr)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn load(&self, kind: Value, addr: Value, order: Value) -> Result<Value> {
-                $crate::bytes::load(&*self.target()?, kind, addr, order)
+                bytes::load(&*self.target()?, kind, addr, order)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn store(&self, kind: Value, value: Value, addr: Value, order: Value) -> Result<()> {
-                $crate::bytes::store(&*self.target()?, kind, value, addr, order)
+                bytes::store(&*self.target()?, kind, value, addr, order)
             }
         }
 
-        $crate::bytes::byte_access!(@scalars $class
+        byte_access!(@scalars $class
             u8 read_u8 write_u8, i8 read_i8 write_i8,
             u16 read_u16 write_u16, i16 read_i16 write_i16,
             u32 read_u32 write_u32, i32 read_i32 write_i32,
@@ -173,13 +173,13 @@ macro_rules! byte_access {
         impl $class {
             $(
                 #[napi(skip_typescript, catch_unwind)]
-                pub fn $read(&self, addr: Value) -> Result<$crate::node::scalar::ScalarValue<$T>> {
-                    $crate::bytes::read_scalar(&*self.target()?, addr).map($crate::node::scalar::ScalarValue)
+                pub fn $read(&self, addr: Value) -> Result<ScalarValue<$T>> {
+                    bytes::read_scalar(&*self.target()?, addr).map(ScalarValue)
                 }
 
                 #[napi(skip_typescript, catch_unwind)]
                 pub fn $write(&self, value: Value, addr: Value) -> Result<()> {
-                    $crate::bytes::write_scalar::<_, $T>(&*self.target()?, value, addr)
+                    bytes::write_scalar::<_, $T>(&*self.target()?, value, addr)
                 }
             )*
         }

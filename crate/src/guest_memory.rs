@@ -76,33 +76,28 @@ pub fn try_access(
 /// Makes the methods of `GuestMemory` on a class that has a method `target`, which returns the memory.
 macro_rules! guest_memory {
     ($class:ident) => {
-        $crate::bytes::byte_access! { $class }
-        $crate::io::volatile_transfer! { $class }
-
         #[napi_derive::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn memory(&self) -> Result<Handle> {
-                $crate::mmap::GuestMemoryMmap::intern(&self.target()?)
+                GuestMemoryMmap::intern(&self.target()?)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn insert_region(&self, region: Value) -> Result<Handle> {
                 let memory = self.target()?;
-                let region = region.instance::<$crate::mmap::GuestRegionMmap>("region")?;
-                $crate::mmap::GuestMemoryMmap::make(
-                    memory.insert_region(std::sync::Arc::clone(region.region()))?,
-                )
+                let region = region.instance::<GuestRegionMmap>("region")?;
+                GuestMemoryMmap::make(memory.insert_region(Arc::clone(region.region()))?)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn remove_region(&self, base: Value, size: Value) -> Result<(Handle, Handle)> {
                 let memory = self.target()?;
-                let base = $crate::guest_memory::guest_address(base, "base")?;
+                let base = guest_memory::guest_address(base, "base")?;
                 let (memory, region) = memory.remove_region(base, size.u64("size")?)?;
                 Ok((
-                    $crate::mmap::GuestMemoryMmap::make(memory)?,
-                    $crate::mmap::GuestRegionMmap::intern(&region)?,
+                    GuestMemoryMmap::make(memory)?,
+                    GuestRegionMmap::intern(&region)?,
                 ))
             }
 
@@ -113,92 +108,76 @@ macro_rules! guest_memory {
 
             #[napi(skip_typescript, catch_unwind)]
             #[allow(clippy::iter_not_returning_iterator)] // it is one of JavaScript
-            pub fn iter(&self, env: napi::Env) -> Result<Value> {
+            pub fn iter(&self, env: Env) -> Result<Value> {
                 let regions = self
                     .target()?
                     .iter()
-                    .map(|region| {
-                        $crate::mmap::GuestRegionMmap::intern(&$crate::memory::mapping::arc_of(
-                            region,
-                        ))
-                    })
+                    .map(|region| GuestRegionMmap::intern(&arc_of(region)))
                     .collect::<Result<Vec<_>>>()?;
-                $crate::guest_memory::iterator(env, regions)
+                guest_memory::iterator(env, regions)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn find_region(&self, addr: Value) -> Result<Option<Handle>> {
                 let memory = self.target()?;
                 memory
-                    .find_region($crate::guest_memory::guest_address(addr, "addr")?)
-                    .map(|region| {
-                        $crate::mmap::GuestRegionMmap::intern(&$crate::memory::mapping::arc_of(
-                            region,
-                        ))
-                    })
+                    .find_region(guest_memory::guest_address(addr, "addr")?)
+                    .map(|region| GuestRegionMmap::intern(&arc_of(region)))
                     .transpose()
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn to_region_addr(&self, addr: Value) -> Result<Option<(Handle, Number)>> {
                 let memory = self.target()?;
-                $crate::guest_memory::region_and_offset(
-                    &memory,
-                    $crate::guest_memory::guest_address(addr, "addr")?,
-                )
+                guest_memory::region_and_offset(&memory, guest_memory::guest_address(addr, "addr")?)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn address_in_range(&self, addr: Value) -> Result<bool> {
                 let memory = self.target()?;
-                Ok(memory.address_in_range($crate::guest_memory::guest_address(addr, "addr")?))
+                Ok(memory.address_in_range(guest_memory::guest_address(addr, "addr")?))
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn check_address(&self, addr: Value) -> Result<Option<BigU64>> {
                 let memory = self.target()?;
-                let addr = $crate::guest_memory::guest_address(addr, "addr")?;
-                Ok(memory.check_address(addr).map($crate::guest_memory::bigint))
+                let addr = guest_memory::guest_address(addr, "addr")?;
+                Ok(memory.check_address(addr).map(guest_memory::bigint))
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn check_range(&self, base: Value, len: Value) -> Result<bool> {
                 let memory = self.target()?;
-                let base = $crate::guest_memory::guest_address(base, "base")?;
+                let base = guest_memory::guest_address(base, "base")?;
                 Ok(memory.check_range(base, len.usize("len")?))
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn checked_offset(&self, base: Value, offset: Value) -> Result<Option<BigU64>> {
                 let memory = self.target()?;
-                let base = $crate::guest_memory::guest_address(base, "base")?;
-                let address =
-                    vm_memory::GuestMemory::checked_offset(&*memory, base, offset.usize("offset")?);
-                Ok(address.map($crate::guest_memory::bigint))
+                let base = guest_memory::guest_address(base, "base")?;
+                let address = GuestMemory::checked_offset(&*memory, base, offset.usize("offset")?);
+                Ok(address.map(guest_memory::bigint))
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn last_addr(&self) -> Result<BigU64> {
-                Ok($crate::guest_memory::bigint(self.target()?.last_addr()))
+                Ok(guest_memory::bigint(self.target()?.last_addr()))
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn get_host_address(&self, addr: Value) -> Result<BigU64> {
                 let memory = self.target()?;
-                let addr = $crate::guest_memory::guest_address(addr, "addr")?;
-                let address = vm_memory::GuestMemory::get_host_address(&*memory, addr)?;
+                let addr = guest_memory::guest_address(addr, "addr")?;
+                let address = GuestMemory::get_host_address(&*memory, addr)?;
                 Ok(BigU64(address.addr() as u64))
             }
 
             #[napi(skip_typescript, catch_unwind)]
-            pub fn get_slice(
-                &self,
-                addr: Value,
-                count: Value,
-            ) -> Result<$crate::volatile_memory::VolatileSlice> {
+            pub fn get_slice(&self, addr: Value, count: Value) -> Result<VolatileSlice> {
                 let memory = self.target()?;
-                let addr = $crate::guest_memory::guest_address(addr, "addr")?;
-                $crate::guest_memory::slice(&memory, addr, count.usize("count")?)
+                let addr = guest_memory::guest_address(addr, "addr")?;
+                guest_memory::slice(&memory, addr, count.usize("count")?)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -206,20 +185,15 @@ macro_rules! guest_memory {
                 // The callback may let go of a guard: the memory is held here.
                 let memory = self.target()?;
                 let count = count.usize("count")?;
-                let addr = $crate::guest_memory::guest_address(addr, "addr")?;
-                $crate::guest_memory::try_access(
-                    &memory,
-                    count,
-                    addr,
-                    callback.function("callback")?,
-                )
+                let addr = guest_memory::guest_address(addr, "addr")?;
+                guest_memory::try_access(&memory, count, addr, callback.function("callback")?)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn views(&self, addr: Value, count: Value) -> Result<Vec<Handle>> {
                 let memory = self.target()?;
-                let addr = $crate::guest_memory::guest_address(addr, "addr")?;
-                $crate::memory::zero_copy::views(&memory, addr, count.usize("count")?)
+                let addr = guest_memory::guest_address(addr, "addr")?;
+                zero_copy::views(&memory, addr, count.usize("count")?)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -229,8 +203,8 @@ macro_rules! guest_memory {
                 src: Value,
                 count: Value,
             ) -> Result<Value> {
-                let operation = $crate::io::Operation::Read;
-                $crate::io_async::start(self.target(), operation, addr, src, count)
+                let operation = Operation::Read;
+                io_async::start(self.target(), operation, addr, src, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -240,8 +214,8 @@ macro_rules! guest_memory {
                 src: Value,
                 count: Value,
             ) -> Result<Value> {
-                let operation = $crate::io::Operation::ReadExact;
-                $crate::io_async::start(self.target(), operation, addr, src, count)
+                let operation = Operation::ReadExact;
+                io_async::start(self.target(), operation, addr, src, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -251,8 +225,8 @@ macro_rules! guest_memory {
                 dst: Value,
                 count: Value,
             ) -> Result<Value> {
-                let operation = $crate::io::Operation::Write;
-                $crate::io_async::start(self.target(), operation, addr, dst, count)
+                let operation = Operation::Write;
+                io_async::start(self.target(), operation, addr, dst, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -262,14 +236,14 @@ macro_rules! guest_memory {
                 dst: Value,
                 count: Value,
             ) -> Result<Value> {
-                let operation = $crate::io::Operation::WriteAll;
-                $crate::io_async::start(self.target(), operation, addr, dst, count)
+                let operation = Operation::WriteAll;
+                io_async::start(self.target(), operation, addr, dst, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]
-            pub fn share(&self, env: napi::Env) -> Result<Value> {
-                let ticket = sync::tickets::Ticketed::Memory(self.target()?);
-                $crate::tickets::issue(env, ticket)
+            pub fn share(&self, env: Env) -> Result<Value> {
+                let ticket = Ticketed::Memory(self.target()?);
+                tickets::issue(env, ticket)
             }
         }
     };

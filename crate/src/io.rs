@@ -241,8 +241,8 @@ macro_rules! volatile_transfer {
                 src: Value,
                 count: Value,
             ) -> Result<Number> {
-                let operation = $crate::io::Operation::Read;
-                $crate::io::transfer(&*self.target()?, operation, addr, src, count).map(Number)
+                let operation = Operation::Read;
+                io::transfer(&*self.target()?, operation, addr, src, count).map(Number)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -252,8 +252,8 @@ macro_rules! volatile_transfer {
                 src: Value,
                 count: Value,
             ) -> Result<()> {
-                let operation = $crate::io::Operation::ReadExact;
-                $crate::io::transfer(&*self.target()?, operation, addr, src, count).map(|_| ())
+                let operation = Operation::ReadExact;
+                io::transfer(&*self.target()?, operation, addr, src, count).map(|_| ())
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -263,8 +263,8 @@ macro_rules! volatile_transfer {
                 dst: Value,
                 count: Value,
             ) -> Result<Number> {
-                let operation = $crate::io::Operation::Write;
-                $crate::io::transfer(&*self.target()?, operation, addr, dst, count).map(Number)
+                let operation = Operation::Write;
+                io::transfer(&*self.target()?, operation, addr, dst, count).map(Number)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -274,8 +274,8 @@ macro_rules! volatile_transfer {
                 dst: Value,
                 count: Value,
             ) -> Result<()> {
-                let operation = $crate::io::Operation::WriteAll;
-                $crate::io::transfer(&*self.target()?, operation, addr, dst, count).map(|_| ())
+                let operation = Operation::WriteAll;
+                io::transfer(&*self.target()?, operation, addr, dst, count).map(|_| ())
             }
         }
     };

@@ -2,27 +2,32 @@
 
 use std::sync::Arc;
 
-use napi::JsValue;
 use napi::bindgen_prelude::This;
+use napi::{Env, JsValue};
 use napi_derive::napi;
+use sync::tickets::Ticketed;
 use vm_memory::{
     Address, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryRegion, MemoryRegionAddress,
     VolatileMemoryError,
 };
 
-use crate::bytes::byte_access;
+use crate::bitmap::AtomicBitmap;
+use crate::bytes::{self, byte_access};
 use crate::file_offset::FileOffset;
-use crate::guest_memory::guest_memory;
-use crate::io::{Window, volatile_transfer};
-use crate::memory::mapping::{Memory, OwnedSlice, Owner, Region, arc_of};
-use crate::mmap_unix::{self, MmapRegion, is_tracked, mapping};
+use crate::guest_memory::{self, guest_memory};
+use crate::io::{self, Operation, Window, volatile_transfer};
+use crate::io_async;
+use crate::memory::mapping::{Mapping, Memory, OwnedSlice, Owner, Region, arc_of};
+use crate::memory::zero_copy;
+use crate::mmap_unix::{self, MmapRegion, fds_overlap, is_tracked, mapping};
 use crate::node::error::{BindingError, Error, Result};
 use crate::node::identity::{self, Handle};
 use crate::node::object::check_new;
+use crate::node::scalar::ScalarValue;
 use crate::node::value::{BigU64, Number, Value};
-use crate::tickets::{TICKETS, ticket_id};
+use crate::tickets::{self, TICKETS, ticket_id};
 use crate::volatile_memory::VolatileSlice;
-use crate::volatile_ref::references;
+use crate::volatile_ref::{AtomicRef, VolatileArrayRef, VolatileRef, references};
 
 /// Does what upstream's `GuestRegionMmap::from_range` does.
 fn region_from_range(
@@ -295,6 +300,8 @@ fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
     GuestMemoryMmap::make(Memory::from_regions(regions)?)
 }
 
+byte_access! { GuestMemoryMmap }
+volatile_transfer! { GuestMemoryMmap }
 guest_memory! { GuestMemoryMmap }
 
 #[napi]

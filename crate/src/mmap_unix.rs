@@ -14,12 +14,13 @@ use crate::bitmap::AtomicBitmap;
 use crate::file_offset::FileOffset;
 use crate::memory::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
 use crate::memory::tracking::{Tracked, Tracking, host_page_size, is_possible};
+use crate::memory::zero_copy;
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
 use crate::node::object::check_new;
 use crate::node::value::{BigU64, Number, Value};
 use crate::volatile_memory::VolatileSlice;
-use crate::volatile_ref::references;
+use crate::volatile_ref::{AtomicRef, VolatileArrayRef, VolatileRef, references};
 
 /// Protection: the memory cannot be accessed.
 #[napi]
@@ -337,9 +338,7 @@ macro_rules! mapping {
         impl $class {
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn len(&self) -> Result<Number> {
-                self.owner()
-                    .with($crate::memory::mapping::Mapping::size)
-                    .map(Number)
+                self.owner().with(Mapping::size).map(Number)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
@@ -349,45 +348,42 @@ macro_rules! mapping {
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn size(&self) -> Result<Number> {
-                self.owner()
-                    .with($crate::memory::mapping::Mapping::size)
-                    .map(Number)
+                self.owner().with(Mapping::size).map(Number)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn prot(&self) -> Result<i32> {
-                self.owner().with($crate::memory::mapping::Mapping::prot)
+                self.owner().with(Mapping::prot)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn flags(&self) -> Result<i32> {
-                self.owner().with($crate::memory::mapping::Mapping::flags)
+                self.owner().with(Mapping::flags)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn owned(&self) -> Result<bool> {
-                self.owner().with($crate::memory::mapping::Mapping::owned)
+                self.owner().with(Mapping::owned)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn file_offset(&self) -> Result<Option<Handle>> {
                 self.owner()
                     .with(|mapping| mapping.file_offset().cloned())?
-                    .map($crate::file_offset::FileOffset::make)
+                    .map(FileOffset::make)
                     .transpose()
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn is_hugetlbfs(&self) -> Result<Option<bool>> {
-                self.owner()
-                    .with($crate::memory::mapping::Mapping::is_hugetlbfs)
+                self.owner().with(Mapping::is_hugetlbfs)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn bitmap(&self) -> Result<Option<Handle>> {
                 self.owner()
                     .with(|mapping| mapping.bitmap().clone())?
-                    .map($crate::bitmap::AtomicBitmap::of_mapping)
+                    .map(AtomicBitmap::of_mapping)
                     .transpose()
             }
 
@@ -399,22 +395,22 @@ macro_rules! mapping {
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn fds_overlap(&self, other: Value) -> Result<bool> {
-                $crate::mmap_unix::fds_overlap(&self.owner(), other)
+                fds_overlap(&self.owner(), other)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn buffer(&self) -> Result<Handle> {
-                $crate::memory::zero_copy::buffer(&self.owner())
+                zero_copy::buffer(&self.owner())
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn shared_buffer(&self) -> Result<Handle> {
-                $crate::memory::zero_copy::shared_buffer(&self.owner())
+                zero_copy::shared_buffer(&self.owner())
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn as_uint8_array(&self, offset: Value, length: Value) -> Result<Handle> {
-                $crate::memory::zero_copy::view_of_mapping(&self.owner(), offset, length)
+                zero_copy::view_of_mapping(&self.owner(), offset, length)
             }
         }
     };

@@ -4,8 +4,8 @@ use napi_derive::napi;
 use vm_memory::VolatileMemoryError;
 
 use crate::bitmap::BitmapSlice;
-use crate::bytes::byte_access;
-use crate::io::{Operation, Transfer, VolatileIo, Window, volatile_transfer};
+use crate::bytes::{self, byte_access};
+use crate::io::{self, Operation, Transfer, VolatileIo, Window, volatile_transfer};
 use crate::memory::mapping::{Access, OwnedSlice};
 use crate::memory::target::Target;
 use crate::memory::zero_copy;
@@ -13,8 +13,9 @@ use crate::node::buffer::TypedArray;
 use crate::node::error::{BindingError, Error, Result};
 use crate::node::identity::Handle;
 use crate::node::object::no_constructor;
+use crate::node::scalar::ScalarValue;
 use crate::node::value::{BigU64, MAX_SAFE_INTEGER, Number, Value};
-use crate::volatile_ref::references;
+use crate::volatile_ref::{AtomicRef, VolatileArrayRef, VolatileRef, references};
 
 /// Adds `base` and `offset`. (`compute_offset`)
 ///

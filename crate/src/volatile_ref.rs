@@ -20,12 +20,8 @@ macro_rules! references {
         #[napi_derive::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
-            pub fn get_ref(
-                &self,
-                kind: Value,
-                offset: Value,
-            ) -> Result<$crate::volatile_ref::VolatileRef> {
-                $crate::volatile_ref::VolatileRef::get(&self.whole()?, kind, offset)
+            pub fn get_ref(&self, kind: Value, offset: Value) -> Result<VolatileRef> {
+                VolatileRef::get(&self.whole()?, kind, offset)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -34,17 +30,13 @@ macro_rules! references {
                 kind: Value,
                 offset: Value,
                 n: Value,
-            ) -> Result<$crate::volatile_ref::VolatileArrayRef> {
-                $crate::volatile_ref::VolatileArrayRef::get(&self.whole()?, kind, offset, n)
+            ) -> Result<VolatileArrayRef> {
+                VolatileArrayRef::get(&self.whole()?, kind, offset, n)
             }
 
             #[napi(skip_typescript, catch_unwind)]
-            pub fn get_atomic_ref(
-                &self,
-                kind: Value,
-                offset: Value,
-            ) -> Result<$crate::volatile_ref::AtomicRef> {
-                $crate::volatile_ref::AtomicRef::get(&self.whole()?, kind, offset)
+            pub fn get_atomic_ref(&self, kind: Value, offset: Value) -> Result<AtomicRef> {
+                AtomicRef::get(&self.whole()?, kind, offset)
             }
         }
     };
