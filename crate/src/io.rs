@@ -154,14 +154,14 @@ pub trait Transfer {
 }
 
 /// What regions and slices have in common: they do one volatile access to `getSlice(addr, count)`.
-pub trait Window {
+pub trait Parts {
     fn part(&self, offset: usize, count: usize) -> Result<OwnedSlice>;
 
     /// Returns the error that JavaScript gets for a failed volatile access.
     fn error(error: VolatileMemoryError) -> Error;
 }
 
-impl<W: Window> Transfer for W {
+impl<P: Parts> Transfer for P {
     type Address = usize;
 
     fn address(value: Value) -> Result<usize> {

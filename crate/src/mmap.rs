@@ -15,7 +15,7 @@ use crate::bitmap::AtomicBitmap;
 use crate::bytes::{self, byte_access};
 use crate::file_offset::FileOffset;
 use crate::guest_memory::{self, guest_memory};
-use crate::io::{self, Operation, Window, volatile_transfer};
+use crate::io::{self, Operation, Parts, volatile_transfer};
 use crate::io_async;
 use crate::memory::mapping::{Mapping, Memory, OwnedSlice, Owner, Region, arc_of};
 use crate::memory::zero_copy;
@@ -212,7 +212,7 @@ fn number(offset: Option<MemoryRegionAddress>) -> Option<Number> {
         .map(Number)
 }
 
-impl Window for Region {
+impl Parts for Region {
     fn part(&self, offset: usize, count: usize) -> Result<OwnedSlice> {
         slice_of(&arc_of(self), offset, count)
     }

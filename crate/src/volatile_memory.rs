@@ -5,7 +5,7 @@ use vm_memory::VolatileMemoryError;
 
 use crate::bitmap::BitmapSlice;
 use crate::bytes::{self, byte_access};
-use crate::io::{self, Operation, Transfer, VolatileIo, Window, volatile_transfer};
+use crate::io::{self, Operation, Parts, Transfer, VolatileIo, volatile_transfer};
 use crate::memory::mapping::{Access, OwnedSlice};
 use crate::memory::target::Target;
 use crate::memory::zero_copy;
@@ -237,7 +237,7 @@ impl VolatileSlice {
     }
 }
 
-impl Window for OwnedSlice {
+impl Parts for OwnedSlice {
     fn part(&self, offset: usize, count: usize) -> Result<OwnedSlice> {
         self.derive(self.slice.subslice(offset, count))
     }
