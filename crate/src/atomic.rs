@@ -239,6 +239,10 @@ byte_access! { GuestMemoryLoadGuard }
 volatile_transfer! { GuestMemoryLoadGuard }
 guest_memory! { GuestMemoryLoadGuard }
 
+#[expect(
+    clippy::wrong_self_convention,
+    reason = "`into_inner` consumes what the object holds"
+)]
 #[napi]
 impl GuestMemoryLoadGuard {
     /// Makes a second guard on the same snapshot, which stays good when this one is disposed of. (`Clone`)
@@ -253,7 +257,6 @@ impl GuestMemoryLoadGuard {
     ///
     /// @throws `ERR_DISPOSED`
     #[napi(catch_unwind, ts_return_type = "GuestMemoryMmap")]
-    #[allow(clippy::wrong_self_convention)] // consumes what the object holds
     pub fn into_inner(&self) -> Result<Handle> {
         let map = GuestMemoryMmap::intern(&self.target()?)?;
         self.dispose();

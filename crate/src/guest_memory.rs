@@ -30,7 +30,10 @@ pub fn region_and_offset(
     let Some((region, MemoryRegionAddress(offset))) = memory.to_region_addr(address) else {
         return Ok(None);
     };
-    #[allow(clippy::cast_possible_truncation)] // an offset within a mapping
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an offset within a mapping"
+    )]
     let offset = Number(offset as usize);
     Ok(Some((GuestRegionMmap::intern(&arc_of(region))?, offset)))
 }
@@ -47,7 +50,10 @@ pub fn try_access(
     let result = memory.try_access(count, address, |offset, length, region_offset, region| {
         let call = || -> Result<usize> {
             let region = GuestRegionMmap::intern(&arc_of(region))?;
-            #[allow(clippy::cast_possible_truncation)] // an offset within a mapping
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "an offset within a mapping"
+            )]
             let region_offset = region_offset.raw_value() as usize;
             // SAFETY: `env` is the environment that called.
             let [offset, length, region_offset] = unsafe {
@@ -76,6 +82,10 @@ pub fn try_access(
 /// Makes the methods of `GuestMemory` on a class that has a method `target`, which returns the memory.
 macro_rules! guest_memory {
     ($class:ident) => {
+        #[expect(
+            clippy::iter_not_returning_iterator,
+            reason = "it is one of JavaScript"
+        )]
         #[napi_derive::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
@@ -107,7 +117,6 @@ macro_rules! guest_memory {
             }
 
             #[napi(skip_typescript, catch_unwind)]
-            #[allow(clippy::iter_not_returning_iterator)] // it is one of JavaScript
             pub fn iter(&self, env: Env) -> Result<Value> {
                 let regions = self
                     .target()?
@@ -255,7 +264,10 @@ pub fn slice(memory: &Memory, address: GuestAddress, count: usize) -> Result<Vol
     let (region, offset) = memory
         .to_region_addr(address)
         .ok_or(GuestMemoryError::InvalidGuestAddress(address))?;
-    #[allow(clippy::cast_possible_truncation)] // an offset within a mapping
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an offset within a mapping"
+    )]
     let offset = offset.raw_value() as usize;
     slice_of(&arc_of(region), offset, count).map(VolatileSlice::of)
 }

@@ -71,7 +71,7 @@ fn settle(
     let mut value = ptr::null_mut();
     match result {
         Ok(count) => {
-            #[allow(clippy::cast_precision_loss)] // at most the size of a mapping
+            #[expect(clippy::cast_precision_loss, reason = "at most the size of a mapping")]
             // SAFETY: `env` is the environment of this thread.
             unsafe {
                 check(match count {

@@ -28,8 +28,13 @@
 //!     node       sync    Node-API, without a word of memory; threads, without a word of either
 //! ```
 
-// The glue leaves the registration of what it exports out of test builds.
-#![cfg_attr(test, allow(dead_code))]
+#![cfg_attr(
+    test,
+    allow(
+        dead_code,
+        reason = "the glue leaves the registration of what it exports out of test builds"
+    )
+)]
 
 mod address;
 mod atomic;

@@ -66,7 +66,10 @@ impl GuestRegionMmap {
         Owner::Region(Arc::clone(&self.region))
     }
 
-    #[allow(clippy::unnecessary_wraps)] // as the macros call it on every class
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "as the macros call it on every class"
+    )]
     fn target(&self) -> Result<&Region> {
         Ok(&self.region)
     }
@@ -251,7 +254,7 @@ impl GuestMemoryMmap {
         Self::intern(&Arc::new(memory))
     }
 
-    #[allow(clippy::unnecessary_wraps)] // a guard may have let go of it
+    #[expect(clippy::unnecessary_wraps, reason = "a guard may have let go of it")]
     pub fn target(&self) -> Result<Arc<Memory>> {
         Ok(Arc::clone(&self.memory))
     }

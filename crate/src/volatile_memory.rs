@@ -50,12 +50,18 @@ impl VolatileSlice {
         Self { slice }
     }
 
-    #[allow(clippy::unnecessary_wraps)] // as the macros call it on every class
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "as the macros call it on every class"
+    )]
     fn target(&self) -> Result<&OwnedSlice> {
         Ok(&self.slice)
     }
 
-    #[allow(clippy::unnecessary_wraps)] // as the macros call it on every class
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "as the macros call it on every class"
+    )]
     pub fn whole(&self) -> Result<OwnedSlice> {
         Ok(self.slice.clone())
     }

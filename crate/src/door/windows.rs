@@ -98,7 +98,7 @@ fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
     const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
     let mut limit = MAX_SAFE_INTEGER;
     let mut numbers = vec![0];
-    #[allow(clippy::cast_precision_loss)] // safe integers
+    #[expect(clippy::cast_precision_loss, reason = "safe integers")]
     for extent in extents {
         let end = extent.start.saturating_add(extent.size as u64);
         if end > MAX_SAFE_INTEGER {
@@ -115,7 +115,7 @@ fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
             .map(f64::to_bits),
         );
     }
-    #[allow(clippy::cast_precision_loss)] // a safe integer
+    #[expect(clippy::cast_precision_loss, reason = "a safe integer")]
     let first = (limit as f64).to_bits();
     numbers[0] = first;
     let array = new_typed_array(environment::current(), c"Float64Array", numbers.len())?;
@@ -205,7 +205,11 @@ unsafe extern "C" fn mark_dirty(
             sys::napi_get_value_double(env, argument, number);
         }
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
     let [offset, length] = numbers.map(|number| number as usize);
     // SAFETY: the box that `dirty_marker` made, which lives as long as the function that is running.
     unsafe { &*bitmap.cast::<ArcSlice<AtomicBitmap>>() }.mark_dirty(offset, length);

@@ -81,7 +81,6 @@ scalars! {
     Be64 "be64" vm_memory::Be64,
     BeSize "beSize" vm_memory::BeSize,
 }
-#[allow(clippy::single_component_path_imports)] // makes the macro a name of this module
 pub(crate) use with_scalar;
 
 impl Scalar {
@@ -210,12 +209,11 @@ macro_rules! bigint {
                 from_exact!($T, value, name)
             }
 
-            #[allow(clippy::cast_possible_truncation)] // taken apart into words
+            #[expect(clippy::cast_possible_truncation, reason = "taken apart into words")]
             fn into_value(self, env: sys::napi_env) -> Result<sys::napi_value> {
-                #[allow(unused_comparisons)]
-                let negative = self < 0;
-                #[allow(clippy::cast_sign_loss, clippy::cast_lossless)] // the magnitude of the two's complement
-                let magnitude = if negative { (self as u128).wrapping_neg() } else { self as u128 };
+                let negative = self.min(0) != 0;
+                #[allow(clippy::cast_lossless, reason = "there is no `From` for usize")]
+                let magnitude = self.abs_diff(0) as u128;
                 let words = [magnitude as u64, (magnitude >> 64) as u64];
                 let mut bigint = ptr::null_mut();
                 // SAFETY: `env` is the environment that called; two words are read.
@@ -239,11 +237,9 @@ macro_rules! from_exact {
         let range = || format!("an integer from {} to {}", $T::MIN, $T::MAX);
         let (negative, magnitude) = exact($value, $name, &range)?;
         let fits = if negative {
-            // The magnitude of the least value is one more than i128 can hold of it.
-            #[allow(clippy::cast_possible_wrap)]
-            let signed = (magnitude as i128).wrapping_neg();
-            (magnitude <= i128::MIN.unsigned_abs())
-                .then_some(signed)
+            // Not negated as i128, which cannot hold the magnitude of its least value.
+            0_i128
+                .checked_sub_unsigned(magnitude)
                 .and_then(|signed| $T::try_from(signed).ok())
         } else {
             $T::try_from(magnitude).ok()

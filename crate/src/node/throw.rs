@@ -80,7 +80,10 @@ impl Field<'_> {
                     sys::napi_create_bigint_uint64(env, address, &raw mut value)
                 }
                 Self::Count(count) => {
-                    #[allow(clippy::cast_precision_loss)] // a count is a number, however large
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "a count is a number, however large"
+                    )]
                     let count = count as f64;
                     sys::napi_create_double(env, count, &raw mut value)
                 }

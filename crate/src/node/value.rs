@@ -362,14 +362,16 @@ impl Value {
 pub struct TooWide;
 
 /// Returns the integer that a double holds, if it is a safe one.
-#[allow(clippy::float_cmp)] // exact on purpose: no fraction at all; NaN has none that is 0
 pub fn integer(double: f64) -> Option<i64> {
-    #[allow(clippy::cast_precision_loss)] // exact: 2^53 - 1
+    #[expect(clippy::cast_precision_loss, reason = "exact: 2^53 - 1")]
     const MAX: f64 = MAX_SAFE_INTEGER as f64;
     if double.fract() != 0.0 || !(-MAX..=MAX).contains(&double) {
         return None;
     }
-    #[allow(clippy::cast_possible_truncation)] // an integer within the range of i64
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an integer within the range of i64"
+    )]
     Some(double as i64)
 }
 
@@ -418,8 +420,10 @@ impl TypeName for Number {
 
 impl ToNapiValue for Number {
     unsafe fn to_napi_value(env: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
-        // Sizes of mappings and offsets in them are below 2^53 on every platform there is.
-        #[allow(clippy::cast_precision_loss)]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "sizes of mappings and offsets in them are below 2^53 on every platform there is"
+        )]
         let double = value.0 as f64;
         // SAFETY: `env` is the environment that called.
         unsafe { f64::to_napi_value(env, double) }

@@ -5,7 +5,11 @@
 //! RUSTFLAGS="--cfg loom" cargo test --release -p vm-memory-sync
 //! cargo +nightly miri test -p vm-memory-sync
 //! ```
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails panics, whichever way it is written"
+)]
 
 #[cfg(not(loom))]
 mod sync {
