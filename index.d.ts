@@ -879,7 +879,7 @@ export declare class MmapRegion {
    * @param size bytes, more than 0
    * @param prot `PROT_…` bits
    * @param flags `MAP_…` bits
-   * @throws `ERR_MAP_FIXED`, and what `fromFile` throws
+   * @throws `ERR_MAP_FIXED` for `MAP_FIXED` and `MAP_FIXED_NOREPLACE`, and what `fromFile` throws
    */
   static build(file: FileOffset | null, size: Usize, prot: number, flags: number, options?: MappingOptions): MmapRegion
   /**
@@ -890,7 +890,7 @@ export declare class MmapRegion {
    *
    * @param addr the host address, a multiple of the page size
    * @param size bytes, more than 0
-   * @throws `ERR_INVALID_POINTER`
+   * @throws `ERR_INVALID_POINTER`; `ERR_OUT_OF_RANGE` if `addr` is 0, or if no `size` bytes follow it
    */
   static buildRaw(addr: bigint, size: Usize, prot: number, flags: number): MmapRegion
   /**
@@ -955,7 +955,7 @@ export declare class MmapRegionBuilder {
    * (`MmapRegionBuilder::with_raw_mmap_pointer`)
    *
    * @param addr the host address, a multiple of the page size
-   * @throws `ERR_MOVED` after `build`
+   * @throws `ERR_MOVED` after `build`; `ERR_OUT_OF_RANGE` as `MmapRegion.buildRaw`
    */
   withRawMmapPointer(addr: bigint): this
   /**
@@ -1200,15 +1200,19 @@ export declare const MAP_SHARED: number
  * Linux only; not upstream.
  *
  * `seal: true` (the default) forbids shrinking and growing the file. Without the seal, anyone who has the file could
- * cut it off, and accesses to the lost part would end the process with SIGBUS. (The seal does not help with huge
- * pages: if the host has none left, accesses end the process too.)
+ * cut it off, and accesses to the lost part would end the process with SIGBUS.
+ *
+ * `reserve: true` (the default with `hugetlb`) takes the memory of the file from the host now. Without it, an access
+ * to a page that the host cannot give ends the process with SIGBUS.
  *
  * @param name the name in `/proc/self/maps`, at most 249 bytes
  * @param size bytes
- * @param options.hugetlb whether the file is made of huge pages; `size` must be a multiple of their size
- * @throws `ERR_IO` with `errno`; `ERR_UNSUPPORTED` if the platform has no such files
+ * @param options.hugetlb whether the file is made of huge pages, of the host's default size or of the one named;
+ * `size` must be a multiple of theirs
+ * @throws `ERR_IO` with `errno`: ENOSPC or ENOMEM if the host has not enough memory to reserve; `ERR_UNSUPPORTED` if
+ * the platform has no such files
  */
-export declare function memfdCreate(name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean }): number
+export declare function memfdCreate(name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean | '2M' | '1G'; reserve?: boolean }): number
 
 /**
  * The memory orderings of `std::sync::atomic::Ordering`.

@@ -10,8 +10,15 @@ import {
   GuestMemoryAtomic,
   GuestMemoryMmap,
   GuestRegionMmap,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
   MmapRegion,
+  MmapRegionBuilder,
   Ordering,
+  PROT_READ,
+  PROT_WRITE,
   checkFileOffset,
   pageSize,
 } from '../index.js'
@@ -22,6 +29,8 @@ import { CLOSED_FD, temporaryFile } from './temporary-file.js'
 const { errno } = os.constants
 
 const PAGE = pageSize()
+/** Linux; Node does not tell it. */
+const MAP_FIXED_NOREPLACE = 0x100000
 const U64_MAX = 2n ** 64n - 1n
 const EMPTY = new Uint8Array(0)
 
@@ -326,4 +335,42 @@ test('mapping a file and checking its size put the cursor of the descriptor back
   t.is(nextByte(), 1)
   t.throws(() => checkFileOffset(file, PAGE + 1), { code: 'ERR_MAPPING_PAST_EOF' })
   t.is(nextByte(), 0)
+})
+
+// ------------------------------------------------------------------------------------------------ address 0
+
+test('no mapping lies at address 0', (t) => {
+  const [prot, anonymous, size] = [PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, 2 * PAGE]
+  const fixed = { name: 'MmapRegionError', code: 'ERR_MAP_FIXED' }
+  const file = new FileOffset(temporaryFile(t, new Uint8Array(size)), 0)
+  for (const flags of process.platform === 'linux' ? [MAP_FIXED, MAP_FIXED_NOREPLACE] : [MAP_FIXED]) {
+    refuses(t, () => MmapRegion.build(null, size, prot, anonymous | flags), fixed)
+    refuses(t, () => MmapRegion.build(null, size, prot, anonymous | flags, { bitmap: true }), fixed)
+    refuses(t, () => MmapRegion.build(file, size, prot, MAP_SHARED | flags), fixed)
+    refuses(t, () => new MmapRegionBuilder(size).withMmapFlags(anonymous | flags).build(), fixed)
+    refuses(
+      t,
+      () =>
+        new MmapRegionBuilder(size)
+          .withMmapFlags(MAP_SHARED | flags)
+          .withFileOffset(file)
+          .build(),
+      fixed,
+    )
+  }
+
+  const outOfRange = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }
+  for (const nowhere of [0n, 0 as unknown as bigint]) {
+    refuses(t, () => MmapRegion.buildRaw(nowhere, size, prot, anonymous), outOfRange)
+    const builder = new MmapRegionBuilder(size)
+    refuses(t, () => builder.withRawMmapPointer(nowhere), outOfRange)
+    t.is(builder.build().size, size, 'the builder is good for another mapping')
+  }
+})
+
+test('the flags of a mapping that other code made may be any', (t) => {
+  const mapping = new MmapRegion(PAGE)
+  const raw = MmapRegion.buildRaw(mapping.asPtr(), PAGE, mapping.prot, mapping.flags | MAP_FIXED)
+  t.is(raw.flags, mapping.flags | MAP_FIXED)
+  t.is(raw.asPtr(), mapping.asPtr())
 })

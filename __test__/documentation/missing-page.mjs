@@ -15,7 +15,7 @@ function sparseFile(folder) {
   return fd
 }
 
-const fd = where === '--huge' ? vm.memfdCreate('huge', SIZE, { hugetlb: true }) : sparseFile(where)
+const fd = where === '--huge' ? vm.memfdCreate('huge', SIZE, { hugetlb: true, reserve: false }) : sparseFile(where)
 const memory = vm.GuestMemoryMmap.fromRanges([[0, SIZE, new vm.FileOffset(fd, 0)]])
 for (let addr = 0; addr < SIZE; addr += vm.pageSize()) memory.writeU8(1, addr)
 console.log(JSON.stringify('written'))

@@ -17,6 +17,8 @@ const READ_WRITE = vm.PROT_READ | vm.PROT_WRITE
 const BASE = 65536
 const OFFSET = 4096
 const SIZE = 16384
+/** A host address that nobody looks at. */
+const NOWHERE = 65536n
 
 const fd = vm.memfdCreate('hostile', SIZE)
 /** A descriptor that may be read, written and mapped. */
@@ -104,9 +106,8 @@ const RIGHT_ARGUMENTS = {
   fromFile: () => [file(), SIZE, { bitmap: true }],
   'MmapRegion.build': () => [null, SIZE, READ_WRITE, PRIVATE, { bitmap: true }],
   'MmapRegionBuilder.build': () => [],
-  // Nobody looks through what these two give.
-  buildRaw: () => [0n, SIZE, READ_WRITE, PRIVATE],
-  withRawMmapPointer: () => [0n],
+  buildRaw: () => [NOWHERE, SIZE, READ_WRITE, PRIVATE],
+  withRawMmapPointer: () => [NOWHERE],
   setHugetlbfs: () => [true],
   newWithBitmap: () => [SIZE, bitmap()],
   withMmapProt: () => [READ_WRITE],

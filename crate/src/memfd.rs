@@ -1,6 +1,6 @@
 //! Anonymous files to map and to share.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use napi_derive::napi;
 
@@ -11,16 +11,20 @@ use crate::node::value::Value;
 /// Linux only; not upstream.
 ///
 /// `seal: true` (the default) forbids shrinking and growing the file. Without the seal, anyone who has the file could
-/// cut it off, and accesses to the lost part would end the process with SIGBUS. (The seal does not help with huge
-/// pages: if the host has none left, accesses end the process too.)
+/// cut it off, and accesses to the lost part would end the process with SIGBUS.
+///
+/// `reserve: true` (the default with `hugetlb`) takes the memory of the file from the host now. Without it, an access
+/// to a page that the host cannot give ends the process with SIGBUS.
 ///
 /// @param name the name in `/proc/self/maps`, at most 249 bytes
 /// @param size bytes
-/// @param options.hugetlb whether the file is made of huge pages; `size` must be a multiple of their size
-/// @throws `ERR_IO` with `errno`; `ERR_UNSUPPORTED` if the platform has no such files
+/// @param options.hugetlb whether the file is made of huge pages, of the host's default size or of the one named;
+/// `size` must be a multiple of theirs
+/// @throws `ERR_IO` with `errno`: ENOSPC or ENOMEM if the host has not enough memory to reserve; `ERR_UNSUPPORTED` if
+/// the platform has no such files
 #[napi(
     catch_unwind,
-    ts_args_type = "name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean }"
+    ts_args_type = "name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean | '2M' | '1G'; reserve?: boolean }"
 )]
 pub fn memfd_create(name: Value, size: Value, options: Value) -> Result<i32> {
     let text = name.string("name")?;
@@ -28,45 +32,93 @@ pub fn memfd_create(name: Value, size: Value, options: Value) -> Result<i32> {
     let length = size.usize("size")?;
     let length =
         i64::try_from(length).map_err(|_| size.out_of_range("size", "at most 2^63 - 1"))?;
-    let options = options.options("options")?;
-    let option = |name: &std::ffi::CStr, default: bool| match options {
-        Some(options) => match options.property(name)?.optional() {
-            Some(value) => value.boolean(&format!("options.{}", name.to_string_lossy())),
-            None => Ok(default),
-        },
-        None => Ok(default),
-    };
-    let (seal, hugetlb) = (option(c"seal", true)?, option(c"hugetlb", false)?);
-    create(&text, length, seal, hugetlb)
+    create(&text, length, &Options::from_value(options)?)
+}
+
+/// The sizes of huge pages.
+#[derive(Clone, Copy)]
+enum HugePages {
+    Default,
+    Of2M,
+    Of1G,
+}
+
+impl HugePages {
+    /// Takes the option `hugetlb`.
+    fn from_value(value: Value) -> Result<Option<Self>> {
+        const NAME: &str = "options.hugetlb";
+        if let Ok(hugetlb) = value.boolean(NAME) {
+            return Ok(hugetlb.then_some(Self::Default));
+        }
+        match value.string(NAME).as_deref() {
+            Ok("2M") => Ok(Some(Self::Of2M)),
+            Ok("1G") => Ok(Some(Self::Of1G)),
+            Ok(_) => Err(value.out_of_range(NAME, "true, false, '2M' or '1G'")),
+            Err(_) => Err(value.must_be(NAME, "a boolean, '2M' or '1G'")),
+        }
+    }
+}
+
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(
+        dead_code,
+        reason = "options are checked where nothing can be made, too"
+    )
+)]
+struct Options {
+    seal: bool,
+    huge_pages: Option<HugePages>,
+    reserve: bool,
+}
+
+impl Options {
+    fn from_value(value: Value) -> Result<Self> {
+        let options = value.options("options")?;
+        let option = |name: &CStr| -> Result<Option<Value>> {
+            match options {
+                Some(options) => Ok(options.property(name)?.optional()),
+                None => Ok(None),
+            }
+        };
+        let seal = option(c"seal")?;
+        let seal = seal.map_or(Ok(true), |seal| seal.boolean("options.seal"))?;
+        let huge_pages = option(c"hugetlb")?.map_or(Ok(None), HugePages::from_value)?;
+        let reserve = option(c"reserve")?;
+        let reserve = reserve.map_or(Ok(huge_pages.is_some()), |reserve| {
+            reserve.boolean("options.reserve")
+        })?;
+        Ok(Self {
+            seal,
+            huge_pages,
+            reserve,
+        })
+    }
 }
 
 #[cfg(target_os = "linux")]
-fn create(name: &std::ffi::CStr, length: i64, seal: bool, hugetlb: bool) -> Result<i32> {
-    use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
-    let check = |result: i32| match result {
-        -1 => Err(std::io::Error::last_os_error()),
-        result => Ok(result),
+fn create(name: &CStr, length: i64, options: &Options) -> Result<i32> {
+    use crate::memory::memfd;
+    use std::os::fd::{AsFd, IntoRawFd};
+    let flags = match options.huge_pages {
+        None => 0,
+        Some(HugePages::Default) => libc::MFD_HUGETLB,
+        Some(HugePages::Of2M) => libc::MFD_HUGETLB | libc::MFD_HUGE_2MB,
+        Some(HugePages::Of1G) => libc::MFD_HUGETLB | libc::MFD_HUGE_1GB,
     };
-    let mut flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    if hugetlb {
-        flags |= libc::MFD_HUGETLB;
+    let file = memfd::create(name, libc::MFD_ALLOW_SEALING | flags)?;
+    memfd::set_length(file.as_fd(), length)?;
+    if options.reserve {
+        memfd::reserve(file.as_fd(), length)?;
     }
-    // SAFETY: the name ends with a zero.
-    let file = check(unsafe { libc::memfd_create(name.as_ptr(), flags) })?;
-    // SAFETY: the descriptor was just made and belongs to nobody else.
-    let file = unsafe { OwnedFd::from_raw_fd(file) };
-    // SAFETY: the calls take numbers.
-    check(unsafe { libc::ftruncate(file.as_raw_fd(), length) })?;
-    if seal {
-        let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-        // SAFETY: as above.
-        check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
+    if options.seal {
+        memfd::seal(file.as_fd())?;
     }
     Ok(file.into_raw_fd())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn create(_: &std::ffi::CStr, _: i64, _: bool, _: bool) -> Result<i32> {
+fn create(_: &CStr, _: i64, _: &Options) -> Result<i32> {
     Err(crate::node::error::BindingError::unsupported(
         "There are no memfds on this platform",
     ))

@@ -17,9 +17,10 @@ use crate::file_offset::FileOffset;
 use crate::guest_memory::{self, guest_memory};
 use crate::io::{self, Operation, Parts, volatile_transfer};
 use crate::io_async;
+use crate::memory::construction::Plan;
 use crate::memory::mapping::{Mapping, Memory, OwnedSlice, Owner, Region, arc_of};
 use crate::memory::zero_copy;
-use crate::mmap_unix::{self, MmapRegion, fds_overlap, is_tracked, mapping};
+use crate::mmap_unix::{MmapRegion, fds_overlap, is_tracked, mapping};
 use crate::node::error::{BindingError, Error, Result};
 use crate::node::identity::{self, Handle};
 use crate::node::object::check_new;
@@ -33,14 +34,14 @@ use crate::volatile_ref::{AtomicRef, VolatileArrayRef, VolatileRef, references};
 fn region_from_range(
     addr: GuestAddress,
     size: usize,
-    file: Option<&vm_memory::FileOffset>,
+    file: Option<vm_memory::FileOffset>,
     tracked: bool,
 ) -> Result<Region> {
-    let mapping = match file {
-        Some(file) => mmap_unix::of_file(file, size, tracked),
-        None => mmap_unix::anonymous(size, tracked),
-    }?;
-    Ok(Region::new(mapping, addr)?)
+    let plan = match file {
+        Some(file) => Plan::of_file(file, size),
+        None => Plan::anonymous(size),
+    };
+    Ok(Region::new(plan.build(tracked)?, addr)?)
 }
 
 /// A mapping at a guest address, immutable and shared. In one thread, the same region is always the same object.
@@ -121,7 +122,7 @@ impl GuestRegionMmap {
         let size = size.usize("size")?;
         let file = FileOffset::optional(file)?;
         let tracked = is_tracked(options)?;
-        let region = region_from_range(addr, size, file.as_ref(), tracked)?;
+        let region = region_from_range(addr, size, file, tracked)?;
         Self::intern(&Arc::new(region))
     }
 
@@ -298,7 +299,7 @@ fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
     let tracked = is_tracked(options)?;
     let regions = ranges
         .into_iter()
-        .map(|range| region_from_range(range.start, range.size, range.file.as_ref(), tracked))
+        .map(|range| region_from_range(range.start, range.size, range.file, tracked))
         .collect::<Result<Vec<_>>>()?;
     GuestMemoryMmap::make(Memory::from_regions(regions)?)
 }

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use napi::JsValue;
 use napi::bindgen_prelude::This;
 use napi_derive::napi;
-use vm_memory::mmap::MmapRegionBuilder as UpstreamBuilder;
-use vm_memory::mmap::MmapRegionError;
 
 use crate::bitmap::AtomicBitmap;
 use crate::file_offset::FileOffset;
+use crate::memory::construction::Plan;
 use crate::memory::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
-use crate::memory::tracking::{Tracked, Tracking, host_page_size, is_possible};
+use crate::memory::tracking::{Tracking, host_page_size};
 use crate::memory::zero_copy;
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
@@ -88,68 +87,23 @@ pub fn is_tracked(options: Value) -> Result<bool> {
     }
 }
 
-/// From this size on, [`build`] checks whether there is memory for the bitmap.
-const LARGE: usize = 1 << 35;
-
-/// Builds a mapping of `size` bytes, with a new bitmap if `tracked` is set.
-///
-/// Upstream makes the bitmap first. If there is no memory for the bitmap, the process ends. So for large sizes, which a
-/// mapping may not be able to have, the mapping is tried without a bitmap first.
-pub fn build(
-    size: usize,
-    tracked: bool,
-    configure: impl Fn(UpstreamBuilder<Tracking>) -> UpstreamBuilder<Tracking>,
-) -> std::result::Result<Mapping, MmapRegionError> {
-    let builder = |bitmap| configure(UpstreamBuilder::new_with_bitmap(size, bitmap));
-    if !tracked {
-        return builder(None).build();
+/// Takes the host address of a mapping that other code made. Engines end the process when they make a buffer at 0.
+fn raw_address(addr: Value) -> Result<usize> {
+    match addr.usize("addr")? {
+        0 => Err(addr.out_of_range("addr", "more than 0")),
+        start => Ok(start),
     }
-    if size >= LARGE {
-        builder(None).build()?;
-        if !is_possible(size, host_page_size()) {
-            return Err(MmapRegionError::Mmap(std::io::Error::from_raw_os_error(
-                libc::ENOMEM,
-            )));
-        }
-    }
-    builder(Some(Tracked::new(size, host_page_size()))).build()
 }
 
-/// Does what upstream's `MmapRegion::new` does.
-pub fn anonymous(size: usize, tracked: bool) -> std::result::Result<Mapping, MmapRegionError> {
-    build(size, tracked, |builder| {
-        builder
-            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
-            .with_mmap_flags(libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_PRIVATE)
-    })
-}
-
-/// Does what upstream's `MmapRegion::from_file` does.
-pub fn of_file(
-    file: &vm_memory::FileOffset,
-    size: usize,
-    tracked: bool,
-) -> std::result::Result<Mapping, MmapRegionError> {
-    build(size, tracked, |builder| {
-        builder
-            .with_file_offset(file.clone())
-            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
-            .with_mmap_flags(libc::MAP_NORESERVE | libc::MAP_SHARED)
-    })
-}
-
-/// Takes a raw pointer of the user, and a size that a mapping there can have.
-fn raw_mapping(addr: Value, size: Value) -> Result<(*mut u8, usize)> {
-    let addr = addr.usize("addr")?;
-    let bytes = size.usize("size")?;
-    if bytes == 0 {
-        // Upstream would compute the last address of such a region with an underflow.
-        return Err(size.out_of_range("size", "more than 0"));
+/// Makes a pointer to a mapping of `size` bytes. Upstream would compute the last address of an empty one with an
+/// underflow.
+fn raw_pointer(start: usize, size: usize) -> Result<*mut u8> {
+    if size == 0 || start.checked_add(size).is_none() {
+        return Err(BindingError::out_of_range(format!(
+            "There is no mapping of {size} bytes at 0x{start:x}"
+        )));
     }
-    if addr.checked_add(bytes).is_none() {
-        return Err(size.out_of_range("size", "such that the mapping ends in the address space"));
-    }
-    Ok((std::ptr::with_exposed_provenance_mut(addr), bytes))
+    Ok(std::ptr::with_exposed_provenance_mut(start))
 }
 
 /// A mapping of host memory: anonymous memory, a file, or a mapping that other code made.
@@ -194,7 +148,7 @@ impl MmapRegion {
     pub fn new(this: This, size: Value, options: Value) -> Result<Self> {
         check_new::<Self>("MmapRegion", &this)?;
         let size = size.usize("size")?;
-        Ok(Self::of(anonymous(size, is_tracked(options)?)?))
+        Ok(Self::of(Plan::anonymous(size).build(is_tracked(options)?)?))
     }
 
     /// Maps a part of a file, shared, for reading and writing. Sets the file's cursor to 0. (`MmapRegion::from_file`)
@@ -209,7 +163,9 @@ impl MmapRegion {
     pub fn from_file(file: Value, size: Value, options: Value) -> Result<MmapRegion> {
         let file = FileOffset::from_value(file, "file")?.upstream()?;
         let size = size.usize("size")?;
-        Ok(Self::of(of_file(&file, size, is_tracked(options)?)?))
+        Ok(Self::of(
+            Plan::of_file(file, size).build(is_tracked(options)?)?,
+        ))
     }
 
     /// Maps memory with any protection and flags. (`MmapRegion::build`)
@@ -218,7 +174,7 @@ impl MmapRegion {
     /// @param size bytes, more than 0
     /// @param prot `PROT_…` bits
     /// @param flags `MAP_…` bits
-    /// @throws `ERR_MAP_FIXED`, and what `fromFile` throws
+    /// @throws `ERR_MAP_FIXED` for `MAP_FIXED` and `MAP_FIXED_NOREPLACE`, and what `fromFile` throws
     #[napi(
         catch_unwind,
         ts_args_type = "file: FileOffset | null, size: Usize, prot: number, flags: number, options?: MappingOptions",
@@ -235,14 +191,13 @@ impl MmapRegion {
         let size = size.usize("size")?;
         let prot = prot.flags("prot")?;
         let flags = flags.flags("flags")?;
-        let mapping = build(size, is_tracked(options)?, |builder| {
-            let builder = builder.with_mmap_prot(prot).with_mmap_flags(flags);
-            match &file {
-                Some(file) => builder.with_file_offset(file.clone()),
-                None => builder,
-            }
-        })?;
-        Ok(Self::of(mapping))
+        let plan = Plan {
+            prot,
+            flags,
+            file,
+            ..Plan::new(size)
+        };
+        Ok(Self::of(plan.build(is_tracked(options)?)?))
     }
 
     /// Wraps a mapping that other code made, and will unmap. (`MmapRegion::build_raw`)
@@ -252,25 +207,22 @@ impl MmapRegion {
     ///
     /// @param addr the host address, a multiple of the page size
     /// @param size bytes, more than 0
-    /// @throws `ERR_INVALID_POINTER`
+    /// @throws `ERR_INVALID_POINTER`; `ERR_OUT_OF_RANGE` if `addr` is 0, or if no `size` bytes follow it
     #[napi(
         catch_unwind,
         ts_args_type = "addr: bigint, size: Usize, prot: number, flags: number",
         ts_return_type = "MmapRegion"
     )]
     pub fn build_raw(addr: Value, size: Value, prot: Value, flags: Value) -> Result<MmapRegion> {
-        let (start, size) = raw_mapping(addr, size)?;
-        let prot = prot.flags("prot")?;
-        let flags = flags.flags("flags")?;
-        // SAFETY: the caller vouches for the mapping, as documented.
-        let mapping = unsafe {
-            UpstreamBuilder::new_with_bitmap(size, None)
-                .with_raw_mmap_pointer(start)
-                .with_mmap_prot(prot)
-                .with_mmap_flags(flags)
-        }
-        .build()?;
-        Ok(Self::of(mapping))
+        let start = raw_address(addr)?;
+        let size = size.usize("size")?;
+        let plan = Plan {
+            raw: Some(raw_pointer(start, size)?),
+            prot: prot.flags("prot")?,
+            flags: flags.flags("flags")?,
+            ..Plan::new(size)
+        };
+        Ok(Self::of(plan.build(false)?))
     }
 
     /// Sets the value of `isHugetlbfs`; does not change the mapping. (`MmapRegion::set_hugetlbfs`)
@@ -426,40 +378,31 @@ references! { MmapRegion }
 /// `ERR_MOVED`. (`MmapRegionBuilder`)
 #[napi]
 pub struct MmapRegionBuilder {
-    /// None once the mapping was built. Upstream's methods take the builder by value.
-    builder: RefCell<Option<UpstreamBuilder<Tracking>>>,
-    size: usize,
+    /// None once the mapping was built.
+    plan: RefCell<Option<(Plan, Tracking)>>,
 }
 
 impl MmapRegionBuilder {
     fn of(size: usize, bitmap: Tracking) -> Self {
         Self {
-            builder: RefCell::new(Some(UpstreamBuilder::new_with_bitmap(size, bitmap))),
-            size,
+            plan: RefCell::new(Some((Plan::new(size), bitmap))),
         }
     }
 
-    fn take(&self) -> Result<UpstreamBuilder<Tracking>> {
-        self.builder
-            .take()
-            .ok_or_else(|| BindingError::moved("MmapRegionBuilder"))
-    }
-
-    fn check_not_built(&self) -> Result<()> {
-        match &*self.builder.borrow() {
-            Some(_) => Ok(()),
+    /// Checks that the mapping was not built yet. Returns its size.
+    fn check_not_built(&self) -> Result<usize> {
+        match &*self.plan.borrow() {
+            Some((plan, _)) => Ok(plan.size),
             None => Err(BindingError::moved("MmapRegionBuilder")),
         }
     }
 
     /// Does one step, and returns this builder.
-    fn step(
-        &self,
-        this: &This,
-        step: impl FnOnce(UpstreamBuilder<Tracking>) -> UpstreamBuilder<Tracking>,
-    ) -> Result<Handle> {
-        let builder = self.take()?;
-        self.builder.replace(Some(step(builder)));
+    fn step(&self, this: &This, step: impl FnOnce(&mut Plan)) -> Result<Handle> {
+        match &mut *self.plan.borrow_mut() {
+            Some((plan, _)) => step(plan),
+            None => return Err(BindingError::moved("MmapRegionBuilder")),
+        }
         Ok(Handle(this.object.raw()))
     }
 }
@@ -498,7 +441,7 @@ impl MmapRegionBuilder {
     pub fn with_mmap_prot(&self, this: This, prot: Value) -> Result<Handle> {
         self.check_not_built()?;
         let prot = prot.flags("prot")?;
-        self.step(&this, |builder| builder.with_mmap_prot(prot))
+        self.step(&this, |plan| plan.prot = prot)
     }
 
     /// Sets the flags. (`MmapRegionBuilder::with_mmap_flags`)
@@ -509,7 +452,7 @@ impl MmapRegionBuilder {
     pub fn with_mmap_flags(&self, this: This, flags: Value) -> Result<Handle> {
         self.check_not_built()?;
         let flags = flags.flags("flags")?;
-        self.step(&this, |builder| builder.with_mmap_flags(flags))
+        self.step(&this, |plan| plan.flags = flags)
     }
 
     /// Sets the file that is mapped. (`MmapRegionBuilder::with_file_offset`)
@@ -523,7 +466,7 @@ impl MmapRegionBuilder {
     pub fn with_file_offset(&self, this: This, file: Value) -> Result<Handle> {
         self.check_not_built()?;
         let file = FileOffset::from_value(file, "file")?.upstream()?;
-        self.step(&this, |builder| builder.with_file_offset(file))
+        self.step(&this, |plan| plan.file = Some(file))
     }
 
     /// Sets the value of `isHugetlbfs`. (`MmapRegionBuilder::with_hugetlbfs`)
@@ -537,29 +480,19 @@ impl MmapRegionBuilder {
     pub fn with_hugetlbfs(&self, this: This, hugetlbfs: Value) -> Result<Handle> {
         self.check_not_built()?;
         let hugetlbfs = hugetlbfs.boolean("hugetlbfs")?;
-        self.step(&this, |builder| builder.with_hugetlbfs(hugetlbfs))
+        self.step(&this, |plan| plan.hugetlbfs = Some(hugetlbfs))
     }
 
     /// Wraps a mapping that other code made, and will unmap. Unsafe, see `MmapRegion.buildRaw`.
     /// (`MmapRegionBuilder::with_raw_mmap_pointer`)
     ///
     /// @param addr the host address, a multiple of the page size
-    /// @throws `ERR_MOVED` after `build`
+    /// @throws `ERR_MOVED` after `build`; `ERR_OUT_OF_RANGE` as `MmapRegion.buildRaw`
     #[napi(catch_unwind, ts_args_type = "addr: bigint", ts_return_type = "this")]
     pub fn with_raw_mmap_pointer(&self, this: This, addr: Value) -> Result<Handle> {
-        self.check_not_built()?;
-        let addr = addr.usize("addr")?;
-        if self.size == 0 || addr.checked_add(self.size).is_none() {
-            return Err(BindingError::out_of_range(format!(
-                "There is no mapping of {} bytes at 0x{addr:x}",
-                self.size
-            )));
-        }
-        let start = std::ptr::with_exposed_provenance_mut(addr);
-        // SAFETY: the caller vouches for the mapping, as documented.
-        self.step(&this, |builder| unsafe {
-            builder.with_raw_mmap_pointer(start)
-        })
+        let size = self.check_not_built()?;
+        let start = raw_pointer(raw_address(addr)?, size)?;
+        self.step(&this, |plan| plan.raw = Some(start))
     }
 
     /// Makes the mapping; consumes the builder. (`MmapRegionBuilder::build`)
@@ -568,7 +501,9 @@ impl MmapRegionBuilder {
     /// `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`, `ERR_INVALID_POINTER`
     #[napi(catch_unwind, ts_return_type = "MmapRegion")]
     pub fn build(&self) -> Result<MmapRegion> {
-        Ok(MmapRegion::of(self.take()?.build()?))
+        let plan = self.plan.take();
+        let (plan, bitmap) = plan.ok_or_else(|| BindingError::moved("MmapRegionBuilder"))?;
+        Ok(MmapRegion::of(plan.build_with(bitmap)?))
     }
 }
 

@@ -1,7 +1,11 @@
 //! Upstream's memory, kept mapped and permitted. No class of JavaScript is known here.
 
 pub mod array;
+pub mod construction;
+pub mod huge_pages;
 pub mod mapping;
+#[cfg(target_os = "linux")]
+pub mod memfd;
 pub mod shared_map;
 pub mod target;
 pub mod tracking;
