@@ -1,12 +1,13 @@
 // Makes the tarballs that are published: `npm run pack:all -- --help` tells the rest.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 
 import { inspect } from './packages/binary.mjs'
+import { compiledFiles } from './packages/compiled.mjs'
 import { run } from './packages/program.mjs'
 import { TARBALLS, tarballOf } from './packages/tarballs.mjs'
 import { temporaryFolder } from './packages/temporary.mjs'
@@ -75,12 +76,6 @@ function pack(folder, name, contents) {
   console.log(`${path.basename(tarball)}: ${statSync(tarball).size.toLocaleString('en')} bytes, ${packed.length} files`)
 }
 
-/** What lib/ is compiled to. */
-const compiled = () =>
-  readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => path.posix.join('dist', ...file.split(path.sep)).replace(/\.ts$/, '.js'))
-
 function main() {
   const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
   if (values.help) return console.log(HELP)
@@ -94,7 +89,7 @@ function main() {
   }
   const folder = path.join(stage, manifest.name)
   stageRoot(folder)
-  pack(folder, manifest.name, ['index.js', 'index.d.ts', 'native.js', ...compiled()])
+  pack(folder, manifest.name, ['index.js', 'index.d.ts', 'native.js', ...compiledFiles()])
 }
 
 try {

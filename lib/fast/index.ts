@@ -1,28 +1,24 @@
 /**
  * Fast paths: methods that are answered from a table of views, when that is certainly right, and otherwise by the native
  * methods that they replace, so that semantics and errors have one source. `VM_MEMORY_FAST_PATHS=0` leaves them out.
+ *
+ * Each class has a copy of the fast methods for itself. The engine specializes code by where it stands in the source; code
+ * that several classes shared would have to expect the objects of all of them, which costs a factor of 1.5 to 2.5.
+ *
+ *     methods/      is that of guards, which import it
+ *     of-maps/      and the others are copies of it, made by the build (scripts/copy-methods.mjs)
+ *     of-regions/
+ *     of-slices/
+ *
+ * They are required by constant names, so that bundlers and tracers can follow.
  */
 import { endianness } from 'node:os'
-import { join } from 'node:path'
 import type * as VmMemory from '../../index'
 import type { Door } from '../door'
 import { defineMethod } from '../protocols'
-import type * as GuardsModule from './guards'
+import { installGuards } from './guards'
 import type * as MethodsModule from './methods'
 import type { Traits } from './methods/attach'
-
-/**
- * Loads a module, and with it the fast methods, anew for each class. The engine specializes code by where it stands in the
- * source; of code that several classes share it would have to expect the objects of all of them.
- */
-function instantiate<T>(path: string): T {
-  for (const name of Object.keys(require.cache)) {
-    if (name.startsWith(join(__dirname, 'methods'))) Reflect.deleteProperty(require.cache, name)
-  }
-  const resolved = require.resolve(path)
-  Reflect.deleteProperty(require.cache, resolved)
-  return require(resolved) as T
-}
 
 /** The methods of a class as they are now. */
 function methodsOf<T extends object>(prototype: T): T {
@@ -52,14 +48,14 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   const regionTraits: Traits = { door, isPageAligned: true, worthFrom: 2 }
   // Slices are many, and short-lived.
   const sliceTraits: Traits = { door, isPageAligned: false, worthFrom: 32 }
-  const ofMaps = instantiate<typeof MethodsModule>('./methods')
-  const { methods: ofGuards, guardToNative } = instantiate<typeof GuardsModule>('./guards').installGuards(
+  const ofMaps = require('./of-maps') as typeof MethodsModule
+  const ofRegions = require('./of-regions') as typeof MethodsModule
+  const ofSlices = require('./of-slices') as typeof MethodsModule
+  const { methods: ofGuards, guardToNative } = installGuards(
     native,
     { worthFrom: mapTraits.worthFrom, tableOf: (map) => ofMaps.tableOf(map, mapTraits) },
     door,
   )
-  const ofRegions = instantiate<typeof MethodsModule>('./methods')
-  const ofSlices = instantiate<typeof MethodsModule>('./methods')
   const { prototype: map } = GuestMemoryMmap
   const { prototype: guard } = GuestMemoryLoadGuard
   const { prototype: region } = GuestRegionMmap
