@@ -5,13 +5,13 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use napi::Env;
 use napi::bindgen_prelude::This;
+use napi::sys::TypedarrayType;
 use napi_derive::napi;
 use vm_memory::bitmap::{ArcSlice, AtomicBitmap as UpstreamBitmap, Bitmap};
 
 use crate::memory::tracking::{Tracked, TrackedSlice, host_page_size, is_possible};
-use crate::node::buffer::{Buffer, TypedArray, new_typed_array};
+use crate::node::buffer::{Buffer, new_typed_array};
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::{self, Handle};
 use crate::node::object::{check_new, no_constructor};
@@ -179,12 +179,11 @@ impl AtomicBitmap {
     /// Returns the bits, and marks all pages as clean. A word has the bits of 64 pages, the first page in its lowest
     /// bit. (`get_and_reset`)
     #[napi(catch_unwind, ts_return_type = "BigUint64Array")]
-    pub fn get_and_reset(&self, env: Env) -> Result<Value> {
+    pub fn get_and_reset(&self) -> Result<Value> {
         let bitmap = self.bitmap();
         // Before the bits are cleared, since it may fail.
         let words = bitmap.len().div_ceil(64);
-        let array = new_typed_array(env.raw(), c"BigUint64Array", words)?;
-        let target = TypedArray::from_value(array, "array")?;
+        let (array, target) = new_typed_array(TypedarrayType::biguint64_array, words)?;
         let mut bits = bitmap.get_and_reset();
         target.bytes.copy_from(Buffer::of_words(&mut bits));
         Ok(array)

@@ -8,8 +8,8 @@ use crate::memory::mapping::{Memory, arc_of};
 use crate::mmap::{GuestRegionMmap, slice_of};
 use crate::node::error::Result;
 use crate::node::identity::Handle;
-use crate::node::object;
 use crate::node::value::{BigU64, Number, Value};
+use crate::node::{intrinsics, object};
 use crate::volatile_memory::VolatileSlice;
 
 /// Takes a guest address from an argument.
@@ -274,7 +274,5 @@ pub fn slice(memory: &Memory, address: GuestAddress, count: usize) -> Result<Vol
 
 /// Makes an iterator of JavaScript over objects.
 pub fn iterator(env: Env, objects: Vec<Handle>) -> Result<Value> {
-    let array = object::array(env.raw(), &objects)?;
-    let values = array.property(c"values")?;
-    values.call_on(array, &[])
+    intrinsics::array_values(object::array(env.raw(), &objects)?)
 }

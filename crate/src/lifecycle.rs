@@ -16,7 +16,7 @@ use crate::memory::{shared_map, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, check};
-use crate::node::{external, identity};
+use crate::node::{external, identity, intrinsics};
 use crate::tickets;
 
 thread_local! {
@@ -48,7 +48,7 @@ pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
         .map_err(Error::throw)?;
     LIVES.set(true);
-    Ok(())
+    intrinsics::keep().map_err(Error::throw)
 }
 
 /// Runs when an environment ends, on the thread of the environment, whether it ends by itself or is terminated.

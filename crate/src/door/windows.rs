@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use napi::sys;
+use napi::sys::{self, TypedarrayType};
 use napi_derive::napi;
 use vm_memory::bitmap::{ArcSlice, AtomicBitmap, Bitmap};
 use vm_memory::{Address, GuestMemory, GuestMemoryRegion};
@@ -12,7 +12,7 @@ use vm_memory::{Address, GuestMemory, GuestMemoryRegion};
 use crate::memory::mapping::{OwnedSlice, Owner, Region, arc_of};
 use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
-use crate::node::buffer::{Buffer, TypedArray, new_typed_array};
+use crate::node::buffer::{Buffer, new_typed_array};
 use crate::node::environment;
 use crate::node::error::{BindingError, Result, check};
 use crate::node::identity::Handle;
@@ -118,10 +118,8 @@ fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
     #[expect(clippy::cast_precision_loss, reason = "a safe integer")]
     let first = (limit as f64).to_bits();
     numbers[0] = first;
-    let array = new_typed_array(environment::current(), c"Float64Array", numbers.len())?;
-    TypedArray::from_value(array, "array")?
-        .bytes
-        .copy_from(Buffer::of_words(&mut numbers));
+    let (array, elements) = new_typed_array(TypedarrayType::float64_array, numbers.len())?;
+    elements.bytes.copy_from(Buffer::of_words(&mut numbers));
     Ok(array)
 }
 

@@ -35,31 +35,15 @@ pub fn read<T: Target>(
         target.permit(address, size, crate::memory::mapping::Access::Read)?;
         return Err(T::partial(size, available).into());
     }
-    let Some(constructor) = constructor(scalar) else {
+    let Some(kind) = scalar.typed_array() else {
         let mut bytes = zeroed(size)?;
         read_all(target, Buffer::of(&mut bytes), address)?;
         return array_of_bigints(env, scalar, &bytes);
     };
-    let array = new_typed_array(env, constructor, length)?;
-    let elements = TypedArray::from_value(array, "array")?;
+    let (array, elements) = new_typed_array(kind, length)?;
     read_all(target, elements.bytes, address)?;
     swap(scalar, elements.bytes);
     Ok(array)
-}
-
-/// Returns the class of the array that holds such values; None for those of 128 bits.
-fn constructor(scalar: Scalar) -> Option<&'static std::ffi::CStr> {
-    use sys::TypedarrayType as Kind;
-    Some(match scalar.typed_array()? {
-        Kind::uint8_array => c"Uint8Array",
-        Kind::int8_array => c"Int8Array",
-        Kind::uint16_array => c"Uint16Array",
-        Kind::int16_array => c"Int16Array",
-        Kind::uint32_array => c"Uint32Array",
-        Kind::int32_array => c"Int32Array",
-        Kind::biguint64_array => c"BigUint64Array",
-        _ => c"BigInt64Array",
-    })
 }
 
 fn array_of_bigints(env: sys::napi_env, scalar: Scalar, bytes: &[u8]) -> Result<Value> {

@@ -10,7 +10,9 @@ use napi::{ValueType, sys};
 use vm_memory::bitmap::BitmapSlice;
 use vm_memory::{ReadVolatile, VolatileMemoryError, VolatileSlice, WriteVolatile};
 
-use crate::node::error::{BindingError, Result, check};
+use crate::node::environment::current;
+use crate::node::error::{BindingError, Result};
+use crate::node::intrinsics;
 use crate::node::value::{Number, Value};
 
 /// The bytes of a typed array or a `DataView`, valid until JavaScript runs again.
@@ -208,9 +210,9 @@ impl Buffer {
 }
 
 impl Buffer {
-    /// Reverses the bytes of each element. Only for memory that JavaScript has not seen yet.
+    /// Reverses the bytes of each element; a rest that is none stays. Only for memory that JavaScript has not seen yet.
     pub fn reverse_each(self, element_size: usize) {
-        for offset in (0..self.length).step_by(element_size) {
+        for offset in (0..self.length / element_size).map(|index| index * element_size) {
             for index in 0..element_size / 2 {
                 // SAFETY: both bytes are within the element, which is within the buffer.
                 unsafe {
@@ -305,47 +307,29 @@ impl WriteVolatile for Buffer {
     }
 }
 
-/// Makes a typed array (or an array, for 128 bits) with its constructor. The constructor throws if there is no memory;
-/// an allocation by Node-API would end the process.
-fn construct(
-    env: sys::napi_env,
-    constructor: &std::ffi::CStr,
-    arguments: &[sys::napi_value],
-) -> Result<Value> {
-    let mut global = ptr::null_mut();
-    let mut class = ptr::null_mut();
-    let mut instance = ptr::null_mut();
-    // SAFETY: `env` is the environment that called, the arguments are values of it.
-    unsafe {
-        check(sys::napi_get_global(env, &raw mut global))?;
-        check(sys::napi_get_named_property(
-            env,
-            global,
-            constructor.as_ptr(),
-            &raw mut class,
-        ))?;
-        check(sys::napi_new_instance(
-            env,
-            class,
-            arguments.len(),
-            arguments.as_ptr(),
-            &raw mut instance,
-        ))?;
-    }
-    Ok(Value::new(env, instance))
-}
-
-/// Makes a typed array of zeros.
+/// Makes a typed array of zeros, and returns it with its elements.
+///
+/// It is made by its constructor, which throws where an allocation by Node-API would end the
+/// process. The constructor may be anybody's: what comes back is looked at.
 pub fn new_typed_array(
-    env: sys::napi_env,
-    constructor: &std::ffi::CStr,
+    kind: sys::napi_typedarray_type,
     length: usize,
-) -> Result<Value> {
+) -> Result<(Value, TypedArray)> {
+    let env = current();
     // SAFETY: `env` is the environment that called.
     let length_value = unsafe { Number::to_napi_value(env, Number(length))? };
-    construct(env, constructor, &[length_value]).map_err(|error| {
+    let made = intrinsics::construct(kind, &[length_value]).map_err(|error| {
         // The engine's own error has no code.
         drop(error.into_value(env));
         BindingError::buffer_too_large(length)
-    })
+    })?;
+    let array = made.and_then(|made| Some((made, TypedArray::try_from_value(made)?)));
+    match array {
+        Some((made, elements)) if elements.kind == kind && elements.len() == length => {
+            Ok((made, elements))
+        }
+        _ => Err(BindingError::unsupported(
+            "The constructors of typed arrays are not those of the language",
+        )),
+    }
 }

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod error;
 pub mod external;
 pub mod identity;
+pub mod intrinsics;
 pub mod object;
 pub mod reference;
 pub mod scalar;

@@ -1,4 +1,4 @@
-//! A function of JavaScript that is kept for an environment.
+//! A function of JavaScript that is kept for as long as an environment lives.
 
 use std::cell::Cell;
 use std::ptr;
@@ -9,7 +9,7 @@ use crate::node::environment::current;
 use crate::node::error::{Result, check};
 use crate::node::value::Value;
 
-/// A function that `lib/` has given, for the thread that it was given in.
+/// A function of one thread, kept by a reference.
 pub struct Function(Cell<sys::napi_ref>);
 
 impl Function {
@@ -33,8 +33,7 @@ impl Function {
         self.0.set(ptr::null_mut());
     }
 
-    /// Calls the function; None if there is none.
-    pub fn call(&self, arguments: &[sys::napi_value]) -> Result<Option<Value>> {
+    fn get(&self) -> Result<Option<Value>> {
         let reference = self.0.get();
         if reference.is_null() {
             return Ok(None);
@@ -42,6 +41,39 @@ impl Function {
         let mut function = ptr::null_mut();
         // SAFETY: the reference is one of this environment.
         check(unsafe { sys::napi_get_reference_value(current(), reference, &raw mut function) })?;
-        Value::new(current(), function).call(arguments).map(Some)
+        Ok(Some(Value::new(current(), function)))
+    }
+
+    /// Calls the function; None where there is none.
+    pub fn call(&self, arguments: &[sys::napi_value]) -> Result<Option<Value>> {
+        let function = self.get()?;
+        function.map(|it| it.call(arguments)).transpose()
+    }
+
+    /// Calls the function as a method; None where there is none.
+    pub fn call_on(&self, receiver: Value, arguments: &[sys::napi_value]) -> Result<Option<Value>> {
+        let function = self.get()?;
+        function
+            .map(|it| it.call_on(receiver, arguments))
+            .transpose()
+    }
+
+    /// Calls the function with `new`; None where there is none.
+    pub fn construct(&self, arguments: &[sys::napi_value]) -> Result<Option<Value>> {
+        let Some(constructor) = self.get()? else {
+            return Ok(None);
+        };
+        let mut instance = ptr::null_mut();
+        // SAFETY: the constructor and the arguments are values of this environment.
+        check(unsafe {
+            sys::napi_new_instance(
+                current(),
+                constructor.raw(),
+                arguments.len(),
+                arguments.as_ptr(),
+                &raw mut instance,
+            )
+        })?;
+        Ok(Some(Value::new(current(), instance)))
     }
 }

@@ -55,6 +55,15 @@ impl Value {
         Self { env, raw }
     }
 
+    /// Returns the global object.
+    pub fn global() -> Result<Self> {
+        let env = environment::current();
+        let mut global = ptr::null_mut();
+        // SAFETY: `env` is the environment of this thread.
+        check(unsafe { sys::napi_get_global(env, &raw mut global) })?;
+        Ok(Self::new(env, global))
+    }
+
     /// Makes the object of an error, for promises that are rejected with it.
     pub fn of_error(error: Error) -> Result<Self> {
         let env = environment::current();
