@@ -10,7 +10,8 @@ export interface Door {
   /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a slice. */
   layout(object: object): Float64Array
   openWindow(object: object, piece: number, offset: number, length: number): ArrayBuffer
-  dirtyMarker(object: object, piece: number): ((offset: number, length: number) => void) | null
+  /** Stores a value and marks its page in one step; null where memory is not tracked. */
+  trackedWriter(object: object, piece: number): ((offset: number, kind: number, value: number | bigint) => void) | null
 
   /** Counts the replacements of an atomic's map, in memory shared with Rust. */
   generationCell(atomic: Atomic): ArrayBuffer

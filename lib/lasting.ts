@@ -3,8 +3,16 @@
  * whatever users have put on them. The native side holds them weakly: strongly, it would keep cycles alive for ever.
  */
 import type * as VmMemory from '../index'
+import { uncurryThis } from './intrinsics'
 
 type Owner = VmMemory.GuestRegionMmap | VmMemory.MmapRegion
+
+// As they are now: what a replaced method returned would be kept for good.
+const find = uncurryThis(WeakMap.prototype.get as WeakMap<Owner, object>['get'])
+const keep = uncurryThis(WeakMap.prototype.set as WeakMap<Owner, object>['set'])
+const byteLengthOf = uncurryThis(
+  Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength')?.get as (this: unknown) => number,
+)
 
 function install(
   prototype: Owner,
@@ -12,14 +20,14 @@ function install(
   isValid: (value: object) => boolean,
 ): void {
   const descriptor = Object.getOwnPropertyDescriptor(prototype, name)
-  const native = descriptor?.get
-  if (!native) return
+  if (descriptor?.get === undefined) return
+  const native = uncurryThis(descriptor.get as (this: Owner) => unknown)
   const lasting = new WeakMap<Owner, object>()
   const get = function (this: Owner): unknown {
-    const known = lasting.get(this)
+    const known = find(lasting, this)
     if (known !== undefined && isValid(known)) return known
-    const value: unknown = native.call(this)
-    if (typeof value === 'object' && value !== null) lasting.set(this, value)
+    const value = native(this)
+    if (typeof value === 'object' && value !== null) keep(lasting, this, value)
     return value
   }
   Object.defineProperty(prototype, name, { ...descriptor, get })
@@ -28,7 +36,7 @@ function install(
 export function installLasting(native: typeof VmMemory): void {
   for (const { prototype } of [native.GuestRegionMmap, native.MmapRegion]) {
     // A buffer whose bytes were transferred is empty; the native side makes a new one.
-    install(prototype, 'buffer', (buffer) => (buffer as ArrayBuffer).byteLength > 0)
+    install(prototype, 'buffer', (buffer) => byteLengthOf(buffer) > 0)
     install(prototype, 'sharedBuffer', () => true)
     install(prototype, 'bitmap', () => true)
   }

@@ -17,53 +17,44 @@ import type * as VmMemory from '../../index'
 import type { Door } from '../door'
 import { defineMethod } from '../protocols'
 import { installGuards } from './guards'
+import { uncurryThis } from '../intrinsics'
 import type * as MethodsModule from './methods'
 import type { Traits } from './methods/attach'
-
-/** The methods of a class as they are now. */
-function methodsOf<T extends object>(prototype: T): T {
-  return Object.fromEntries(
-    Object.entries(Object.getOwnPropertyDescriptors(prototype)).map(([name, { value }]) => [name, value as unknown]),
-  ) as unknown as T
-}
+import { type Kind, nativesOf } from './methods/kind'
 
 function install(prototype: object, methods: object): void {
   for (const [name, method] of Object.entries(methods)) defineMethod(prototype, name, method)
 }
 
-/** Makes a class's objects get their fast paths. */
-function toNativeOf({ noteUse }: typeof MethodsModule, traits: Traits): (object: object) => object {
+/** What native methods are called on where that is the object itself, which gets its table when it is time. */
+function itself({ anchored, noteUse }: typeof MethodsModule, traits: Traits): Kind['toNative'] {
   return (object) => {
-    noteUse(object, traits)
+    noteUse(anchored(object), traits, () => object)
     return object
   }
 }
 
 export function installFastPaths(native: typeof VmMemory, door: Door): void {
-  const { GuestMemoryMmap, GuestMemoryLoadGuard, GuestRegionMmap, VolatileSlice } = native
   // Views read integers in the order that they are told, memory has that of the host.
   if (process.env.VM_MEMORY_FAST_PATHS === '0' || endianness() !== 'LE') return
 
+  const { prototype: map } = native.GuestMemoryMmap
+  const { prototype: guard } = native.GuestMemoryLoadGuard
+  const { prototype: region } = native.GuestRegionMmap
+  const { prototype: slice } = native.VolatileSlice
+  const ofMaps = require('./of-maps') as typeof MethodsModule
+  const ofRegions = require('./of-regions') as typeof MethodsModule
+  const ofSlices = require('./of-slices') as typeof MethodsModule
   const mapTraits: Traits = { door, isPageAligned: true, worthFrom: 2 }
   const regionTraits: Traits = { door, isPageAligned: true, worthFrom: 2 }
   // Slices are many, and short-lived.
   const sliceTraits: Traits = { door, isPageAligned: false, worthFrom: 32 }
-  const ofMaps = require('./of-maps') as typeof MethodsModule
-  const ofRegions = require('./of-regions') as typeof MethodsModule
-  const ofSlices = require('./of-slices') as typeof MethodsModule
-  const { methods: ofGuards, guardToNative } = installGuards(
-    native,
-    { worthFrom: mapTraits.worthFrom, tableOf: (map) => ofMaps.tableOf(map, mapTraits) },
-    door,
+  const bufferOf = uncurryThis(
+    Object.getOwnPropertyDescriptor(region, 'buffer')?.get as (this: VmMemory.GuestRegionMmap) => ArrayBuffer,
   )
-  const { prototype: map } = GuestMemoryMmap
-  const { prototype: guard } = GuestMemoryLoadGuard
-  const { prototype: region } = GuestRegionMmap
-  const { prototype: slice } = VolatileSlice
-  const buffer = Object.getOwnPropertyDescriptor(region, 'buffer')?.get as () => ArrayBuffer
-  const bufferOf = (of: VmMemory.GuestRegionMmap): ArrayBuffer => buffer.call(of)
-  install(map, ofMaps.mapMethods(methodsOf(map), toNativeOf(ofMaps, mapTraits), bufferOf))
-  install(guard, ofGuards.mapMethods(methodsOf(guard), guardToNative, bufferOf))
-  install(region, ofRegions.byteMethods(methodsOf(region), toNativeOf(ofRegions, regionTraits), true))
-  install(slice, ofSlices.byteMethods(methodsOf(slice), toNativeOf(ofSlices, sliceTraits), false))
+  const guards = installGuards(native, door, (cursor, mapOf) => ofMaps.noteUse(cursor, mapTraits, mapOf))
+  install(map, ofMaps.mapMethods(nativesOf(map), itself(ofMaps, mapTraits), bufferOf))
+  install(guard, guards.methods.mapMethods(guards.natives, guards.guardToNative, bufferOf))
+  install(region, ofRegions.byteMethods(nativesOf(region), itself(ofRegions, regionTraits), true))
+  install(slice, ofSlices.byteMethods(nativesOf(slice), itself(ofSlices, sliceTraits), false))
 }

@@ -1,21 +1,30 @@
 /** A piece of one mapping behind a view of its own, or a part of a long one. */
+import { Bytes, U16, U32, U64, View } from '../intrinsics'
 
-import { Bytes, View } from './intrinsics'
+/**
+ * Stores a value in a piece of tracked memory and marks its page, by offset in the piece. One call does both: the engine may
+ * end a thread between any two, and then a page would be written and not dirty, or dirty for whoever looked too early.
+ */
+export type TrackedWriter = (offset: number, kind: number, value: number | bigint) => void
+
+/** Kinds of values for a `TrackedWriter`: their size, and whether the store is an atomic one (`crate/src/door/windows.rs`). */
+export const ATOMIC = 16
 
 /** What windows on the memory of one object are made with. */
 export interface Source {
   openWindow(piece: number, offset: number, length: number): ArrayBuffer
-  dirtyMarker(piece: number): ((offset: number, length: number) => void) | null
+  trackedWriter(piece: number): TrackedWriter | null
   /** Whether windows begin on a page of the host: what is aligned in them is aligned there. */
   readonly isPageAligned: boolean
 }
 
 const NO_BUFFER = new ArrayBuffer()
 const NO_VIEW = new View(NO_BUFFER)
-const NO_BYTES = new Uint8Array()
-const NO_U16 = new Uint16Array()
-const NO_U32 = new Uint32Array()
-const NO_U64 = new BigUint64Array()
+const NO_BYTES = new Bytes()
+const NO_U16 = new U16()
+const NO_U32 = new U32()
+const NO_U64 = new U64()
+const NO_WRITER: TrackedWriter = () => {}
 
 /** The fields that each access needs come first, so that they lie together. */
 export class Window {
@@ -30,30 +39,20 @@ export class Window {
   u16 = NO_U16
   u32 = NO_U32
   u64 = NO_U64
-  /** Marks bytes of the piece dirty, by offset in the piece. */
-  private mark: ((offset: number, length: number) => void) | null = null
+  /** Writes are left to `write`. */
+  readonly isTracked: boolean
+  private writer = NO_WRITER
   readonly size: number
   /** Which piece of memory it is part of, and where in that it starts. */
   readonly piece: number
   readonly pieceOffset: number
-  private readonly isTracked: boolean
-  /** Whether there is no point in opening it (again). */
-  private wasTried: boolean
 
-  constructor(
-    start: number,
-    size: number,
-    piece: number,
-    pieceOffset: number,
-    isReadWrite: boolean,
-    isTracked: boolean,
-  ) {
+  constructor(start: number, size: number, piece: number, pieceOffset: number, isTracked: boolean) {
     this.start = start
     this.size = size
     this.piece = piece
     this.pieceOffset = pieceOffset
     this.isTracked = isTracked
-    this.wasTried = !isReadWrite
   }
 
   /** Where in the window an access of `size` bytes at `address` begins; -1 when it is not within, or not certain. */
@@ -64,24 +63,24 @@ export class Window {
     return offset === distance && offset >= 0 && offset <= this.reach - size ? offset : -1
   }
 
-  /** Notes that bytes were written, by offset in the window. */
-  markDirty(offset: number, length: number): void {
-    if (this.mark !== null) this.mark(this.pieceOffset + offset, length)
+  /** Writes a value to tracked memory, by offset in the window, and marks its page. */
+  write(offset: number, kind: number, value: number | bigint): void {
+    this.writer(this.pieceOffset + offset, kind, value)
   }
 
-  /** Makes the view, when it is needed first; whether that is done now. */
+  /** Makes the views; whether that was possible. */
   open(source: Source): boolean {
-    if (this.wasTried) return false
-    this.wasTried = true
     try {
+      const writer = this.isTracked ? source.trackedWriter(this.piece) : NO_WRITER
+      if (writer === null) return false
       const buffer = source.openWindow(this.piece, this.pieceOffset, this.size)
-      if (this.isTracked) this.mark = source.dirtyMarker(this.piece)
+      this.writer = writer
       this.buffer = buffer
       this.bytes = new Bytes(buffer)
       if (source.isPageAligned) {
-        this.u16 = new Uint16Array(buffer, 0, this.size >> 1)
-        this.u32 = new Uint32Array(buffer, 0, this.size >> 2)
-        this.u64 = new BigUint64Array(buffer, 0, this.size >> 3)
+        this.u16 = new U16(buffer, 0, this.size >> 1)
+        this.u32 = new U32(buffer, 0, this.size >> 2)
+        this.u64 = new U64(buffer, 0, this.size >> 3)
       }
       this.view = new View(buffer)
       this.reach = this.size
@@ -94,4 +93,4 @@ export class Window {
 }
 
 /** No address is in it. The first window, so that the engine expects a double where windows start. */
-export const NOWHERE = new Window(NaN, 0, 0, 0, false, false)
+export const NOWHERE = new Window(NaN, 0, 0, 0, false)

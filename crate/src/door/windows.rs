@@ -1,15 +1,15 @@
 //! The native part of the fast paths of `lib/`: the layout of memory, windows on it as buffers, and a function that
-//! marks pages dirty without the cost of the glue.
+//! writes to tracked memory without the cost of the glue.
 
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::atomic::Ordering;
 
 use napi::sys::{self, TypedarrayType};
 use napi_derive::napi;
-use vm_memory::bitmap::{ArcSlice, AtomicBitmap, Bitmap};
-use vm_memory::{Address, GuestMemory, GuestMemoryRegion};
+use vm_memory::{Address, Bytes, GuestMemory, GuestMemoryRegion, VolatileMemoryError};
 
-use crate::memory::mapping::{OwnedSlice, Owner, Region, arc_of};
+use crate::memory::mapping::{OwnedSlice, Owner, Region, Slice, arc_of};
 use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
 use crate::node::buffer::{Buffer, new_typed_array};
@@ -133,25 +133,29 @@ pub fn open_window(object: Value, index: Value, offset: Value, length: Value) ->
     zero_copy::private_buffer(&piece.derive(part)?)
 }
 
-/// Makes a function that marks bytes of a piece dirty: `(offset, length)`. Returns null if the piece is not tracked.
+/// Makes a function that stores a value in a piece of tracked memory and marks its page: `(offset, kind, value)`.
+/// Returns null if the piece is not tracked.
+///
+/// One call does both, without the cost of the glue. JavaScript cannot do it in two: the engine may end a thread
+/// between them.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
-pub fn dirty_marker(object: Value, index: Value) -> Result<Option<Handle>> {
+pub fn tracked_writer(object: Value, index: Value) -> Result<Option<Handle>> {
     let piece = Pieces::of(object)?.piece(index.usize("index")?)?;
-    let Some(bitmap) = piece.slice.bitmap() else {
+    if piece.slice.bitmap().is_none() {
         return Ok(None);
-    };
+    }
     let env = environment::current();
-    let name = c"markDirty";
-    let bitmap = Box::into_raw(Box::new(bitmap.clone()));
+    let name = c"write";
+    let piece = Box::into_raw(Box::new(piece));
     let mut function = ptr::null_mut();
-    // SAFETY: the bitmap lives until `finalize` drops it, when the function is gone.
+    // SAFETY: the piece lives until `finalize` drops it, when the function is gone.
     check(unsafe {
         sys::napi_create_function(
             env,
             name.as_ptr(),
             name.count_bytes().cast_signed(),
-            Some(mark_dirty),
-            bitmap.cast(),
+            Some(write),
+            piece.cast(),
             &raw mut function,
         )
     })
@@ -161,7 +165,7 @@ pub fn dirty_marker(object: Value, index: Value) -> Result<Option<Handle>> {
             sys::napi_add_finalizer(
                 env,
                 function,
-                bitmap.cast(),
+                piece.cast(),
                 Some(finalize),
                 ptr::null_mut(),
                 ptr::null_mut(),
@@ -170,46 +174,102 @@ pub fn dirty_marker(object: Value, index: Value) -> Result<Option<Handle>> {
     })
     .inspect_err(|_| {
         // SAFETY: nobody else has it, or the function, which is dropped unseen.
-        drop(unsafe { Box::from_raw(bitmap) });
+        drop(unsafe { Box::from_raw(piece) });
     })?;
     Ok(Some(Handle(function)))
 }
 
-unsafe extern "C" fn finalize(_: sys::napi_env, bitmap: *mut c_void, _: *mut c_void) {
-    // SAFETY: the box that `dirty_marker` gave away; a finalizer runs once.
-    drop(unsafe { Box::from_raw(bitmap.cast::<ArcSlice<AtomicBitmap>>()) });
+unsafe extern "C" fn finalize(_: sys::napi_env, piece: *mut c_void, _: *mut c_void) {
+    // SAFETY: the box that `tracked_writer` gave away; a finalizer runs once.
+    drop(unsafe { Box::from_raw(piece.cast::<OwnedSlice>()) });
 }
 
-unsafe extern "C" fn mark_dirty(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    let mut count = 2;
-    let mut arguments = [ptr::null_mut(); 2];
-    let mut bitmap = ptr::null_mut();
-    let mut numbers = [0_f64; 2];
-    // SAFETY: there is room for two arguments, and missing ones are `undefined`, of which no number
-    // can be had: it stays 0.
-    unsafe {
+/// Added to a kind, which is the size of the value: stores it atomically (`lib/fast/window.ts`).
+const ATOMIC: usize = 16;
+
+unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let mut count = 3;
+    let mut arguments = [ptr::null_mut(); 3];
+    let mut piece = ptr::null_mut();
+    let (mut offset, mut kind) = (0_f64, 0_f64);
+    // SAFETY: there is room for three arguments, and missing ones are `undefined`, of which no
+    // number can be had: it stays 0.
+    let value = unsafe {
         sys::napi_get_cb_info(
             env,
             info,
             &raw mut count,
             arguments.as_mut_ptr(),
             ptr::null_mut(),
-            &raw mut bitmap,
+            &raw mut piece,
         );
-        for (argument, number) in arguments.into_iter().zip(&mut numbers) {
-            sys::napi_get_value_double(env, argument, number);
-        }
-    }
+        sys::napi_get_value_double(env, arguments[0], &raw mut offset);
+        sys::napi_get_value_double(env, arguments[1], &raw mut kind);
+        low_bits(env, arguments[2])
+    };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "saturates"
+        reason = "a value that is no index saturates, and is refused below"
     )]
-    let [offset, length] = numbers.map(|number| number as usize);
-    // SAFETY: the box that `dirty_marker` made, which lives as long as the function that is running.
-    unsafe { &*bitmap.cast::<ArcSlice<AtomicBitmap>>() }.mark_dirty(offset, length);
+    let (offset, kind) = (offset as usize, kind as usize);
+    // SAFETY: the box that `tracked_writer` made, which lives as long as the function that is running.
+    let slice = &unsafe { &*piece.cast::<OwnedSlice>() }.slice;
+    if store(slice, offset, kind, value).is_err() {
+        // SAFETY: `env` is the environment that called, the texts are constant.
+        unsafe {
+            sys::napi_throw_range_error(
+                env,
+                c"ERR_OUT_OF_RANGE".as_ptr(),
+                c"There is no such place in the window".as_ptr(),
+            )
+        };
+    }
     ptr::null_mut()
+}
+
+/// The lowest 64 bits of an integer.
+///
+/// # Safety
+///
+/// `value` is a value of `env`.
+unsafe fn low_bits(env: sys::napi_env, value: sys::napi_value) -> u64 {
+    let mut double = 0_f64;
+    // SAFETY: as the caller says.
+    if unsafe { sys::napi_get_value_double(env, value, &raw mut double) } == sys::Status::napi_ok {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "an integer of at most 32 bits, whose type was checked"
+        )]
+        return (double as i64).cast_unsigned();
+    }
+    let (mut bits, mut lossless) = (0_u64, false);
+    // SAFETY: as above. Of a negative bigint the bits are those of its two's complement.
+    unsafe { sys::napi_get_value_bigint_uint64(env, value, &raw mut bits, &raw mut lossless) };
+    bits
+}
+
+/// Upstream's `write_obj` or `store`, which mark the page.
+fn store(
+    slice: &Slice,
+    offset: usize,
+    kind: usize,
+    value: u64,
+) -> std::result::Result<(), VolatileMemoryError> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the lowest bits are what is stored"
+    )]
+    let (byte, half, word) = (value as u8, value as u16, value as u32);
+    let order = Ordering::SeqCst;
+    match kind {
+        1 => slice.write_obj(byte, offset),
+        2 => slice.write_obj(half, offset),
+        4 => slice.write_obj(word, offset),
+        8 => slice.write_obj(value, offset),
+        kind if kind == ATOMIC + 1 => slice.store(byte, offset, order),
+        kind if kind == ATOMIC + 2 => slice.store(half, offset, order),
+        kind if kind == ATOMIC + 4 => slice.store(word, offset, order),
+        _ => slice.store(value, offset, order),
+    }
 }

@@ -1,6 +1,19 @@
 /** `readObj` and `writeObj` of short arrays whose elements lie in memory as the host has them. */
 import type * as VmMemory from '../../../index'
-import { bufferOf, byteLengthOf, byteOffsetOf, Bytes, isArray, isInteger, isProxy, set, tagOf } from '../intrinsics'
+import {
+  bufferOf,
+  byteLengthOf,
+  byteOffsetOf,
+  Bytes,
+  defineProperty,
+  isArray,
+  isInteger,
+  isProxy,
+  setBytes,
+  tagOf,
+} from '../../intrinsics'
+import { EMPTY } from '../table'
+import type { Cursor } from './cursor'
 import type { Kind } from './kind'
 
 type Elements = ArrayLike<number | bigint>
@@ -53,21 +66,39 @@ function elementsClass(type: unknown): ElementsClass | null {
 /** In bytes. For longer ones, the memory of the array costs more than the call. */
 const MAX_LENGTH = 64 * 1024
 
+/** What `[type, length]` stands for. */
 interface Form {
-  readonly elements: ElementsClass
+  /** What to hand to a native method instead: it would read the elements again, which may be getters that act. */
+  readonly type: VmMemory.ByteValued
+  /** null where it is not worth a copy here. */
+  readonly elements: ElementsClass | null
   readonly length: number
   /** In bytes. */
   readonly size: number
 }
 
-/** What `[type, length]` stands for, if it is worth a copy here. */
-function formOf(type: unknown): Form | null {
-  if (!isArray(type) || isProxy(type) || type.length !== 2) return null
-  const elements = elementsClass(type[0])
+/** Reads a type once, in the order of the native methods. */
+function formOf(type: VmMemory.ByteValued): Form {
+  // What is no pair has no element that they would look at.
+  if (!isArray(type) || isProxy(type) || type.length !== 2) return { type, elements: null, length: 0, size: 0 }
+  const element: unknown = type[0]
+  const elements = elementsClass(element)
+  if (elements === null) return { type: lazyPair(element, type), elements, length: 0, size: 0 }
   const length: unknown = type[1]
-  if (elements === null || typeof length !== 'number' || !isInteger(length) || length <= 0) return null
-  const size = length * elements.elementSize
-  return size <= MAX_LENGTH ? { elements, length, size } : null
+  const same = [element, length] as unknown as VmMemory.ByteValued
+  const isCount = typeof length === 'number' && isInteger(length) && length > 0
+  const size = isCount ? length * elements.elementSize : MAX_LENGTH + 1
+  return size <= MAX_LENGTH
+    ? { type: same, elements, length: length as number, size }
+    : { type: same, elements: null, length: 0, size: 0 }
+}
+
+/** A pair whose second element is read when somebody asks: the native methods do when the first one is good. */
+function lazyPair(element: unknown, type: readonly unknown[]): VmMemory.ByteValued {
+  const pair: unknown[] = [element, undefined]
+  const descriptor = { __proto__: null, configurable: true, enumerable: true, get: () => type[1] }
+  defineProperty(pair, 1, descriptor as PropertyDescriptor)
+  return pair as unknown as VmMemory.ByteValued
 }
 
 interface ArrayMethods {
@@ -75,25 +106,51 @@ interface ArrayMethods {
   writeArray(object: object, type: VmMemory.ByteValued, value: unknown, addr: unknown): void
 }
 
+/*
+ * The native methods look at their receiver first, then at the type, and a getter in it may dispose of the guard that they were
+ * called on: they go on with what they have. So the cursor is held while a type is read. One that knows no memory is left to
+ * them at once, before anything is read.
+ */
 export function arrayMethods({ native, toNative, cursorOf }: Kind): ArrayMethods {
+  function read(object: object, cursor: Cursor, form: Form, addr: unknown): Elements {
+    const { type, elements, length, size } = form
+    const offset = elements === null ? -1 : cursor.locate(addr, size)
+    if (elements === null || offset < 0) return native.readObj(toNative(object, cursor), type, addr) as Elements
+    const array = new elements.make(length)
+    setBytes(new Bytes(bufferOf(array)), new Bytes(cursor.window.buffer, offset, size))
+    return array
+  }
+
+  function write(object: object, cursor: Cursor, form: Form, value: unknown, addr: unknown): void {
+    const { type, elements, size } = form
+    const fits = elements !== null && tagOf(value) === elements.tag && byteLengthOf(value) === size
+    const offset = fits ? cursor.locate(addr, size) : -1
+    if (offset < 0 || cursor.window.isTracked) {
+      return native.writeObj(toNative(object, cursor), type, value as bigint, addr)
+    }
+    setBytes(cursor.window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
+  }
+
   return {
     readArray(object, type, addr) {
-      const form = formOf(type)
       const cursor = cursorOf(object)
-      const offset = form === null ? -1 : cursor.locate(addr, form.size)
-      if (form === null || offset < 0) return native.readObj.call(toNative(object), type, addr) as Elements
-      const array = new form.elements.make(form.length)
-      set.call(new Bytes(bufferOf.call(array)), new Bytes(cursor.window.buffer, offset, form.size))
-      return array
+      if (cursor.table === EMPTY) return native.readObj(toNative(object, cursor), type, addr) as Elements
+      const isHeld = cursor.hold()
+      try {
+        return read(object, cursor, formOf(type), addr)
+      } finally {
+        if (isHeld) cursor.letGo()
+      }
     },
     writeArray(object, type, value, addr) {
-      const form = formOf(type)
       const cursor = cursorOf(object)
-      const fits = form !== null && tagOf.call(value) === form.elements.tag && byteLengthOf.call(value) === form.size
-      const offset = fits ? cursor.locate(addr, form.size) : -1
-      if (form === null || offset < 0) return native.writeObj.call(toNative(object), type, value as bigint, addr)
-      set.call(cursor.window.bytes, new Bytes(bufferOf.call(value), byteOffsetOf.call(value), form.size), offset)
-      cursor.window.markDirty(offset, form.size)
+      if (cursor.table === EMPTY) return native.writeObj(toNative(object, cursor), type, value as bigint, addr)
+      const isHeld = cursor.hold()
+      try {
+        write(object, cursor, formOf(type), value, addr)
+      } finally {
+        if (isHeld) cursor.letGo()
+      }
     },
   }
 }

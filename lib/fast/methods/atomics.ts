@@ -3,7 +3,8 @@
  * the window begins on a page, so that what is aligned in it is aligned on the host.
  */
 import type * as VmMemory from '../../../index'
-import * as intrinsics from '../intrinsics'
+import * as intrinsics from '../../intrinsics'
+import { ATOMIC } from '../window'
 import type { Kind, Methods } from './kind'
 
 type AtomicMethods = Pick<Methods, 'load' | 'store'>
@@ -46,7 +47,7 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
           break
       }
     }
-    return native.load.call(toNative(object), type as never, addr, order)
+    return native.load(toNative(object, cursor), type as never, addr, order)
   }
 
   function storeOther(
@@ -63,22 +64,25 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
         case 'u8':
           offset = typeof value === 'number' && (value & 0xff) === value ? cursor.locate(addr, 1) : -1
           if (offset < 0) break
-          atomicStore(cursor.window.bytes, offset, value as number)
-          return cursor.window.markDirty(offset, 1)
+          if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 1, value as number)
+          else atomicStore(cursor.window.bytes, offset, value as number)
+          return
         case 'u32':
           offset = typeof value === 'number' && value >>> 0 === value ? cursor.locate(addr, 4) : -1
           if (offset < 0 || (offset & 3) !== 0) break
-          atomicStore(cursor.window.u32, offset >> 2, value as number)
-          return cursor.window.markDirty(offset, 4)
+          if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 4, value as number)
+          else atomicStore(cursor.window.u32, offset >> 2, value as number)
+          return
         case 'u64':
         case 'usize':
           offset = typeof value === 'bigint' && asUintN(64, value) === value ? cursor.locate(addr, 8) : -1
           if (offset < 0 || (offset & 7) !== 0) break
-          atomicStore(cursor.window.u64, offset >> 3, value as bigint)
-          return cursor.window.markDirty(offset, 8)
+          if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 8, value as bigint)
+          else atomicStore(cursor.window.u64, offset >> 3, value as bigint)
+          return
       }
     }
-    native.store.call(toNative(object), type, value, addr, order)
+    native.store(toNative(object, cursor), type, value, addr, order)
   }
 
   // Indices of rings come first, in functions so small that the engine puts them where they are called.
@@ -102,8 +106,9 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
       const cursor = cursorOf(this)
       const offset = cursor.locate(addr, 2)
       if (offset >= 0 && (offset & 1) === 0) {
-        atomicStore(cursor.window.u16, offset >> 1, value)
-        return cursor.window.markDirty(offset, 2)
+        if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 2, value)
+        else atomicStore(cursor.window.u16, offset >> 1, value)
+        return
       }
     }
     storeOther(this, type, value, addr, order)

@@ -1,6 +1,7 @@
 /** Copies of bytes within one window. */
 import type * as VmMemory from '../../../index'
-import { bufferOf, byteOffsetOf, Bytes, lengthOf, set, Shared, tagOf } from '../intrinsics'
+import { bufferOf, byteOffsetOf, Bytes, isSharedArrayBuffer, lengthOf, setBytes, tagOf } from '../../intrinsics'
+import type { Cursor } from './cursor'
 import type { Kind, Methods } from './kind'
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice'>
@@ -10,54 +11,52 @@ const MAX_SHARED = 64 * 1024
 
 /** The length of a `Uint8Array` that is worth a copy here, else -1. */
 function copyLength(buf: unknown): number {
-  if (tagOf.call(buf) !== 'Uint8Array') return -1
-  const length = lengthOf.call(buf)
-  if (length > MAX_SHARED && bufferOf.call(buf) instanceof Shared) return -1
+  if (tagOf(buf) !== 'Uint8Array') return -1
+  const length = lengthOf(buf)
+  if (length > MAX_SHARED && isSharedArrayBuffer(bufferOf(buf))) return -1
   return length > 0 ? length : -1
 }
 
 /** What is to be copied from. Shared memory may grow meanwhile, and arrays with it. */
 function sourceOf(buf: unknown, length: number): Uint8Array {
-  const buffer = bufferOf.call(buf)
-  return buffer instanceof Shared ? new Bytes(buffer, byteOffsetOf.call(buf), length) : (buf as Uint8Array)
+  const buffer = bufferOf(buf)
+  return isSharedArrayBuffer(buffer) ? new Bytes(buffer, byteOffsetOf(buf), length) : (buf as Uint8Array)
+}
+
+/** Copies from memory, if it is certain that all of it can be copied; whether it was. */
+function tryRead(cursor: Cursor, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
+  const offset = length < 0 ? -1 : cursor.locate(addr, length)
+  if (offset < 0) return false
+  setBytes(buf, new Bytes(cursor.window.buffer, offset, length))
+  return true
+}
+
+function tryWrite(cursor: Cursor, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
+  const offset = length < 0 ? -1 : cursor.locate(addr, length)
+  if (offset < 0 || cursor.window.isTracked) return false
+  setBytes(cursor.window.bytes, sourceOf(buf, length), offset)
+  return true
 }
 
 export function copyMethods({ native, toNative, cursorOf }: Kind): Copies {
-  /** Copies from memory, if it is certain that all of it can be copied; whether it was. */
-  function tryRead(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
-    if (length < 0) return false
-    const cursor = cursorOf(object)
-    const offset = cursor.locate(addr, length)
-    if (offset < 0) return false
-    set.call(buf as Uint8Array, new Bytes(cursor.window.buffer, offset, length))
-    return true
-  }
-
-  function tryWrite(object: object, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
-    if (length < 0) return false
-    const cursor = cursorOf(object)
-    const offset = cursor.locate(addr, length)
-    if (offset < 0) return false
-    const { window } = cursor
-    set.call(window.bytes, sourceOf(buf, length), offset)
-    window.markDirty(offset, length)
-    return true
-  }
-
   return {
     read(this: object, buf: VmMemory.Bytes, addr: unknown): number {
+      const cursor = cursorOf(this)
       const length = copyLength(buf)
-      return tryRead(this, buf, length, addr) ? length : native.read.call(toNative(this), buf, addr)
+      return tryRead(cursor, buf, length, addr) ? length : native.read(toNative(this, cursor), buf, addr)
     },
     write(this: object, buf: VmMemory.Bytes, addr: unknown): number {
+      const cursor = cursorOf(this)
       const length = copyLength(buf)
-      return tryWrite(this, buf, length, addr) ? length : native.write.call(toNative(this), buf, addr)
+      return tryWrite(cursor, buf, length, addr) ? length : native.write(toNative(this, cursor), buf, addr)
     },
     readSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
-      if (!tryRead(this, buf, copyLength(buf), addr)) native.readSlice.call(toNative(this), buf, addr)
+      const cursor = cursorOf(this)
+      if (!tryRead(cursor, buf, copyLength(buf), addr)) native.readSlice(toNative(this, cursor), buf, addr)
     },
     writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
-      if (!tryWrite(this, buf, copyLength(buf), addr)) native.writeSlice.call(toNative(this), buf, addr)
+      const cursor = cursorOf(this)
+      if (!tryWrite(cursor, buf, copyLength(buf), addr)) native.writeSlice(toNative(this, cursor), buf, addr)
     },
   }
 }

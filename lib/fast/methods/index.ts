@@ -1,19 +1,18 @@
 /** The fast methods of a class. Instantiated for each class: see the folder's index above. */
-import type * as VmMemory from '../../../index'
 import { Anchor } from './anchor'
 import { atomicMethods } from './atomics'
 import { copyMethods } from './copies'
-import type { Kind, Methods } from './kind'
-import { type BufferOf, lookupMethods } from './lookups'
+import type { Kind, Methods, Natives } from './kind'
+import { type BufferOf, type Lookups, lookupMethods } from './lookups'
 import { objectMethods } from './objects'
 import { scalarMethods } from './scalars'
 
-export { noteUse, tableOf } from './attach'
+export { anchored, noteUse, type Traits } from './attach'
 
-type ToNative = (object: object) => object
+type ToNative = Kind['toNative']
 
 /** Those of everything that gives access to memory. */
-export function byteMethods(native: Methods, toNative: ToNative, isPageAligned: boolean): object {
+export function byteMethods(native: Natives<Methods>, toNative: ToNative, isPageAligned: boolean): object {
   const kind: Kind = { native, toNative, cursorOf: Anchor.cursor }
   const scalars = scalarMethods(kind)
   return {
@@ -25,11 +24,7 @@ export function byteMethods(native: Methods, toNative: ToNative, isPageAligned: 
 }
 
 /** Those of a map. */
-export function mapMethods(
-  native: VmMemory.GuestMemoryMmap | VmMemory.GuestMemoryLoadGuard,
-  toNative: ToNative,
-  bufferOf: BufferOf,
-): object {
+export function mapMethods(native: Natives<Methods & Lookups>, toNative: ToNative, bufferOf: BufferOf): object {
   return {
     ...byteMethods(native, toNative, true),
     ...lookupMethods({ native, toNative, cursorOf: Anchor.cursor }, bufferOf),

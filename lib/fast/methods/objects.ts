@@ -1,5 +1,6 @@
 /** `readObj` and `writeObj`: of one scalar by the methods for scalars, of a big-endian one by the view. */
 import type * as VmMemory from '../../../index'
+import { uncurryThis } from '../../intrinsics'
 import { arrayMethods } from './arrays'
 import type { Kind, Methods } from './kind'
 
@@ -8,8 +9,23 @@ type Objects = Pick<Methods, 'readObj' | 'writeObj'>
 export function objectMethods(kind: Kind, scalars: Partial<Methods>): Objects {
   const { native, toNative, cursorOf } = kind
   const { readArray, writeArray } = arrayMethods(kind)
-  const { readU8, readI8, readU16, readI16, readU32, readI32, readU64, readI64 } = scalars as Methods
-  const { writeU8, writeI8, writeU16, writeI16, writeU32, writeI32, writeU64, writeI64 } = scalars as Methods
+  // As functions: `call` may be anybody's by then.
+  const readU8 = uncurryThis(scalars.readU8 as Methods['readU8'])
+  const readI8 = uncurryThis(scalars.readI8 as Methods['readI8'])
+  const readU16 = uncurryThis(scalars.readU16 as Methods['readU16'])
+  const readI16 = uncurryThis(scalars.readI16 as Methods['readI16'])
+  const readU32 = uncurryThis(scalars.readU32 as Methods['readU32'])
+  const readI32 = uncurryThis(scalars.readI32 as Methods['readI32'])
+  const readU64 = uncurryThis(scalars.readU64 as Methods['readU64'])
+  const readI64 = uncurryThis(scalars.readI64 as Methods['readI64'])
+  const writeU8 = uncurryThis(scalars.writeU8 as Methods['writeU8'])
+  const writeI8 = uncurryThis(scalars.writeI8 as Methods['writeI8'])
+  const writeU16 = uncurryThis(scalars.writeU16 as Methods['writeU16'])
+  const writeI16 = uncurryThis(scalars.writeI16 as Methods['writeI16'])
+  const writeU32 = uncurryThis(scalars.writeU32 as Methods['writeU32'])
+  const writeI32 = uncurryThis(scalars.writeI32 as Methods['writeI32'])
+  const writeU64 = uncurryThis(scalars.writeU64 as Methods['writeU64'])
+  const writeI64 = uncurryThis(scalars.writeI64 as Methods['writeI64'])
 
   function readObj(
     this: object,
@@ -18,33 +34,33 @@ export function objectMethods(kind: Kind, scalars: Partial<Methods>): Objects {
   ): number | bigint | ArrayLike<number | bigint> {
     switch (type) {
       case 'u8':
-        return readU8.call(this, addr)
+        return readU8(this, addr)
       case 'i8':
-        return readI8.call(this, addr)
+        return readI8(this, addr)
       case 'u16':
       case 'le16':
-        return readU16.call(this, addr)
+        return readU16(this, addr)
       case 'i16':
-        return readI16.call(this, addr)
+        return readI16(this, addr)
       case 'u32':
       case 'le32':
-        return readU32.call(this, addr)
+        return readU32(this, addr)
       case 'i32':
-        return readI32.call(this, addr)
+        return readI32(this, addr)
       case 'u64':
       case 'usize':
       case 'le64':
       case 'leSize':
-        return readU64.call(this, addr)
+        return readU64(this, addr)
       case 'i64':
       case 'isize':
-        return readI64.call(this, addr)
+        return readI64(this, addr)
     }
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
     if (size === 0) return readArray(this, type, addr)
     const cursor = cursorOf(this)
     const offset = cursor.locate(addr, size)
-    if (offset < 0) return native.readObj.call(toNative(this), type, addr)
+    if (offset < 0) return native.readObj(toNative(this, cursor), type, addr)
     const { view } = cursor.window
     return size === 2 ? view.getUint16(offset) : size === 4 ? view.getUint32(offset) : view.getBigUint64(offset)
   }
@@ -52,27 +68,27 @@ export function objectMethods(kind: Kind, scalars: Partial<Methods>): Objects {
   function writeObj(this: object, type: VmMemory.ByteValued, value: unknown, addr: unknown): void {
     switch (type) {
       case 'u8':
-        return writeU8.call(this, value as number, addr)
+        return writeU8(this, value as number, addr)
       case 'i8':
-        return writeI8.call(this, value as number, addr)
+        return writeI8(this, value as number, addr)
       case 'u16':
       case 'le16':
-        return writeU16.call(this, value as number, addr)
+        return writeU16(this, value as number, addr)
       case 'i16':
-        return writeI16.call(this, value as number, addr)
+        return writeI16(this, value as number, addr)
       case 'u32':
       case 'le32':
-        return writeU32.call(this, value as number, addr)
+        return writeU32(this, value as number, addr)
       case 'i32':
-        return writeI32.call(this, value as number, addr)
+        return writeI32(this, value as number, addr)
       case 'u64':
       case 'usize':
       case 'le64':
       case 'leSize':
-        return writeU64.call(this, value as bigint, addr)
+        return writeU64(this, value as bigint, addr)
       case 'i64':
       case 'isize':
-        return writeI64.call(this, value as bigint, addr)
+        return writeI64(this, value as bigint, addr)
       default:
         return writeArray(this, type, value, addr)
     }

@@ -1,0 +1,183 @@
+/**
+ * Load guards as plain objects, so that `memory()` need not call Rust.
+ *
+ *     one thread                                             all threads
+ *
+ *     guard ─┐  cursor                                            Rust
+ *     guard ─┼────────► Snapshot ── pin ──► native guard ──────► one map
+ *     guard ─┘           ▲   live: 3 guards,  table: its windows
+ *                        │ snapshot
+ *     atomic ────────► Slot ── cell ───────────────────────────► generation of the atomic
+ *              anchor
+ *
+ * Who holds whom: a guard holds its snapshot, a snapshot its native guard (the pin), and that the map. An atomic holds its slot,
+ * and the slot the snapshot that was current when it last looked. Nobody holds guards.
+ *
+ * - **memory()** compares the snapshot's generation with the cell. Where they are equal, a guard is an allocation and a count.
+ * - **replace** counts the cell up. The slots of this thread let go of the old snapshot at once, those of others are told by Rust
+ *   (`Slots::invalidate`), which rings the bell of their threads. The next `memory()` takes a new snapshot in any case.
+ * - **dispose** puts the cursor of a snapshot that knows nothing on the guard. The last guard of a snapshot that was replaced
+ *   disposes of the pin, and with that of the map.
+ * - **idle**: a slot keeps the current snapshot, which is memory that is there anyway; it never keeps an old one for long.
+ * - **collection**: a guard that is dropped is not counted down, so its snapshot keeps the pin until both are collected: the
+ *   snapshot goes with its last guard and the slot, and the native guard's finalizer lets go of the map.
+ */
+import type * as VmMemory from '../../../index'
+import type { Door } from '../../door'
+import { defineMethod } from '../../protocols'
+import { apply, uncurryThis } from '../../intrinsics'
+import * as methods from '../methods'
+import { Anchor } from '../methods/anchor'
+import type { Cursor } from '../methods/cursor'
+import { type Natives, nativesOf } from '../methods/kind'
+import { generationOf } from './cell'
+import { Slots } from './slots'
+import { SlotAnchor } from './slot'
+import { Snapshot } from './snapshot'
+
+type Guard = VmMemory.GuestMemoryLoadGuard
+type Atomic = VmMemory.GuestMemoryAtomic
+type Map = VmMemory.GuestMemoryMmap
+
+const { cursor: cursorOf, put, set: anchor } = Anchor
+
+/** When a collection finds no guard, the engine forgets what guards look like, and all code that was made for them. */
+const keptAlive: object[] = []
+
+/** The snapshot of a guard; null of everything else, native guards among it. */
+function snapshotOf(cursor: Cursor): Snapshot | null {
+  return cursor instanceof Snapshot ? cursor : null
+}
+
+/** What the native methods of guards are to be called on. */
+function nativeGuard(guard: object): object {
+  return snapshotOf(cursorOf(guard))?.pin ?? guard
+}
+
+/** Lets all that guards can do be done on their snapshots. */
+function redirect(prototype: Guard): void {
+  for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+    if (name === 'constructor') continue
+    const { get, value } = descriptor
+    if (get) {
+      const getOf = uncurryThis(get as (this: unknown) => unknown)
+      Object.defineProperty(prototype, name, {
+        ...descriptor,
+        get(this: object): unknown {
+          return getOf(nativeGuard(this))
+        },
+      })
+    } else {
+      const method = value as (...args: unknown[]) => unknown
+      defineMethod(prototype, name, function (this: object, ...args: unknown[]) {
+        return apply(method, nativeGuard(this), args)
+      })
+    }
+  }
+}
+
+/**
+ * Puts guards that are plain objects in the place of native ones.
+ * @param noteUse notes a native access by a cursor to the memory of a map
+ * @returns the fast methods for guards, and what the native ones are called on
+ */
+export function installGuards(
+  native: typeof VmMemory,
+  door: Door,
+  noteUse: (cursor: Cursor, mapOf: () => Map) => void,
+): { methods: typeof methods; natives: Natives<Guard>; guardToNative(guard: object, cursor: Cursor): object } {
+  const { prototype: atomicPrototype } = native.GuestMemoryAtomic
+  const { prototype: guardPrototype } = native.GuestMemoryLoadGuard
+  const { prototype: lockPrototype } = native.GuestMemoryExclusiveGuard
+  const atomics = nativesOf(atomicPrototype)
+  const guards = nativesOf(guardPrototype)
+  const { replace } = nativesOf(lockPrototype)
+
+  const gone = new native.GuestMemoryAtomic(new native.GuestMemoryMmap()).memory()
+  gone.dispose()
+  const slots = new Slots(door, atomics, guards, gone)
+  const { disposed } = slots
+  door.answerSlots(
+    (number) => slots.check(number),
+    (object) => snapshotOf(cursorOf(object))?.pin,
+  )
+
+  const GuardObject = function () {} as unknown as new () => Guard
+  GuardObject.prototype = guardPrototype
+  keptAlive.push(put(new GuardObject(), disposed))
+
+  function makeGuard(snapshot: Snapshot): Guard {
+    const guard = put(new GuardObject(), snapshot)
+    snapshot.live += 1
+    return guard
+  }
+
+  /** The snapshot of a guard that was not disposed of; null of everything else. */
+  function liveSnapshotOf(guard: object): Snapshot | null {
+    const snapshot = snapshotOf(cursorOf(guard))
+    return snapshot === disposed ? null : snapshot
+  }
+
+  redirect(guardPrototype)
+
+  // `memory` and `dispose` are kept so short that the engine can put them, and all they call, where they are called.
+  function memory(this: Atomic): Guard {
+    const slot = SlotAnchor.slot(this) ?? slots.slotOf(this)
+    if (slot === undefined) return atomics.memory(this)
+    let { snapshot } = slot
+    if (generationOf(snapshot.cell) !== snapshot.generation) snapshot = slot.refresh()
+    return makeGuard(snapshot)
+  }
+
+  function dispose(this: Guard): void {
+    const snapshot = cursorOf(this) as Snapshot
+    // Not that of a guard, or disposed of.
+    if (!(snapshot.live > 0)) return guards.dispose(nativeGuard(this))
+    anchor(this, disposed)
+    snapshot.live -= 1
+    if (generationOf(snapshot.cell) !== snapshot.generation) snapshot.retire()
+  }
+  const disposeOf = uncurryThis(dispose)
+
+  function clone(this: Guard): Guard {
+    const snapshot = liveSnapshotOf(this)
+    return snapshot === null ? guards.clone(nativeGuard(this)) : makeGuard(snapshot)
+  }
+
+  function intoInner(this: Guard): Map {
+    const snapshot = liveSnapshotOf(this)
+    if (snapshot === null) return guards.intoInner(nativeGuard(this))
+    const { map } = snapshot
+    disposeOf(this)
+    return map
+  }
+
+  defineMethod(guardPrototype, 'dispose', dispose)
+  defineMethod(guardPrototype, 'clone', clone)
+  defineMethod(guardPrototype, 'intoInner', intoInner)
+  defineMethod(atomicPrototype, 'memory', memory)
+  defineMethod(atomicPrototype, 'update', function (this: Atomic, update: (map: Map) => Map) {
+    try {
+      return atomics.update(this, update)
+    } finally {
+      slots.checkAll()
+    }
+  })
+  defineMethod(lockPrototype, 'replace', function (this: VmMemory.GuestMemoryExclusiveGuard, map: Map) {
+    try {
+      replace(this, map)
+    } finally {
+      slots.checkAll()
+    }
+  })
+  return {
+    methods,
+    natives: guards,
+    guardToNative(guard, cursor) {
+      const snapshot = snapshotOf(cursor)
+      if (snapshot === null) return guard
+      if (snapshot !== disposed) noteUse(snapshot, () => snapshot.map)
+      return snapshot.pin
+    },
+  }
+}

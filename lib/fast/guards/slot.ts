@@ -1,0 +1,57 @@
+/** What a thread keeps of an atomic. */
+import { Existing } from '../methods/anchor'
+import { type Cell, generationOf } from './cell'
+import type { Keeper, Snapshot } from './snapshot'
+
+export class Slot implements Keeper {
+  /** The current snapshot, or what was that. */
+  snapshot: Snapshot
+
+  constructor(
+    private readonly cell: Cell,
+    /** What stands for no snapshot: never current. */
+    private readonly none: Snapshot,
+    private readonly take: (slot: Slot, generation: number | undefined) => Snapshot,
+  ) {
+    this.snapshot = none
+  }
+
+  /** Takes a snapshot of the map that is there now. */
+  refresh(): Snapshot {
+    // Before the snapshot is taken, so that it is rather taken once too often.
+    const generation = generationOf(this.cell)
+    const snapshot = this.take(this, generation)
+    const { snapshot: replaced } = this
+    this.snapshot = snapshot
+    if (replaced !== this.none) replaced.retire()
+    return snapshot
+  }
+
+  /** Lets go of a snapshot that was replaced. */
+  check(): void {
+    const { snapshot } = this
+    if (snapshot !== this.none && generationOf(this.cell) !== snapshot.generation) snapshot.retire()
+  }
+
+  leave(snapshot: Snapshot): void {
+    if (this.snapshot === snapshot) this.snapshot = this.none
+  }
+}
+
+/** Puts the slot of an atomic on it, as `Anchor` does. */
+export class SlotAnchor extends Existing {
+  readonly #slot: Slot
+
+  private constructor(atomic: object, slot: Slot) {
+    super(atomic)
+    this.#slot = slot
+  }
+
+  static put(atomic: object, slot: Slot): void {
+    void new SlotAnchor(atomic, slot)
+  }
+
+  static slot(atomic: object): Slot | undefined {
+    return #slot in atomic ? atomic.#slot : undefined
+  }
+}

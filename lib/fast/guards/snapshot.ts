@@ -1,0 +1,59 @@
+/** A map as it was: what guards stand on. */
+import type * as VmMemory from '../../../index'
+import type { Natives } from '../methods/kind'
+import { Cursor } from '../methods/cursor'
+import { EMPTY } from '../table'
+import { NOWHERE } from '../window'
+import { type Cell, generationOf } from './cell'
+
+type Guard = VmMemory.GuestMemoryLoadGuard
+
+/** Native methods of guards, for what users never see: whatever they have put in place of the public ones. */
+export type GuardNatives = Natives<Pick<Guard, 'memory' | 'dispose' | 'clone' | 'intoInner'>>
+
+/** Who keeps a snapshot while it is the current one. */
+export interface Keeper {
+  leave(snapshot: Snapshot): void
+}
+
+/** The cursor that is put on guards. One for all guards on a snapshot: they read the same memory. */
+export class Snapshot extends Cursor {
+  /** Guards that were not disposed of. One that is dropped instead keeps the native guard until both are collected. */
+  live = 0
+
+  constructor(
+    readonly pin: Guard,
+    private readonly natives: GuardNatives,
+    /** The map is the current one for as long as the cell has this generation. */
+    readonly cell: Cell,
+    readonly generation: number | undefined,
+    private readonly slot: Keeper | null,
+  ) {
+    super()
+  }
+
+  /** Lets go of a map that was replaced: the slot does at once, the memory goes with the last guard. */
+  retire(): void {
+    if (this.slot !== null) this.slot.leave(this)
+    if (this.live > 0) return
+    this.table = EMPTY
+    this.window = NOWHERE
+    this.natives.dispose(this.pin)
+  }
+
+  /** Counts as one more guard, unless there is none. */
+  override hold(): boolean {
+    if (this.live === 0) return false
+    this.live += 1
+    return true
+  }
+
+  override letGo(): void {
+    this.live -= 1
+    if (generationOf(this.cell) !== this.generation) this.retire()
+  }
+
+  get map(): VmMemory.GuestMemoryMmap {
+    return this.natives.memory(this.pin)
+  }
+}

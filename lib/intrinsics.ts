@@ -1,0 +1,54 @@
+/**
+ * What this package uses of the language, as it was when it was loaded: somebody may replace it afterwards, for a moment or for
+ * good. So nothing that runs later takes a method off a prototype, not even `call`; nothing goes through an iterator (`for …
+ * of`, destructuring of arrays, spreading), which is found by a name as well; and no method is among these that asks objects
+ * for their class, as `subarray` does, which would give buffers away.
+ */
+import { types } from 'node:util'
+
+const { bind, call } = Function.prototype
+
+/** Makes a function of a method, which takes the receiver first. Nobody sees it called. */
+export const uncurryThis = bind.bind(call) as unknown as <T, A extends unknown[], R>(
+  method: (this: T, ...args: A) => R,
+) => (receiver: unknown, ...args: A) => R
+
+const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype)
+
+/** The getter of a property, as a function; of what is not of its class, it throws. */
+function getter<T>(prototype: object, name: string | symbol): (receiver: unknown) => T {
+  return uncurryThis(Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: unknown) => T)
+}
+
+/** The name of the class of a typed array; undefined of everything else. */
+export const tagOf = getter<string | undefined>(typedArray, Symbol.toStringTag)
+export const lengthOf = getter<number>(typedArray, 'length')
+export const byteLengthOf = getter<number>(typedArray, 'byteLength')
+export const byteOffsetOf = getter<number>(typedArray, 'byteOffset')
+export const bufferOf = getter<ArrayBufferLike>(typedArray, 'buffer')
+export const setBytes = uncurryThis(Uint8Array.prototype.set)
+
+export const Bytes = Uint8Array
+export const U16 = Uint16Array
+export const U32 = Uint32Array
+export const U64 = BigUint64Array
+export const I32 = Int32Array
+export const Numbers = Float64Array
+
+export const { apply, defineProperty, deleteProperty } = Reflect
+export const { asIntN, asUintN } = BigInt
+export const { load: atomicLoad, store: atomicStore } = Atomics
+export const { isArray } = Array
+export const { isInteger } = Number
+export const toDouble = Number
+export const { isProxy, isSharedArrayBuffer } = types
+
+/** A `DataView` whose methods nobody can replace. */
+export class View extends DataView<ArrayBuffer> {
+  // Written out: the one that is made by itself hands its arguments on by an iterator.
+  // oxlint-disable-next-line no-useless-constructor
+  constructor(buffer: ArrayBuffer) {
+    super(buffer)
+  }
+}
+Object.defineProperties(View.prototype, Object.getOwnPropertyDescriptors(DataView.prototype))
