@@ -4,35 +4,19 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { runScenarios } from '../scenario.js'
 import { makeBase } from './initramfs.js'
-import { MissingError, preparePackages } from './packages.js'
+import { MissingError, preparePackages, QEMU } from './packages.js'
 import { scenarios } from './scenarios.js'
 
-const [wanted = ''] = process.argv.slice(2)
+const [wanted] = process.argv.slice(2)
 
 /** How many failed. */
 async function run(folder: string): Promise<number> {
-  const packages = preparePackages()
+  const packages = preparePackages(QEMU)
   const base = path.join(folder, 'base')
   makeBase(packages, base)
-  let passed = 0
-  let failed = 0
-  for (const { title, run } of scenarios.filter(({ title }) => title.includes(wanted))) {
-    const begun = performance.now()
-    try {
-      const told = await run({ packages, folder, base })
-      const seconds = ((performance.now() - begun) / 1000).toFixed(1)
-      console.log(`  ✔ ${title} (${seconds} s${told === '' ? '' : `; ${told}`})`)
-      passed++
-    } catch (error) {
-      console.log(`  ✘ ${title}`)
-      console.log(error)
-      failed++
-    }
-  }
-  console.log(`\n  ${passed} tests passed`)
-  if (failed > 0) console.log(`  ${failed} tests failed`)
-  return failed
+  return runScenarios(scenarios, { packages, folder, base }, wanted)
 }
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-qemu-'))

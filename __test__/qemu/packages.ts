@@ -11,8 +11,25 @@ export class MissingError extends Error {
   override readonly name = 'MissingError'
 }
 
-const PACKAGES = ['qemu-system-x86', 'qemu-utils', 'fio', 'busybox-static']
-const KERNEL = 'linux-image-cloud-amd64'
+/** What is unpacked into one folder. */
+export interface PackageSet {
+  /** The folder's, in the user's cache. */
+  readonly name: string
+  readonly packages: readonly string[]
+  /** A package that depends on the newest kernel. */
+  readonly kernel?: string
+}
+
+export const QEMU: PackageSet = {
+  name: 'qemu',
+  packages: ['qemu-system-x86', 'qemu-utils', 'fio', 'busybox-static'],
+  kernel: 'linux-image-cloud-amd64',
+}
+export const NBD_CLIENTS: PackageSet = {
+  name: 'nbd',
+  packages: ['libnbd-bin', 'python3-libnbd', 'nbdkit', 'qemu-utils', 'fio'],
+}
+
 const LIBRARIES = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu']
 
 function run(command: string, args: readonly string[], cwd?: string): string {
@@ -44,16 +61,25 @@ export class Packages {
     throw new MissingError(`${name} is missing`)
   }
 
-  /** For QEMU, which finds its own files relative to itself. */
+  /** What programs need to find their libraries, modules of Python, and each other. QEMU finds its files relative to itself. */
   get environment(): NodeJS.ProcessEnv {
     const folders = LIBRARIES.flatMap((library) =>
       ['', 'ceph', 'blas', 'lapack', 'pulseaudio'].map((sub) => path.join(library, sub)),
     )
     return {
       ...process.env,
+      PATH: [path.join(this.#root, 'usr/bin'), '/usr/bin', '/bin'].join(':'),
+      PYTHONPATH: path.join(this.#root, 'usr/lib/python3/dist-packages'),
       LD_LIBRARY_PATH: folders.map((folder) => path.join(this.#root, folder)).join(':'),
       QEMU_MODULE_DIR: path.join(this.#root, 'usr/lib/x86_64-linux-gnu/qemu'),
     }
+  }
+
+  /** The file of a plugin of nbdkit, which looks for them where it was meant to be installed. */
+  nbdkitPlugin(name: string): string {
+    const file = path.join('usr/lib/x86_64-linux-gnu/nbdkit/plugins', `nbdkit-${name}-plugin.so`)
+    const unpacked = path.join(this.#root, file)
+    return fs.existsSync(unpacked) ? unpacked : path.join('/', file)
   }
 
   /** Where QEMU looks for its firmware. */
@@ -80,28 +106,29 @@ export class Packages {
   }
 }
 
-function download(folder: string): void {
+function download({ packages, kernel }: PackageSet, folder: string): void {
   const archives = path.join(folder, 'partial')
   fs.mkdirSync(archives, { recursive: true })
   run('apt-get', ['update', '-qq'])
   const options = ['-qq', '-y', '--download-only', '--no-install-recommends', '-o', `Dir::Cache::archives=${folder}`]
-  run('apt-get', ['install', ...options, ...PACKAGES])
-  const kernel = /Depends: (linux-image-\S+)/.exec(run('apt-cache', ['depends', KERNEL]))?.[1]
-  if (kernel === undefined) throw new MissingError(`no kernel in ${KERNEL}`)
-  run('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', kernel], folder)
+  run('apt-get', ['install', ...options, ...packages])
+  if (kernel === undefined) return
+  const newest = /Depends: (linux-image-\S+)/.exec(run('apt-cache', ['depends', kernel]))?.[1]
+  if (newest === undefined) throw new MissingError(`no kernel in ${kernel}`)
+  run('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', newest], folder)
 }
 
 /** Unpacks what there is, or downloads it first; needs Debian, and root for apt. */
-export function preparePackages(): Packages {
+export function preparePackages(set: PackageSet): Packages {
   if (process.platform !== 'linux' || process.arch !== 'x64') throw new MissingError('this is for Linux on x86-64')
   const cache = process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache')
-  const folder = path.join(cache, 'vm-memory-qemu')
+  const folder = path.join(cache, `vm-memory-${set.name}`)
   const root = path.join(folder, 'root')
   const complete = path.join(folder, 'complete')
   if (fs.existsSync(complete)) return new Packages(root)
   const archives = path.join(folder, 'archives')
   try {
-    download(archives)
+    download(set, archives)
     fs.rmSync(root, { recursive: true, force: true })
     fs.mkdirSync(root, { recursive: true })
     for (const file of fs.readdirSync(archives)) {
@@ -109,10 +136,10 @@ export function preparePackages(): Packages {
     }
   } catch (error) {
     const stderr = error instanceof Error && 'stderr' in error ? `: ${String(error.stderr).trim()}` : ''
-    throw new MissingError(
-      `${[...PACKAGES, KERNEL].join(', ')} of Debian are needed, and cannot be downloaded (${String(error)}${stderr})`,
-      { cause: error },
-    )
+    const wanted = [...set.packages, ...(set.kernel === undefined ? [] : [set.kernel])].join(', ')
+    throw new MissingError(`${wanted} of Debian are needed, and cannot be downloaded (${String(error)}${stderr})`, {
+      cause: error,
+    })
   }
   fs.rmSync(archives, { recursive: true })
   fs.writeFileSync(complete, '')

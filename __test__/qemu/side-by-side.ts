@@ -9,7 +9,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BackEnd } from './back-end.js'
 import { makeBase } from './initramfs.js'
-import { preparePackages, type Packages } from './packages.js'
+import { preparePackages, QEMU, type Packages } from './packages.js'
 import { VirtualMachine } from './virtual-machine.js'
 
 const SIZE = 64 * 2 ** 20
@@ -105,7 +105,7 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-qemu-'))
 process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
-const packages = preparePackages()
+const packages = preparePackages(QEMU)
 const base = path.join(folder, 'base')
 makeBase(packages, base)
 fs.writeFileSync(path.join(folder, 'disk.img'), randomFillSync(Buffer.alloc(SIZE)))
