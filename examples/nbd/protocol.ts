@@ -1,42 +1,54 @@
-/** As much of the NBD protocol as a server must speak; all numbers are big-endian. */
-import type { Socket } from 'node:net'
+/** As much of the NBD protocol as a server must speak, as bytes; all numbers are big-endian. */
 
+/** Magic numbers: of the greeting, of an option, of a reply to one; of a request, of a reply to one. */
 const [NBDMAGIC, IHAVEOPT, REPLY_MAGIC] = [0x4e42444d41474943n, 0x49484156454f5054n, 0x3e889045565a9n]
-const FLAG_FIXED_NEWSTYLE = 1
-const [OPT_EXPORT_NAME, OPT_GO] = [1, 7]
-const [REP_ACK, REP_INFO, REP_ERR_UNSUP] = [1, 3, 0x80000001]
-/** There are flags, and flushes are understood. */
-const TRANSMISSION_FLAGS = 1 | 4
-
 const [REQUEST_MAGIC, SIMPLE_REPLY_MAGIC] = [0x25609513, 0x67446698]
+
+/** NBD_FLAG_FIXED_NEWSTYLE and NBD_FLAG_NO_ZEROES, as the server offers them and as the client takes them. */
+export const FLAG_NO_ZEROES = 2
+const HANDSHAKE_FLAGS = 1 | FLAG_NO_ZEROES
+
+export const [OPT_EXPORT_NAME, OPT_ABORT, OPT_LIST, OPT_INFO, OPT_GO] = [1, 2, 3, 6, 7]
+export const [REP_ACK, REP_SERVER, REP_INFO] = [1, 2, 3]
+export const REP_ERR_UNSUP = 0x80000001
+export const REP_ERR_INVALID = 0x80000003
+export const REP_ERR_UNKNOWN = 0x80000006
+export const REP_ERR_TOO_BIG = 0x80000009
+export const [INFO_EXPORT, INFO_NAME, INFO_DESCRIPTION, INFO_BLOCK_SIZE] = [0, 1, 2, 3]
+
+/** NBD_FLAG_HAS_FLAGS, SEND_FLUSH, SEND_FUA, SEND_TRIM, SEND_WRITE_ZEROES, CAN_MULTI_CONN */
+const TRANSMISSION_FLAGS = (1 << 0) | (1 << 2) | (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8)
+
+export const [CMD_READ, CMD_WRITE, CMD_DISC, CMD_FLUSH, CMD_TRIM, CMD_WRITE_ZEROES] = [0, 1, 2, 3, 4, 6]
+export const [CMD_FLAG_FUA, CMD_FLAG_NO_HOLE] = [1, 2]
+export const [EINVAL, ENOSPC] = [22, 28]
+
+/** Bytes of any string, by the protocol. */
+export const STRING_MAX = 4096
+/** Bytes that a client may read or write at once. Clients that do not ask may rely on this many. */
+export const PAYLOAD_MAX = 32 * 2 ** 20
+/** Bytes: any can be addressed, whole pages are best. */
+const [BLOCK_MIN, BLOCK_PREFERRED] = [1, 4096]
+
+export const CLIENT_FLAGS_SIZE = 4
+export const OPTION_HEADER_SIZE = 16
 export const REQUEST_SIZE = 28
-export const [CMD_READ, CMD_WRITE, CMD_FLUSH] = [0, 1, 3]
-export const EINVAL = 22
-/** The most that a client may send or ask for at once. */
-const LENGTH_MAX = 32 * 2 ** 20
 
-/** The next bytes of a stream, as many as are asked for. */
-export type Read = (length: number) => Promise<Buffer>
-
-export function bytesOf(socket: Socket): Read {
-  const chunks: AsyncIterator<Buffer> = socket[Symbol.asyncIterator]()
-  let buffered: Buffer = Buffer.alloc(0)
-  return async (length) => {
-    const parts = [buffered]
-    let size = buffered.length
-    while (size < length) {
-      const { value, done } = await chunks.next()
-      if (done) throw new Error('the client has gone')
-      parts.push(value)
-      size += value.length
-    }
-    const bytes = parts.length === 1 ? buffered : Buffer.concat(parts, size)
-    buffered = bytes.subarray(length)
-    return bytes.subarray(0, length)
-  }
+export interface OptionHeader {
+  readonly option: number
+  /** Bytes of data that follow. */
+  readonly length: number
 }
 
-/** Fields one after the other: bytes, and value. */
+export interface Request {
+  readonly flags: number
+  readonly type: number
+  readonly cookie: bigint
+  readonly offset: bigint
+  readonly length: number
+}
+
+/** Puts numbers one after the other. */
 function pack(...fields: readonly (readonly [size: 2 | 4 | 8, value: number | bigint])[]): Buffer {
   const bytes = Buffer.alloc(fields.reduce((sum, [size]) => sum + size, 0))
   let at = 0
@@ -46,34 +58,62 @@ function pack(...fields: readonly (readonly [size: 2 | 4 | 8, value: number | bi
   return bytes
 }
 
-/** Comes to terms with the client on the one export that there is, of `size` bytes. */
-export async function negotiate(read: Read, socket: Socket, size: number): Promise<void> {
-  socket.write(pack([8, NBDMAGIC], [8, IHAVEOPT], [2, FLAG_FIXED_NEWSTYLE]))
-  await read(4)
-  for (;;) {
-    const head = await read(16)
-    const [option, length] = [head.readUInt32BE(8), head.readUInt32BE(12)]
-    if (head.readBigUInt64BE() !== IHAVEOPT || length > LENGTH_MAX) throw new Error('not an option')
-    await read(length)
-    if (option === OPT_EXPORT_NAME) {
-      socket.write(Buffer.concat([pack([8, size], [2, TRANSMISSION_FLAGS]), Buffer.alloc(124)]))
-      return
-    }
-    const reply = [[8, REPLY_MAGIC] as const, [4, option] as const] as const
-    if (option === OPT_GO) {
-      socket.write(pack(...reply, [4, REP_INFO], [4, 12], [2, 0], [8, size], [2, TRANSMISSION_FLAGS]))
-      socket.write(pack(...reply, [4, REP_ACK], [4, 0]))
-      return
-    }
-    socket.write(pack(...reply, [4, REP_ERR_UNSUP], [4, 0]))
+export const encodeGreeting = (): Buffer => pack([8, NBDMAGIC], [8, IHAVEOPT], [2, HANDSHAKE_FLAGS])
+
+/** Reads the client's flags; null if there are others among them than the server offered. */
+export function decodeClientFlags(bytes: Buffer): number | null {
+  const flags = bytes.readUInt32BE()
+  return (flags & ~HANDSHAKE_FLAGS) === 0 ? flags : null
+}
+
+/** Reads the beginning of an option; null for what is none. */
+export function decodeOption(bytes: Buffer): OptionHeader | null {
+  if (bytes.readBigUInt64BE() !== IHAVEOPT) return null
+  return { option: bytes.readUInt32BE(8), length: bytes.readUInt32BE(12) }
+}
+
+/** Reads what NBD_OPT_INFO and NBD_OPT_GO ask for; null if their lengths contradict each other. */
+export function decodeInfoRequest(data: Buffer): { name: string; requests: Set<number> } | null {
+  if (data.length < 6) return null
+  const nameLength = data.readUInt32BE()
+  if (nameLength > Math.min(STRING_MAX, data.length - 6)) return null
+  const list = data.subarray(4 + nameLength)
+  const count = list.readUInt16BE()
+  if (list.length !== 2 + 2 * count) return null
+  const requests = new Set(Array.from({ length: count }, (_, index) => list.readUInt16BE(2 + 2 * index)))
+  return { name: data.toString('utf8', 4, 4 + nameLength), requests }
+}
+
+export const encodeOptionReply = (option: number, type: number, data: Uint8Array = new Uint8Array()): Buffer =>
+  Buffer.concat([pack([8, REPLY_MAGIC], [4, option], [4, type], [4, data.length]), data])
+
+/** Writes the data of NBD_REP_SERVER. */
+export const encodeListed = (name: string, description: string): Buffer =>
+  Buffer.concat([pack([4, Buffer.byteLength(name)]), Buffer.from(name + description)])
+
+/** Writes the answer to NBD_OPT_EXPORT_NAME, without the zeros. */
+export const encodeExport = (size: number): Buffer => pack([8, size], [2, TRANSMISSION_FLAGS])
+/** The zeros at its end, for clients that have not declined them. */
+export const RESERVED = Buffer.alloc(124)
+
+/** Writes the data of NBD_REP_INFO. */
+export const encodeExportInfo = (size: number): Buffer => Buffer.concat([pack([2, INFO_EXPORT]), encodeExport(size)])
+export const encodeTextInfo = (type: number, text: string): Buffer =>
+  Buffer.concat([pack([2, type]), Buffer.from(text)])
+export const encodeBlockSizeInfo = (): Buffer =>
+  pack([2, INFO_BLOCK_SIZE], [4, BLOCK_MIN], [4, BLOCK_PREFERRED], [4, PAYLOAD_MAX])
+
+/** Reads a request, without the data of NBD_CMD_WRITE; null for what is none. */
+export function decodeRequest(bytes: Buffer): Request | null {
+  if (bytes.readUInt32BE() !== REQUEST_MAGIC) return null
+  return {
+    flags: bytes.readUInt16BE(4),
+    type: bytes.readUInt16BE(6),
+    cookie: bytes.readBigUInt64BE(8),
+    offset: bytes.readBigUInt64BE(16),
+    length: bytes.readUInt32BE(24),
   }
 }
 
-export function decodeRequest(bytes: Buffer): { type: number; handle: bigint; offset: bigint; length: number } {
-  const length = bytes.readUInt32BE(24)
-  if (bytes.readUInt32BE() !== REQUEST_MAGIC || length > LENGTH_MAX) throw new Error('not a request')
-  return { type: bytes.readUInt16BE(6), handle: bytes.readBigUInt64BE(8), offset: bytes.readBigUInt64BE(16), length }
-}
-
-export const encodeReply = (handle: bigint, error: number): Buffer =>
-  pack([4, SIMPLE_REPLY_MAGIC], [4, error], [8, handle])
+export const encodeReply = (cookie: bigint, error: number): Buffer =>
+  pack([4, SIMPLE_REPLY_MAGIC], [4, error], [8, cookie])
