@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { createHash, randomFillSync } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
+import type { Scenario } from '../scenario.js'
 import { BackEnd } from './back-end.js'
 import type { Packages } from './packages.js'
 import { VirtualMachine, type Machine } from './virtual-machine.js'
@@ -16,12 +15,6 @@ export interface Setting {
   readonly packages: Packages
   readonly folder: string
   readonly base: string
-}
-
-export interface Scenario {
-  readonly title: string
-  /** Returns what is worth to be told. */
-  run(setting: Setting): Promise<string>
 }
 
 const MIB = 2 ** 20
@@ -94,7 +87,7 @@ async function eventually(check: () => void, milliseconds = 2000): Promise<void>
   }
 }
 
-const boot: Scenario = {
+const boot: Scenario<Setting> = {
   title: 'the guest reads what is in the image',
   async run(setting) {
     const script = `${digestDisk('sha256', '1M')}
@@ -109,7 +102,7 @@ echo "@queues $(ls /sys/block/vda/mq | wc -l)"`
   },
 }
 
-const readOnly: Scenario = {
+const readOnly: Scenario<Setting> = {
   title: 'a read-only disk stays as it is',
   async run(setting) {
     const script = `echo "@read-only $(cat /sys/block/vda/ro)"
@@ -124,7 +117,7 @@ ${digestDisk('sha256', '1M')}`
   },
 }
 
-const verify: Scenario = {
+const verify: Scenario<Setting> = {
   title: 'fio verifies what it has written at random',
   async run(setting) {
     const options = { memory: '512M', queues: 2, cpus: 2, script: verifyDisk }
@@ -137,7 +130,7 @@ const verify: Scenario = {
 const DIMM = 256
 const BUFFER = '16M'
 
-function hotPlug(title: string, backEndOptions: readonly string[]): Scenario {
+function hotPlug(title: string, backEndOptions: readonly string[]): Scenario<Setting> {
   const script = `total() { sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo; }
 echo online_movable > /sys/devices/system/memory/auto_online_blocks
 before=$(total)
@@ -175,7 +168,7 @@ ${digestDisk('after', BUFFER)}`
   }
 }
 
-function churn(title: string, backEndOptions: readonly string[]): Scenario {
+function churn(title: string, backEndOptions: readonly string[]): Scenario<Setting> {
   // Bit 1 of the command register: whether the device's memory is there at all. Each write of it is a map change. What
   // stands before the register cannot be written, so the shell needs no other program to get there.
   const script = `for device in /sys/bus/pci/devices/*; do
@@ -213,7 +206,7 @@ echo "@rounds $rounds"`
   }
 }
 
-const high: Scenario = {
+const high: Scenario<Setting> = {
   title: 'memory above 4 GiB, at an offset in its descriptor',
   async run(setting) {
     const script = `${digestDisk('sha256', '16M')}
@@ -230,46 +223,9 @@ ${verifyDisk}`
   },
 }
 
-const networkBlockDevice: Scenario = {
-  title: 'fio and qemu-io verify guest memory as a network block device, while its regions are swapped',
-  async run({ packages, folder }) {
-    const socket = path.join(folder, 'nbd.sock')
-    const server = await BackEnd.start('nbd', [socket])
-    const call = (program: string, ...args: string[]): Promise<{ stdout: string }> =>
-      promisify(execFile)(packages.program(program), args, { cwd: folder, env: packages.environment, timeout: 60_000 })
-    try {
-      const patterns = [
-        'write -P 0x5a 7M 2M',
-        'read -P 0x5a 7M 2M',
-        'write -P 0x33 8M 512',
-        'read -P 0x33 8M 512',
-        'flush',
-      ]
-      await call('qemu-io', '-f', 'raw', `nbd:unix:${socket}`, ...patterns.flatMap((pattern) => ['-c', pattern]))
-      // What is read back must be what was written: qemu-io fails otherwise.
-      const wrong = call('qemu-io', '-f', 'raw', `nbd:unix:${socket}`, '-c', 'read -P 0x5a 8M 512')
-      await assert.rejects(wrong)
-      const { descriptors } = server.holdings()
-      const job = [
-        '--name=verify',
-        '--ioengine=nbd',
-        `--uri=nbd+unix:///?socket=${socket}`,
-        '--size=64M',
-        '--rw=randrw',
-      ]
-      await call('fio', ...job, '--bsrange=512-64k', '--iodepth=8', '--loops=2', '--verify=crc32c', '--verify_fatal=1')
-      await eventually(() => assert.ok(server.holdings().descriptors <= descriptors))
-      assert.equal(await server.stop(), 0)
-      return await server.line(/mapped anew/)
-    } finally {
-      server.kill()
-    }
-  },
-}
-
 const NO_SLOTS = ['--no-mem-slots']
 
-export const scenarios: readonly Scenario[] = [
+export const scenarios: readonly Scenario<Setting>[] = [
   boot,
   readOnly,
   verify,
@@ -278,5 +234,4 @@ export const scenarios: readonly Scenario[] = [
   churn('thousands of map changes under fio, a region at a time', []),
   churn('thousands of map changes under fio, as whole tables', NO_SLOTS),
   high,
-  networkBlockDevice,
 ]
