@@ -1,7 +1,9 @@
 // Waiting for the lock: its order, and those that leave the line.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
+import type { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { rejection } from '../refusal.js'
 import { Agent } from './agent.js'
@@ -135,3 +137,27 @@ test.serial('a lock granted to a thread that dies before it hears of it goes to 
   ;(await next).dispose()
   t.true(isFree(atomic))
 })
+
+/** Counts what a thread keeps on its heap. The snapshot is taken while the thread waits: each look lets the engine in. */
+async function heapNodes(worker: Worker): Promise<number> {
+  const snapshot = await text(await worker.getHeapSnapshot())
+  return Number(/"node_count":(\d+)/.exec(snapshot)?.[1])
+}
+
+for (const task of ['lock', 'update'] as const) {
+  test.serial(`a thread that waits in ${task} keeps nothing of its looks for orders to end`, async (t) => {
+    const atomic = newAtomic()
+    const agent = await Agent.start(t, atomic)
+    const guard = atomic.lock()
+    const waiting = await agent.beginBlocking(task)
+    // The first one leaves something behind.
+    await heapNodes(agent.worker)
+    const before = await heapNodes(agent.worker)
+    await setTimeout(2000)
+    const after = await heapNodes(agent.worker)
+    // It looks every 10 ms, less often where threads wait for a processor.
+    t.true(after - before < 30, `${after - before} objects more than ${before}`)
+    guard.dispose()
+    await waiting.result
+  })
+}

@@ -10,6 +10,7 @@ pub mod intrinsics;
 pub mod object;
 pub mod reference;
 pub mod scalar;
+pub mod scope;
 pub mod throw;
 pub mod value;
 pub mod weak_table;

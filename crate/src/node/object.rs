@@ -8,6 +8,7 @@ use napi::{Env, JsValue, sys};
 use crate::node::environment::current;
 use crate::node::error::{BindingError, Result, check};
 use crate::node::identity::Handle;
+use crate::node::scope::Scope;
 use crate::node::value::Value;
 
 /// Makes a JavaScript string.
@@ -99,6 +100,7 @@ pub(crate) use no_constructor;
 /// Lets the engine end this thread if the thread has been told to end. Returns an error then.
 pub fn check_termination() -> Result<()> {
     let env = current();
+    let _scope = Scope::open(env)?;
     let mut script = ptr::null_mut();
     let mut result = ptr::null_mut();
     // SAFETY: `env` is the environment of this thread; the text is constant.
