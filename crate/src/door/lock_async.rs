@@ -92,9 +92,9 @@ pub fn join_line(atomic: Value, callback: Value) -> Result<Number> {
 fn take(number: usize) -> Option<Request> {
     REQUESTS.with(|requests| {
         let request = requests.pending.borrow_mut().remove(&number);
-        if requests.pending.borrow().is_empty()
-            && let Ok(bell) = Bell::of_thread()
-        {
+        let is_last = requests.pending.borrow().is_empty();
+        // Nothing is borrowed here: the engine may run user code while it makes a bell.
+        if is_last && let Ok(bell) = Bell::of_thread() {
             bell.keep_alive(false);
         }
         request

@@ -64,13 +64,24 @@ thread_local! {
 impl Bell {
     /// Returns the bell of this thread. A bell does not keep the event loop alive by itself.
     pub fn of_thread() -> Result<Arc<Self>> {
-        BELL.with_borrow_mut(|bell| {
-            if let Some(bell) = bell {
-                return Ok(Arc::clone(bell));
-            }
-            let made = Arc::new(Self(Mutex::new(Some(make_function()?))));
-            Ok(Arc::clone(bell.insert(made)))
-        })
+        if let Some(bell) = BELL.with_borrow(Clone::clone) {
+            return Ok(bell);
+        }
+        // Nothing is borrowed here: the engine tells async hooks of the function, and they may come here too.
+        let function = make_function()?;
+        if let Some(bell) = BELL.with_borrow(Clone::clone) {
+            // SAFETY: the function was just made, and nobody else has it.
+            let released = unsafe {
+                sys::napi_release_threadsafe_function(
+                    function,
+                    sys::ThreadsafeFunctionReleaseMode::release,
+                )
+            };
+            return check(released).map(|()| bell);
+        }
+        let bell = Arc::new(Self(Mutex::new(Some(function))));
+        BELL.set(Some(Arc::clone(&bell)));
+        Ok(bell)
     }
 
     fn with(&self, act: impl FnOnce(sys::napi_threadsafe_function)) {
