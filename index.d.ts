@@ -587,9 +587,16 @@ export declare class AtomicBitmap {
   /**
    * Returns the bits, and marks all pages as clean. A word has the bits of 64 pages, the first page in its lowest
    * bit. (`get_and_reset`)
+   *
+   * @throws `ERR_BUFFER_TOO_LARGE` or `ERR_IO` with `errno` if there is no memory for the bits, which then stay as
+   * they are
    */
   getAndReset(): BigUint64Array
-  /** Copies the bits into a new bitmap, which belongs to no mapping. (`Clone`) */
+  /**
+   * Copies the bits into a new bitmap, which belongs to no mapping. (`Clone`)
+   *
+   * @throws `ERR_IO` with `errno` if there is no memory for the bits
+   */
   clone(): AtomicBitmap
   /**
    * Tracks `additionalSize` more bytes, whose pages are clean. (`enlarge`)

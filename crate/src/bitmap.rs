@@ -61,6 +61,15 @@ impl AtomicBitmap {
         Ok(Self::alone(Tracked::new(bytes, page_size)))
     }
 
+    /// Checks that there is memory for a copy of the bits. If there is none, upstream's allocation ends the process.
+    fn check_copy(&self) -> Result<()> {
+        let tracked = self.bits.tracked.borrow();
+        if is_possible(tracked.bitmap.byte_size(), tracked.page_size) {
+            return Ok(());
+        }
+        Err(std::io::Error::from_raw_os_error(libc::ENOMEM).into())
+    }
+
     fn bitmap(&self) -> Arc<UpstreamBitmap> {
         Arc::clone(&self.bits.tracked.borrow().bitmap)
     }
@@ -178,25 +187,32 @@ impl AtomicBitmap {
 
     /// Returns the bits, and marks all pages as clean. A word has the bits of 64 pages, the first page in its lowest
     /// bit. (`get_and_reset`)
+    ///
+    /// @throws `ERR_BUFFER_TOO_LARGE` or `ERR_IO` with `errno` if there is no memory for the bits, which then stay as
+    /// they are
     #[napi(catch_unwind, ts_return_type = "BigUint64Array")]
     pub fn get_and_reset(&self) -> Result<Value> {
         let bitmap = self.bitmap();
         // Before the bits are cleared, since it may fail.
         let words = bitmap.len().div_ceil(64);
         let (array, target) = new_typed_array(TypedarrayType::biguint64_array, words)?;
+        self.check_copy()?;
         let mut bits = bitmap.get_and_reset();
         target.bytes.copy_from(Buffer::of_words(&mut bits));
         Ok(array)
     }
 
     /// Copies the bits into a new bitmap, which belongs to no mapping. (`Clone`)
+    ///
+    /// @throws `ERR_IO` with `errno` if there is no memory for the bits
     #[napi(catch_unwind, ts_return_type = "AtomicBitmap")]
-    pub fn clone(&self) -> AtomicBitmap {
+    pub fn clone(&self) -> Result<AtomicBitmap> {
+        self.check_copy()?;
         let tracked = self.bits.tracked.borrow();
-        Self::alone(Tracked {
+        Ok(Self::alone(Tracked {
             bitmap: Arc::new(UpstreamBitmap::clone(&tracked.bitmap)),
             page_size: tracked.page_size,
-        })
+        }))
     }
 
     /// Tracks `additionalSize` more bytes, whose pages are clean. (`enlarge`)

@@ -2,10 +2,14 @@
 
 use std::ffi::{CStr, CString};
 
+use napi::ValueType;
 use napi_derive::napi;
 
 use crate::node::error::Result;
 use crate::node::value::Value;
+
+/// The longest name that the kernel takes, in bytes.
+const LONGEST_NAME: usize = 249;
 
 /// Makes an anonymous file to map, and to pass to other processes. Returns its descriptor, which the caller closes.
 /// Linux only; not upstream.
@@ -27,12 +31,20 @@ use crate::node::value::Value;
     ts_args_type = "name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean | '2M' | '1G'; reserve?: boolean }"
 )]
 pub fn memfd_create(name: Value, size: Value, options: Value) -> Result<i32> {
-    let text = name.string("name")?;
-    let text = CString::new(text).map_err(|_| name.out_of_range("name", "without a zero byte"))?;
+    let text = match name.short_string(&mut [0; LONGEST_NAME + 2]) {
+        Some(text) => {
+            Some(CString::new(text).map_err(|_| name.out_of_range("name", "without a zero byte"))?)
+        }
+        None if name.kind() == ValueType::String => None,
+        None => return Err(name.must_be("name", "a string")),
+    };
     let length = size.usize("size")?;
     let length =
         i64::try_from(length).map_err(|_| size.out_of_range("size", "at most 2^63 - 1"))?;
-    create(&text, length, &Options::from_value(options)?)
+    let options = Options::from_value(options)?;
+    // As the kernel says of a name that is too long.
+    let text = text.ok_or_else(|| std::io::Error::from_raw_os_error(libc::EINVAL))?;
+    create(&text, length, &options)
 }
 
 /// The sizes of huge pages.
@@ -50,11 +62,13 @@ impl HugePages {
         if let Ok(hugetlb) = value.boolean(NAME) {
             return Ok(hugetlb.then_some(Self::Default));
         }
-        match value.string(NAME).as_deref() {
-            Ok("2M") => Ok(Some(Self::Of2M)),
-            Ok("1G") => Ok(Some(Self::Of1G)),
-            Ok(_) => Err(value.out_of_range(NAME, "true, false, '2M' or '1G'")),
-            Err(_) => Err(value.must_be(NAME, "a boolean, '2M' or '1G'")),
+        match value.short_string(&mut [0; 8]) {
+            Some("2M") => Ok(Some(Self::Of2M)),
+            Some("1G") => Ok(Some(Self::Of1G)),
+            _ if value.kind() == ValueType::String => {
+                Err(value.out_of_range(NAME, "true, false, '2M' or '1G'"))
+            }
+            _ => Err(value.must_be(NAME, "a boolean, '2M' or '1G'")),
         }
     }
 }

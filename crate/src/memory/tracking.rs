@@ -1,5 +1,6 @@
 //! Upstream's bitmap as the one type that every mapping has, tracked or not.
 
+use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -67,5 +68,9 @@ pub fn host_page_size() -> NonZeroUsize {
 /// Checks whether there is memory for a bitmap. If there is none, upstream's allocation ends the process.
 pub fn is_possible(byte_size: usize, page_size: NonZeroUsize) -> bool {
     let words = byte_size.div_ceil(page_size.get()).div_ceil(64);
-    Vec::<u64>::new().try_reserve_exact(words).is_ok()
+    let mut bits = Vec::<u64>::new();
+    let is_possible = bits.try_reserve_exact(words).is_ok();
+    // Without this, the compiler may leave out an allocation that nobody uses.
+    black_box(bits);
+    is_possible
 }

@@ -202,8 +202,29 @@ impl Value {
             .map_err(|_| self.out_of_range(name, "a number of milliseconds, not negative"))
     }
 
-    /// Takes a string of at most `N` bytes, and writes it to `buffer`; `None` for longer strings and other values.
+    /// Returns the number of UTF-16 units of a string; None for other values.
+    fn string_length(self) -> Option<usize> {
+        let mut length = 0;
+        // SAFETY: without a buffer the call only tells the length.
+        let status = unsafe {
+            sys::napi_get_value_string_utf16(
+                self.env,
+                self.raw,
+                ptr::null_mut(),
+                0,
+                &raw mut length,
+            )
+        };
+        (status == sys::Status::napi_ok).then_some(length)
+    }
+
+    /// Takes a string of less than `N` - 1 bytes, and writes it to `buffer`; `None` for longer strings and other values.
     pub fn short_string<const N: usize>(self, buffer: &mut [u8; N]) -> Option<&str> {
+        // Longer ones are not looked at: a string that was put together takes memory when it is read for the first time,
+        // and the engine ends the process when there is none.
+        if self.string_length()? >= N {
+            return None;
+        }
         let mut length = 0;
         // SAFETY: the call writes at most `N` bytes, the last of them a zero.
         let status = unsafe {
@@ -222,28 +243,11 @@ impl Value {
         str::from_utf8(&buffer[..length]).ok()
     }
 
-    pub fn string(self, name: &str) -> Result<String> {
-        let mut length = 0;
-        // SAFETY: without a buffer the call only tells the length.
-        let status = unsafe {
-            sys::napi_get_value_string_utf8(self.env, self.raw, ptr::null_mut(), 0, &raw mut length)
-        };
-        if status != sys::Status::napi_ok {
-            return Err(self.invalid_type(name, "a string"));
-        }
-        let mut buffer = vec![0; length + 1];
-        // SAFETY: the buffer has room for the text and its terminator.
-        check(unsafe {
-            sys::napi_get_value_string_utf8(
-                self.env,
-                self.raw,
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                &raw mut length,
-            )
-        })?;
-        buffer.truncate(length);
-        String::from_utf8(buffer).map_err(|_| self.invalid_type(name, "valid text"))
+    pub fn is_promise(self) -> bool {
+        let mut is_promise = false;
+        // SAFETY: as in `kind`.
+        unsafe { sys::napi_is_promise(self.env, self.raw, &raw mut is_promise) };
+        is_promise
     }
 
     pub fn is_array(self) -> bool {
@@ -393,6 +397,8 @@ impl fmt::Display for Value {
             ValueType::Object => {
                 return f.write_str(if self.is_array() {
                     "an array"
+                } else if self.is_promise() {
+                    "a Promise"
                 } else {
                     "an object"
                 });
