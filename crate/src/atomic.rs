@@ -160,7 +160,12 @@ impl GuestMemoryAtomic {
         let holder = self.shared.enter(None, "update()")?;
         let current = GuestMemoryMmap::intern(&self.shared.snapshot())?;
         let result = function.call(&[current.0])?;
-        let (memory, object) = map_argument(result, "the result of fn")?;
+        let (memory, object) = map_argument(result, "the result of fn").map_err(|error| {
+            if !result.is_promise() {
+                return error;
+            }
+            BindingError::invalid_arg_type(format!("{error}, and fn must not be async"))
+        })?;
         holder.shared.publish(&memory, object)?;
         Ok(object)
     }
@@ -297,10 +302,12 @@ impl GuestMemoryExclusiveGuard {
     /// @throws `ERR_DISPOSED`
     #[napi(catch_unwind, ts_args_type = "map: GuestMemoryMmap")]
     pub fn replace(&self, map: Value) -> Result<()> {
+        // First, with the holder in its place, so that whatever runs meanwhile can dispose of the guard.
+        let argument = map_argument(map, "map");
         let Some(holder) = self.holder.take() else {
             return Err(BindingError::disposed("GuestMemoryExclusiveGuard"));
         };
-        match map_argument(map, "map") {
+        match argument {
             Ok((memory, object)) => holder.shared.publish(&memory, object),
             Err(error) => {
                 // A wrong argument changes nothing: the lock is still held.
