@@ -157,6 +157,17 @@ node_api! {
             _ => Status::napi_bigint_expected,
         })
     }
+    fn napi_get_value_string_utf16(value: napi_value, _buffer: *mut u16, _size: usize, result: *mut usize) {
+        // Only asked for lengths.
+        with(|engine| {
+            let Value::String(text) = engine.get(Handle::from_raw(value)) else {
+                return Status::napi_string_expected;
+            };
+            // SAFETY: the caller has room for it.
+            unsafe { *result = text.encode_utf16().count() };
+            Status::napi_ok
+        })
+    }
     fn napi_get_value_string_utf8(value: napi_value, buffer: *mut c_char, size: usize, result: *mut usize) {
         with(|engine| {
             let Value::String(text) = engine.get(Handle::from_raw(value)) else {
@@ -202,6 +213,17 @@ node_api! {
     fn napi_is_array(value: napi_value, result: *mut bool) {
         is(value, result, |kind| matches!(kind, Kind::Array(_)))
     }
+    fn napi_is_promise(value: napi_value, result: *mut bool) {
+        // A promise is a plain object here.
+        is(value, result, |_| false)
+    }
+    fn napi_open_handle_scope(scope: *mut sys::napi_handle_scope) {
+        // Handles last as long as a program.
+        // SAFETY: the caller has room for it.
+        unsafe { *scope = ptr::without_provenance_mut(8) };
+        Status::napi_ok
+    }
+    fn napi_close_handle_scope(_scope: sys::napi_handle_scope) { Status::napi_ok }
     fn napi_is_error(value: napi_value, result: *mut bool) {
         is(value, result, |kind| matches!(kind, Kind::Error))
     }
@@ -614,6 +636,17 @@ node_api! {
     }
     fn napi_ref_threadsafe_function(_function: sys::napi_threadsafe_function) { Status::napi_ok }
     fn napi_unref_threadsafe_function(_function: sys::napi_threadsafe_function) { Status::napi_ok }
+}
+
+/// # Safety
+///
+/// As in Node-API.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn napi_release_threadsafe_function(
+    _function: sys::napi_threadsafe_function,
+    _mode: sys::napi_threadsafe_function_release_mode,
+) -> napi_status {
+    Status::napi_ok
 }
 
 /// Nobody waits for what these functions would deliver.
