@@ -190,15 +190,17 @@ export class Answers {
     return origins.length === 0 ? text : `<${[text, ...new Set(origins)].join('|')}>`
   }
 
-  /** Where the mappings start that were met, and some slices. */
+  /** Where the mappings start that were met, those in maps, and some slices. */
   #origins() {
     const found = new Map()
-    const regions = [...this.met('GuestRegionMmap'), ...this.met('MmapRegion')]
-    for (const map of this.met('GuestMemoryMmap')) regions.push(...this.regionsOf(map))
-    regions.push(...Array.from(this.met('VolatileSlice')).slice(0, MOST_SLICES))
-    for (const region of regions) {
-      const label = this.#labels.get(region) ?? `at ${this.ask(region, 'startAddr')}`
-      found.set(`@${label}`, this.ask(region, 'asPtr'))
+    const slices = Array.from(this.met('VolatileSlice')).slice(0, MOST_SLICES)
+    for (const object of [...this.met('GuestRegionMmap'), ...this.met('MmapRegion'), ...slices]) {
+      found.set(`@${this.#labels.get(object)}`, this.ask(object, 'asPtr'))
+    }
+    for (const map of [...this.met('GuestMemoryMmap'), ...this.met('GuestMemoryLoadGuard')]) {
+      for (const [index, region] of this.regionsOf(map).entries()) {
+        found.set(`@${this.#labels.get(map)}.${index}`, this.ask(region, 'asPtr'))
+      }
     }
     return [...found]
   }
