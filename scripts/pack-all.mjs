@@ -11,17 +11,34 @@ import { compiledFiles } from './packages/compiled.mjs'
 import { run } from './packages/program.mjs'
 import { TARBALLS, tarballOf } from './packages/tarballs.mjs'
 import { temporaryFolder } from './packages/temporary.mjs'
-import { manifest, root, targets } from './targets.mjs'
+import { hostTarget, manifest, root, targets } from './targets.mjs'
 
-const HELP = `Usage: npm run pack:all
+const HELP = `Usage: npm run pack:all [-- --host]
 
 Makes tarballs of the package and of the packages of all platforms, in target/packages, of what npm run build:all has
 built. In them, and not in package.json, the package depends on those of the platforms: npm ci could not find what is not
 published yet.
 
+      --host  only of the package and of this machine's platform, of what npm run build has built; not to be published
   -h, --help  this text`
 
 const LICENCES = ['LICENSE-APACHE', 'LICENSE-BSD-3-Clause']
+
+/** What the README links to or shows. */
+const documents = () => [
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'benches/results.md',
+  'benches/results.svg',
+  'benches/scaling.svg',
+  ...['docs', 'examples'].flatMap((folder) => filesBelow(folder)),
+]
+
+const filesBelow = (folder) =>
+  readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).split(path.sep).join('/'))
 
 const readManifest = (folder) => JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'))
 
@@ -34,8 +51,11 @@ function unpack(tarball, folder) {
   run('tar', ['-xzf', tarball, '-C', folder, '--strip-components=1'])
 }
 
-/** The package as npm would pack it, with what the tarball alone has. */
-function stageRoot(folder) {
+/**
+ * The package as npm would pack it, with what the tarball alone has.
+ * @param {readonly import('./targets.mjs').Target[]} platforms that it depends on
+ */
+function stageRoot(folder, platforms) {
   for (const file of ['native.js', 'dist/index.js']) {
     if (!existsSync(path.join(root, file))) throw new Error(`${file} is missing: run npm run build:all first`)
   }
@@ -43,15 +63,18 @@ function stageRoot(folder) {
   mkdirSync(draft)
   run('npm', ['pack', '--pack-destination', draft], { cwd: root })
   unpack(path.join(draft, tarballOf(manifest.name)), folder)
-  const optionalDependencies = Object.fromEntries(targets.map(({ packageName }) => [packageName, manifest.version]))
+  const optionalDependencies = Object.fromEntries(platforms.map(({ packageName }) => [packageName, manifest.version]))
   writeManifest(folder, { ...readManifest(folder), optionalDependencies })
 }
 
-function stagePlatform(target, folder) {
-  const binary = path.join(target.folder, target.binary)
-  if (!existsSync(binary)) throw new Error(`${target.binary} is missing: run npm run build:all first`)
-  inspect(target, binary)
+/** @param {boolean} isForHost with the binary of npm run build, which may ask for a newer system than is published for */
+function stagePlatform(target, folder, isForHost) {
+  const binary = path.join(isForHost ? root : target.folder, target.binary)
+  const command = isForHost ? 'npm run build' : 'npm run build:all'
+  if (!existsSync(binary)) throw new Error(`${target.binary} is missing: run ${command} first`)
+  if (!isForHost) inspect(target, binary)
   cpSync(target.folder, folder, { recursive: true })
+  cpSync(binary, path.join(folder, target.binary))
   for (const licence of LICENCES) cpSync(path.join(root, licence), path.join(folder, licence))
   const staged = readManifest(folder)
   const { name, version, os, cpu, libc = [] } = staged
@@ -77,19 +100,20 @@ function pack(folder, name, contents) {
 }
 
 function main() {
-  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
+  const { values } = parseArgs({ options: { host: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return console.log(HELP)
+  const platforms = values.host ? [hostTarget()] : targets
   const stage = temporaryFolder('pack')
   rmSync(TARBALLS, { recursive: true, force: true })
   mkdirSync(TARBALLS, { recursive: true })
-  for (const target of targets) {
+  for (const target of platforms) {
     const folder = path.join(stage, target.platform)
-    stagePlatform(target, folder)
+    stagePlatform(target, folder, values.host)
     pack(folder, target.packageName, [target.binary])
   }
   const folder = path.join(stage, manifest.name)
-  stageRoot(folder)
-  pack(folder, manifest.name, ['index.js', 'index.d.ts', 'native.js', ...compiledFiles()])
+  stageRoot(folder, platforms)
+  pack(folder, manifest.name, ['index.js', 'index.d.ts', 'native.js', ...compiledFiles(), ...documents()])
 }
 
 try {

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import process from 'node:process'
 import { parseTriple } from '@napi-rs/cli'
 
 /** The oldest systems that binaries are to run on. */
@@ -38,6 +39,15 @@ export const targets = manifest.napi.targets.map((triple) => {
     binary: `${manifest.napi.binaryName}.${platform}.node`,
   }
 })
+
+/** The target that this machine runs. @returns {Target} */
+export function hostTarget() {
+  const { glibcVersionRuntime: glibc } = process.report.getReport().header
+  const libc = process.platform === 'linux' ? (glibc === undefined ? 'musl' : 'glibc') : undefined
+  const target = targets.find((each) => each.os === process.platform && each.cpu === process.arch && each.libc === libc)
+  if (target === undefined) throw new Error(`there is no target for ${process.platform}-${process.arch}`)
+  return target
+}
 
 /** @returns {Target} */
 export function targetOf(platform) {

@@ -7,7 +7,7 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 
 import { locate, run, start } from './packages/program.mjs'
-import { root, targets } from './targets.mjs'
+import { hostTarget, root } from './targets.mjs'
 
 const HELP = `Usage: npm run test:asan [-- spec …]
 
@@ -32,10 +32,8 @@ function succeeds(command, args, env) {
 
 /** Sees to it that there is what is needed. Returns the target of this machine, and the library of the sanitizer. */
 function prepare() {
-  const target = targets.find(
-    ({ os, cpu, libc }) => os === process.platform && cpu === process.arch && libc === 'glibc',
-  )
-  if (target === undefined) throw new Error('it runs on Linux with glibc, on x86-64 and arm64')
+  const target = hostTarget()
+  if (target.libc !== 'glibc') throw new Error('it runs on Linux with glibc')
   for (const file of ['native.js', 'dist/index.js']) {
     if (!existsSync(path.join(root, file))) throw new Error(`${file} is missing: run npm run build first`)
   }

@@ -7,13 +7,14 @@ import path from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 
+import { deadLinks } from './packages/links.mjs'
 import { musl, oldGlibc, thisMachine } from './packages/machines.mjs'
 import { compile, expectContent, expectLines, install, makePath, readmeExample } from './packages/project.mjs'
 import * as smoke from './packages/smoke.mjs'
 import { Tally } from './packages/tally.mjs'
 import { TARBALLS, tarballOf } from './packages/tarballs.mjs'
 import { temporaryFolder } from './packages/temporary.mjs'
-import { manifest, root, targets } from './targets.mjs'
+import { hostTarget, manifest, root, targets } from './targets.mjs'
 
 const HELP = `Usage: npm run test:packages [-- --host]
 
@@ -21,7 +22,7 @@ Installs the tarballs of npm run pack:all into empty folders, with no compiler o
 README and a smoke suite: on this machine, and on Debian 11 and musl for x64 and arm64. Those systems are downloaded once
 (1.1 GB on disk), into the user's cache; this needs Debian on x64, Python 3, and the right to make namespaces.
 
-      --host  only this machine, which may also be a Mac
+      --host  only this machine, which may also be a Mac; the tarballs of npm run pack:all -- --host will do
   -h, --help  this text`
 
 const CONSUMERS = path.join(root, '__test__', 'packages')
@@ -47,6 +48,9 @@ async function tryOn(tally, machine, bin) {
   const target = targetFor(machine)
   await tally.check('npm installs it with the binary for the platform, and no other', () => {
     assert.deepEqual(install(site.folder, bin, machine.npm), [manifest.name, target.packageName].toSorted())
+  })
+  await tally.check('what its README links to or shows is there', () => {
+    assert.deepEqual(deadLinks(path.join(site.folder, 'node_modules', manifest.name), 'README.md'), [])
   })
   await tally.check('that binary is loaded there', () => {
     copyFileSync(path.join(CONSUMERS, 'system.mjs'), path.join(site.folder, 'system.mjs'))
@@ -120,7 +124,8 @@ async function main() {
   if (!values.host && `${process.platform}-${process.arch}` !== 'linux-x64') {
     throw new Error('the other machines are to be had on Linux on x64 only: npm run test:packages -- --host')
   }
-  for (const name of [manifest.name, ...targets.map(({ packageName }) => packageName)]) {
+  const platforms = values.host ? [hostTarget()] : targets
+  for (const name of [manifest.name, ...platforms.map(({ packageName }) => packageName)]) {
     if (!existsSync(path.join(TARBALLS, tarballOf(name)))) {
       throw new Error(`${tarballOf(name)} is missing: run npm run build:all && npm run pack:all first`)
     }
