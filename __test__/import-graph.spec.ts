@@ -92,6 +92,18 @@ test('Rust: a folder names what is below it, but not by declaring it', (t) => {
   t.deepEqual(arrows, ['b/mod → b/e'])
 })
 
+test('Rust: a folder with a manifest is a crate of its own', (t) => {
+  const arrows = arrowsOf(t, {
+    'crate/src/a.rs': '',
+    'crate/src/b.rs': 'use low::Thing; fn f() { low::a::g() }',
+    'crate/src/c.rs': 'fn f(low: u8) { low }',
+    'crate/src/low/Cargo.toml': '',
+    'crate/src/low/lib.rs': 'mod a; pub use crate::a::Thing;',
+    'crate/src/low/a.rs': '',
+  })
+  t.deepEqual(arrows, ['b → low/a', 'b → low/lib', 'low/lib → low/a'])
+})
+
 const TYPESCRIPT: readonly [what: string, code: string][] = [
   ['import', "import { a } from '../a'"],
   ['import of a type', "import type * as A from '../a.js'"],

@@ -57,7 +57,7 @@ function pathsIn(words, module, isModule, isCrate) {
 
   const take = (path) => {
     const here = [...module, ...braces.filter((name) => name !== undefined)]
-    const absolute = isCrate(path[0]) ? path : fromRoot(path, here, isCrate)
+    const absolute = path.length > 1 && isCrate(path[0]) ? path : fromRoot(path, here, isCrate)
     if (absolute !== undefined) paths.push(absolute)
     // Without a word before it, a path can lead to what is below.
     else if (path.length > 1 && isModule([...here, path[0]])) paths.push([...here, ...path])
