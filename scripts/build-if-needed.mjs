@@ -30,7 +30,14 @@ const BUILDS = [
   {
     what: 'lib/',
     script: 'build:lib',
-    sources: ['package.json', 'package-lock.json', 'tsconfig.json', 'lib'],
+    sources: [
+      'package.json',
+      'package-lock.json',
+      'tsconfig.json',
+      'scripts/copy-methods.mjs',
+      'scripts/packages/compiled.mjs',
+      'lib',
+    ],
     made: 'dist/index.js',
     others: [],
   },
