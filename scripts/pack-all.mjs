@@ -1,7 +1,7 @@
 // Makes the tarballs that are published: `npm run pack:all -- --help` tells the rest.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
