@@ -139,6 +139,11 @@ export interface ByteAccess<A> {
  * `errno`. Memory whose protection forbids the access is `ERR_IO` with `EFAULT` for a file, and `ERR_PROTECTION` for
  * bytes. If there is no memory at `addr`, or too little, memory throws the errors of `ByteAccess`. Regions and slices
  * do one volatile access to `getSlice(addr, count)`, and throw what that throws.
+ *
+ * A transfer that fails after it has moved bytes tells their number: its error has `completed`. Those bytes are gone
+ * from the file, and are in memory (or the other way round). Of the others, only bytes that may have been written are
+ * marked dirty: those of a read(2) that failed with EIO, or with EFAULT in memory that can be written. A transfer that
+ * fails at once marks what upstream marks: all of what it was to read into the first region.
  */
 export interface VolatileTransfer<A> {
   /**
@@ -441,7 +446,7 @@ export interface VmMemoryError extends Error {
   readonly code:
     // GuestMemoryError
     | 'ERR_INVALID_GUEST_ADDRESS' // addr: bigint
-    | 'ERR_IO' // errno: number (absent for UnexpectedEof/WriteZero, then kind: string)
+    | 'ERR_IO' // errno: number (absent for UnexpectedEof/WriteZero, then kind: string); completed: number, of a transfer that has moved bytes
     | 'ERR_PARTIAL_BUFFER' // expected, completed: number
     | 'ERR_INVALID_BACKEND_ADDRESS'
     | 'ERR_HOST_ADDRESS_NOT_AVAILABLE'
@@ -468,6 +473,8 @@ export interface VmMemoryError extends Error {
     | 'ERR_MISALIGNED' // addr: bigint, alignment: number
   /** The error number of the operating system, positive. */
   readonly errno?: number
+  /** Of a transfer, or of an access that was partial: the bytes that were moved before it failed. */
+  readonly completed?: number
 }
 
 /** The codes of errors of the binding itself. They are of class TypeError or RangeError where that fits, else Error. */

@@ -87,6 +87,8 @@ An error of the crate vm-memory has the name of its Rust type as \`name\`, and t
 next four sections list the four types; \`…\` stands for a text of the operating system. The errors of this package itself come
 [after them](#of-this-package).
 
+The error of a volatile transfer that has moved bytes before it failed also has their number, as \`completed\`.
+
 If a callback or a getter of an argument throws, the caller gets that error unchanged. The same holds for the reason of
 an \`AbortSignal\`.
 

@@ -4,7 +4,7 @@
 import type { VolatileIo } from '../../index.js'
 
 import type { ModelMapping } from './model-region.js'
-import { unexpectedEof, writeZero } from './refusals.js'
+import { Refusal, unexpectedEof, writeZero } from './refusals.js'
 
 /** A regular file with a cursor. */
 export class ModelFile {
@@ -35,7 +35,7 @@ export class ModelFile {
 class BytesInMemory {
   readonly #target: Uint8Array
   readonly #copy: Uint8Array
-  #position = 0
+  position = 0
   #written = 0
 
   constructor(target: Uint8Array) {
@@ -44,20 +44,20 @@ class BytesInMemory {
   }
 
   get left(): number {
-    return this.#copy.length - this.#position
+    return this.#copy.length - this.position
   }
 
   take(count: number): Uint8Array {
-    const bytes = this.#copy.slice(this.#position, this.#position + count)
-    this.#position += bytes.length
+    const bytes = this.#copy.slice(this.position, this.position + count)
+    this.position += bytes.length
     return bytes
   }
 
   put(bytes: Uint8Array): number {
     const fitting = bytes.subarray(0, this.left)
-    this.#copy.set(fitting, this.#position)
-    this.#position += fitting.length
-    this.#written = this.#position
+    this.#copy.set(fitting, this.position)
+    this.position += fitting.length
+    this.#written = this.position
     return fitting.length
   }
 
@@ -97,12 +97,22 @@ export function writeAllVolatile(part: Part, stream: Stream): void {
 
 /** Runs a transfer from or to a file or bytes. */
 export function withStream<R>(io: VolatileIo, transfer: (stream: Stream) => R): R {
-  if (io instanceof ModelFile) return transfer(io)
+  if (io instanceof ModelFile) return counted(io, transfer)
   if (!(io instanceof Uint8Array)) throw new TypeError('the model knows files of its own only')
   const bytes = new BytesInMemory(io)
   try {
-    return transfer(bytes)
+    return counted(bytes, transfer)
   } finally {
     bytes.flush()
+  }
+}
+
+/** Runs a transfer that tells how many bytes it has moved when it is refused. */
+function counted<R>(stream: Stream, transfer: (stream: Stream) => R): R {
+  const before = stream.position
+  try {
+    return transfer(stream)
+  } catch (error) {
+    throw error instanceof Refusal ? error.after(stream.position - before) : error
   }
 }

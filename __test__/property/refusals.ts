@@ -13,6 +13,12 @@ export class Refusal extends Error {
     this.code = code
     this.fields = fields
   }
+
+  /** What a transfer is refused with that has moved so many bytes. Partial ones tell that already. */
+  after(completed: number): this {
+    if (completed > 0 && this.code !== 'ERR_PARTIAL_BUFFER') this.fields.completed = completed
+    return this
+  }
 }
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`

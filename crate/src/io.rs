@@ -8,6 +8,7 @@ use vm_memory::{
     GuestAddress, GuestMemory, GuestMemoryError, ReadVolatile, VolatileMemoryError, WriteVolatile,
 };
 
+use crate::memory::counted_file::{CountedFile, protection_in, protection_of};
 use crate::memory::mapping::{Access, Memory, OwnedSlice, Slice};
 use crate::memory::target::{Target, is_entangled};
 use crate::node::buffer::Buffer;
@@ -104,7 +105,7 @@ impl Operation {
     }
 
     /// Transfers between guest memory and `io`, and returns how many bytes were moved.
-    pub fn run<Io: ReadVolatile + WriteVolatile>(
+    fn run<Io: ReadVolatile + WriteVolatile>(
         self,
         memory: &Memory,
         address: GuestAddress,
@@ -178,10 +179,17 @@ impl<P: Parts> Transfer for P {
         let mut part = self.part(address, count)?;
         part.permit(0, io.touched(count), operation.access())?;
         match io {
-            VolatileIo::File(mut fd) => operation.run_on_slice(&mut part.slice, &mut fd),
-            VolatileIo::Bytes(mut buffer) => operation.run_on_slice(&mut part.slice, &mut buffer),
+            VolatileIo::File(fd) => {
+                let mut file = CountedFile::new(fd, protection_of(&part));
+                let result = operation.run_on_slice(&mut part.slice, &mut file);
+                result.map_err(|error| Self::error(error).after(file.moved()))
+            }
+            VolatileIo::Bytes(mut buffer) => {
+                let length = buffer.len();
+                let result = operation.run_on_slice(&mut part.slice, &mut buffer);
+                result.map_err(|error| Self::error(error).after(length - buffer.len()))
+            }
         }
-        .map_err(Self::error)
     }
 }
 
@@ -201,10 +209,23 @@ impl Transfer for Memory {
     ) -> Result<usize> {
         self.permit(address, io.touched(count), operation.access())?;
         match io {
-            VolatileIo::File(mut fd) => Ok(operation.run(self, address, &mut fd, count)?),
+            VolatileIo::File(fd) => transfer_file(self, operation, address, fd, count),
             VolatileIo::Bytes(buffer) => transfer_bytes(self, operation, address, buffer, count),
         }
     }
+}
+
+/// Transfers between guest memory and a file.
+pub fn transfer_file(
+    memory: &Memory,
+    operation: Operation,
+    address: GuestAddress,
+    fd: BorrowedFd,
+    count: usize,
+) -> Result<usize> {
+    let mut file = CountedFile::new(fd, protection_in(memory));
+    let result = operation.run(memory, address, &mut file, count);
+    result.map_err(|error| Error::from(error).after(file.moved()))
 }
 
 /// Transfers between guest memory and bytes. Uses a copy of the bytes if they are part of the memory, and the first
@@ -213,19 +234,24 @@ fn transfer_bytes(
     memory: &Memory,
     operation: Operation,
     address: GuestAddress,
-    mut buffer: Buffer,
+    buffer: Buffer,
     count: usize,
 ) -> Result<usize> {
+    let transfer = |mut buffer: Buffer| {
+        let length = buffer.len();
+        let result = operation.run(memory, address, &mut buffer, count);
+        result.map_err(|error| Error::from(error).after(length - buffer.len()))
+    };
     if !is_entangled(memory, buffer, address) {
-        return Ok(operation.run(memory, address, &mut buffer, count)?);
+        return transfer(buffer);
     }
     let mut copy = buffer.to_vec()?;
-    let result = operation.run(memory, address, &mut Buffer::of(&mut copy), count);
+    let result = transfer(Buffer::of(&mut copy));
     if operation.access() == Access::Read {
         // What was read from memory went to the copy.
         buffer.copy_from(Buffer::of(&mut copy));
     }
-    Ok(result?)
+    result
 }
 
 /// Makes the methods of `VolatileTransfer` on a class that has a method `target`, which returns the memory that bytes

@@ -10,12 +10,12 @@ use std::ptr;
 use std::sync::Arc;
 
 use napi::sys;
-use vm_memory::{GuestAddress, GuestMemoryError};
+use vm_memory::GuestAddress;
 
-use crate::io::{Operation, descriptor, duplicate};
+use crate::io::{self, Operation, descriptor, duplicate};
 use crate::memory::mapping::Memory;
 use crate::memory::target::Target;
-use crate::node::error::{Error, Result, check};
+use crate::node::error::{Result, check};
 use crate::node::value::Value;
 
 /// A transfer that is to be done, and its result.
@@ -28,14 +28,13 @@ struct Job {
     deferred: sys::napi_deferred,
     work: sys::napi_async_work,
     /// The bytes that were moved.
-    result: std::result::Result<usize, GuestMemoryError>,
+    result: Result<usize>,
 }
 
 impl Job {
-    fn run(&self) -> std::result::Result<usize, GuestMemoryError> {
-        let file = &mut self.file.as_fd();
-        self.operation
-            .run(&self.memory, self.address, file, self.count)
+    fn run(&self) -> Result<usize> {
+        let fd = self.file.as_fd();
+        io::transfer_file(&self.memory, self.operation, self.address, fd, self.count)
     }
 }
 
@@ -56,7 +55,7 @@ unsafe extern "C" fn complete(env: sys::napi_env, status: sys::napi_status, data
     if status == sys::Status::napi_ok {
         let result = match job.result {
             Ok(_) if job.operation.moves_all() => Ok(None),
-            result => result.map(Some).map_err(Error::from),
+            result => result.map(Some),
         };
         drop(settle(env, job.deferred, result));
     }

@@ -2,6 +2,7 @@
 
 pub mod array;
 pub mod construction;
+pub mod counted_file;
 pub mod huge_pages;
 pub mod mapping;
 #[cfg(target_os = "linux")]

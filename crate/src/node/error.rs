@@ -26,6 +26,11 @@ pub enum Error {
     MmapRegion(MmapRegionError),
     VolatileMemory(VolatileMemoryError),
     Binding(BindingError),
+    /// A transfer failed after it had moved bytes: the error has their number as `completed`.
+    Transfer {
+        error: Box<Error>,
+        completed: usize,
+    },
     /// A Node-API call failed; a JavaScript exception may be pending.
     Node(sys::napi_status),
 }
@@ -275,6 +280,19 @@ binding_errors! {
 }
 
 impl Error {
+    /// Adds how many bytes a transfer had moved when it failed. Partial transfers tell that already.
+    pub fn after(self, completed: usize) -> Self {
+        match self {
+            error if completed == 0 => error,
+            error @ (Self::GuestMemory(GuestMemoryError::PartialBuffer { .. })
+            | Self::VolatileMemory(VolatileMemoryError::PartialBuffer { .. })) => error,
+            error => Self::Transfer {
+                error: Box::new(error),
+                completed,
+            },
+        }
+    }
+
     /// Checks whether this error says that the engine cannot make a buffer of the length asked for.
     pub fn is_buffer_too_large(&self) -> bool {
         matches!(self, Self::Binding(error) if error.row.code == Some("ERR_BUFFER_TOO_LARGE"))
@@ -335,6 +353,7 @@ impl fmt::Display for Error {
             Self::MmapRegion(error) => error.fmt(f),
             Self::VolatileMemory(error) => error.fmt(f),
             Self::Binding(error) => error.message.fmt(f),
+            Self::Transfer { error, .. } => error.fmt(f),
             Self::Node(status) => write!(f, "Node-API call failed: {}", Status::from(*status)),
         }
     }

@@ -8,6 +8,12 @@ use crate::node::environment;
 use crate::node::error::{Class, Description, Error, Field, Result, Upstream, check};
 use crate::node::object::{define, string};
 
+/// The attributes of a property that `console.log` does not show.
+const UNLISTED: sys::napi_property_attributes =
+    sys::PropertyAttributes::writable | sys::PropertyAttributes::configurable;
+/// The attributes of a property that `console.log` shows.
+const LISTED: sys::napi_property_attributes = UNLISTED | sys::PropertyAttributes::enumerable;
+
 impl Error {
     /// Makes the JavaScript object for this error. Takes a pending exception as it is.
     pub fn into_value(self, env: sys::napi_env) -> Result<sys::napi_value> {
@@ -16,6 +22,12 @@ impl Error {
         {
             return Ok(exception);
         }
+        if let Self::Transfer { error, completed } = self {
+            let value = error.into_value(env)?;
+            let (name, completed) = Field::Count(completed).into_property(env, "completed")?;
+            define(env, value, name, completed, LISTED)?;
+            return Ok(value);
+        }
         let message = string(env, &self.to_string())?;
         match &self {
             Self::GuestMemory(error) => error.describe().make(env, message),
@@ -23,7 +35,7 @@ impl Error {
             Self::MmapRegion(error) => error.describe().make(env, message),
             Self::VolatileMemory(error) => error.describe().make(env, message),
             Self::Binding(error) => make(env, error.row.class, error.row.code, message),
-            Self::Node(_) => make(env, Class::Error, None, message),
+            Self::Transfer { .. } | Self::Node(_) => make(env, Class::Error, None, message),
         }
     }
 
@@ -50,16 +62,13 @@ impl From<Error> for JsError {
 
 impl Description<'_> {
     fn make(self, env: sys::napi_env, message: sys::napi_value) -> Result<sys::napi_value> {
-        use sys::PropertyAttributes as Attributes;
-
         let Self(row, fields) = self;
         let error = make(env, row.class, row.code, message)?;
-        let unlisted = Attributes::writable | Attributes::configurable;
         // As on `Error.prototype`, the name is not listed.
-        define(env, error, "name", string(env, row.name)?, unlisted)?;
+        define(env, error, "name", string(env, row.name)?, UNLISTED)?;
         for ((name, _), field) in row.properties.iter().zip(fields) {
             let (name, value) = field.into_property(env, name)?;
-            define(env, error, name, value, unlisted | Attributes::enumerable)?;
+            define(env, error, name, value, LISTED)?;
         }
         Ok(error)
     }
