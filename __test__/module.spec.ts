@@ -167,3 +167,32 @@ test('a memory shows itself as a memory map', (t) => {
   t.regex(high, /file/)
   t.regex(inspect(new GuestMemoryMmap()), /GuestMemoryMmap/)
 })
+
+test('an atomic shows the regions of its map, and stays free to replace it', (t) => {
+  const atomic = new GuestMemoryAtomic(twoRegions())
+  const [, ...regions] = inspect(twoRegions()).split('\n')
+  t.deepEqual(inspect(atomic).split('\n'), ['GuestMemoryAtomic {', ...regions])
+  t.is(inspect({ deep: { atomic } }, { depth: 0 }), '{ deep: [Object] }')
+  atomic.lock().replace(new GuestMemoryMmap())
+  t.is(inspect(atomic), 'GuestMemoryAtomic {}')
+})
+
+test('no object shows host addresses that nobody asked for', (t) => {
+  const memory = GuestMemoryMmap.fromRanges([[0, 0x10000]], { bitmap: true })
+  const region = memory.findRegion(0)
+  const slice = memory.getSlice(0x1000, 0x2000)
+  t.is(inspect(slice), 'VolatileSlice { 8 KiB, tracked }')
+  t.is(inspect(new MmapRegion(0x1000).getSlice(0, 12)), 'VolatileSlice { 12 B }')
+  const atomic = new GuestMemoryAtomic(memory)
+  const objects = [
+    memory,
+    region,
+    slice,
+    atomic,
+    atomic.memory(),
+    slice.getRef('u32', 0),
+    slice.getArrayRef('u8', 0, 2),
+  ]
+  const page = (memory.getHostAddress(0) >> 16n).toString(16)
+  for (const object of objects) t.false(inspect(object).includes(page), inspect(object))
+})

@@ -86,9 +86,18 @@ export function installInspection(native: typeof VmMemory): void {
       return 'FileOffset { disposed }'
     }
   })
+  define(native.GuestMemoryAtomic, (atomic, depth) => {
+    const guard = atomic.memory()
+    try {
+      return formatMemory('GuestMemoryAtomic', guard, depth)
+    } finally {
+      guard.dispose()
+    }
+  })
+  // Without the host address: logs are no place for it, and it says nothing to a reader.
   define(
     native.VolatileSlice,
-    (slice) => `VolatileSlice { ${formatSize(slice.len)} at host ${formatAddress(slice.asPtr())} }`,
+    (slice) => `VolatileSlice { ${formatSize(slice.len)}${slice.bitmap ? ', tracked' : ''} }`,
   )
   define(native.VolatileRef, ({ type }) => `VolatileRef { ${type} }`)
   define(native.VolatileArrayRef, ({ type, len }) => `VolatileArrayRef { ${len} x ${type} }`)
