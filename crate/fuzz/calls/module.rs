@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use napi::sys;
 
-use crate::engine::{self, Callable, Handle, Kind, Object, Property, with};
+use crate::engine::{self, Behaviour, Callable, Handle, Kind, Object, Property, with};
 
 unsafe extern "C" {
     fn napi_register_module_v1(env: sys::napi_env, exports: sys::napi_value) -> sys::napi_value;
@@ -61,6 +61,21 @@ impl Module {
                 engine.set(Handle::GLOBAL, name, class);
             });
         }
+        // `Array.prototype.values`, of which nothing is asked but that it returns an object.
+        with(|engine| {
+            let iterator = engine.add_object(engine::Kind::Plain);
+            let values = engine.add_function(Callable::User {
+                effect: Behaviour::Nothing,
+                result: iterator,
+            });
+            let (class, prototype) = (
+                engine.add_object(engine::Kind::Plain),
+                engine.add_object(engine::Kind::Plain),
+            );
+            engine.set(Handle::GLOBAL, "Array", class);
+            engine.set(class, "prototype", prototype);
+            engine.set(prototype, "values", values);
+        });
         let exports = with(|engine| engine.add_object(engine::Kind::Plain));
         // SAFETY: as Node does when it loads an addon.
         unsafe { napi_register_module_v1(engine::ENV, exports.raw()) };
