@@ -1,11 +1,12 @@
 /**
  * The system calls that Node.js has no function for: UNIX sockets whose messages carry descriptors, and what it takes
- * to wait for them. Linux, 64 bits, little-endian, as the structures are laid out here.
+ * to wait for them; those on files are in file-calls.ts. Linux, 64 bits, little-endian, as the structures are laid out
+ * here.
  */
 import { constants } from 'node:os'
 import koffi from 'koffi'
 
-const libc = koffi.load(null)
+export const libc = koffi.load(null)
 const socket = libc.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number
 const bindSocket = libc.func('int bind(int, void *, uint32_t)') as SocketAddressCall
 const connectSocket = libc.func('int connect(int, void *, uint32_t)') as SocketAddressCall
@@ -16,16 +17,16 @@ const accept4 = libc.func('int accept4(int, void *, void *, int)') as (
   length: null,
   flags: number,
 ) => number
+const getsockopt = libc.func('int getsockopt(int, int, int, void *, void *)') as (
+  fd: number,
+  level: number,
+  option: number,
+  value: Int32Array,
+  length: Int32Array,
+) => number
 const shutdownSocket = libc.func('int shutdown(int, int)') as (fd: number, how: number) => number
 const recvmsg = libc.func('int64_t recvmsg(int, void *, int)') as MessageCall
 const sendmsg = libc.func('int64_t sendmsg(int, void *, int)') as MessageCall
-const preadv2 = libc.func('int64_t preadv2(int, void *, int, int64_t, int)') as (
-  fd: number,
-  iovecs: Uint8Array,
-  count: number,
-  position: number,
-  flags: number,
-) => number | bigint
 const pollSync = libc.func('int poll(void *, uint64_t, int)')
 const pipe2 = libc.func('int pipe2(void *, int)') as (fds: Int32Array, flags: number) => number
 const dup3 = libc.func('int dup3(int, int, int)') as (from: number, to: number, flags: number) => number
@@ -46,13 +47,15 @@ const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const SHUT_RDWR = 2
 const SOL_SOCKET = 1
+const SO_TYPE = 3
+const SO_ACCEPTCONN = 30
+const SO_DOMAIN = 39
 const SCM_RIGHTS = 1
 const MSG_CTRUNC = 0x8
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
 const POLLIN = 1
-const RWF_NOWAIT = 8
 const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2000000
 const F_SETFL = 4
@@ -64,7 +67,13 @@ export const SOCKET_PATH_MAX = 107
 /** The kernel passes no more descriptors with one message. */
 const SCM_MAX_FD = 253
 
-const ERROR_NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]))
+/** Of two names for a number, the first one by the alphabet: EAGAIN, not EWOULDBLOCK. */
+const ERROR_NAMES = new Map(
+  Object.entries(constants.errno)
+    .toSorted()
+    .toReversed()
+    .map(([name, errno]) => [errno, name]),
+)
 
 /** A system call failed. */
 export class SystemError extends Error {
@@ -81,7 +90,7 @@ export class SystemError extends Error {
 }
 
 /** The result of a call, unless that is -1. */
-function checked(call: string, result: number | bigint): number {
+export function checked(call: string, result: number | bigint): number {
   if (Number(result) === -1) throw new SystemError(call, koffi.errno())
   return Number(result)
 }
@@ -89,16 +98,21 @@ function checked(call: string, result: number | bigint): number {
 /** A pending `poll`, so that what is passed to it lives as long as the call: koffi does not see to that. */
 const pending = new Set<Uint8Array>()
 
-/** Waits on a thread of the pool until there is something to read from `fd`, or it was shut down. */
-export function untilReadable(fd: number): Promise<void> {
-  const pollfd = new DataView(new ArrayBuffer(8))
-  pollfd.setInt32(0, fd, true)
-  pollfd.setInt16(4, POLLIN, true)
-  const bytes = new Uint8Array(pollfd.buffer)
+/** struct pollfd { int fd; short events; short revents; } */
+const POLLFD_SIZE = 8
+
+/** Waits on a thread of the pool until one of `fds` has something to read. */
+export function untilReadable(...fds: readonly number[]): Promise<void> {
+  const pollfds = new DataView(new ArrayBuffer(POLLFD_SIZE * fds.length))
+  fds.forEach((fd, index) => {
+    pollfds.setInt32(POLLFD_SIZE * index, fd, true)
+    pollfds.setInt16(POLLFD_SIZE * index + 4, POLLIN, true)
+  })
+  const bytes = new Uint8Array(pollfds.buffer)
   pending.add(bytes)
   return new Promise((resolve) => {
     // A failure shows in what the caller does next.
-    pollSync.async(bytes, 1, -1, () => {
+    pollSync.async(bytes, fds.length, -1, () => {
       pending.delete(bytes)
       resolve()
     })
@@ -151,6 +165,19 @@ export function accept(fd: number): number | null {
   const errno = koffi.errno()
   if ([constants.errno.EAGAIN, constants.errno.EINTR, constants.errno.ECONNABORTED].includes(errno)) return null
   throw new SystemError('accept', errno)
+}
+
+function socketOption(fd: number, option: number): number {
+  const value = new Int32Array(new ArrayBuffer(4))
+  const length = new Int32Array(new ArrayBuffer(4)).fill(value.byteLength)
+  checked('getsockopt', getsockopt(fd, SOL_SOCKET, option, value, length))
+  return value[0] as number
+}
+
+/** Tells whether a UNIX stream socket listens; null for other sockets. */
+export function isListening(fd: number): boolean | null {
+  if (socketOption(fd, SO_DOMAIN) !== AF_UNIX || socketOption(fd, SO_TYPE) !== SOCK_STREAM) return null
+  return socketOption(fd, SO_ACCEPTCONN) !== 0
 }
 
 /** Ends both directions; whoever waits for the socket wakes up. */
@@ -206,6 +233,8 @@ export interface Received {
   readonly count: number
   /** The caller's from here on. */
   readonly fds: readonly number[]
+  /** Whether the kernel has dropped descriptors, because this process may not open more. */
+  readonly lost: boolean
 }
 
 /** What has come for `bytes`, and the descriptors with it; null when nothing has. */
@@ -217,13 +246,12 @@ export function receive(fd: number, bytes: Uint8Array): Received | null {
     const errno = koffi.errno()
     if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return null
     // It went without reading all that was sent to it.
-    if (errno === constants.errno.ECONNRESET) return { count: 0, fds: [] }
+    if (errno === constants.errno.ECONNRESET) return { count: 0, fds: [], lost: false }
     throw new SystemError('recvmsg', errno)
   }
   const fds = descriptorsIn(control, Number(view.getBigUint64(MSG_CONTROLLEN, true)))
-  // Only when this process may not open more: what did not fit was dropped by the kernel.
-  if (view.getInt32(MSG_FLAGS, true) & MSG_CTRUNC) console.error('descriptors were lost: too many open files')
-  return { count, fds }
+  // Only when this process may not open more, for the buffer is as large as the kernel's limit.
+  return { count, fds, lost: (view.getInt32(MSG_FLAGS, true) & MSG_CTRUNC) !== 0 }
 }
 
 /** Sends all of `bytes`, with descriptors; an error when the peer does not read. */
@@ -259,23 +287,4 @@ export function makePipe(): [reader: number, writer: number] {
 /** Makes `to` another number for what `from` is. */
 export function replaceDescriptor(from: number, to: number): void {
   checked('dup3', dup3(from, to, O_CLOEXEC))
-}
-
-/** struct iovec { void *iov_base; size_t iov_len; } */
-const IOVEC_SIZE = 16
-const IOVECS_MAX = 64
-const iovecs = new DataView(new ArrayBuffer(IOVEC_SIZE * IOVECS_MAX))
-const iovecBytes = new Uint8Array(iovecs.buffer)
-
-/**
- * Reads what is in the page cache, and does not wait for what is not: fewer bytes than `views` have, or none. Whatever
- * else may be wrong is left to be found by whoever reads the rest.
- */
-export function readCached(fd: number, views: readonly Uint8Array[], position: number): number {
-  if (views.length > IOVECS_MAX) return 0
-  views.forEach((view, index) => {
-    iovecs.setBigUint64(IOVEC_SIZE * index, koffi.address(view), true)
-    iovecs.setBigUint64(IOVEC_SIZE * index + 8, BigInt(view.length), true)
-  })
-  return Math.max(0, Number(preadv2(fd, iovecBytes, views.length, position, RWF_NOWAIT)))
 }

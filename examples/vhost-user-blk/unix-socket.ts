@@ -1,42 +1,52 @@
-import { closeSync, lstatSync, unlinkSync } from 'node:fs'
+import { closeSync, lstatSync, rmSync, unlinkSync } from 'node:fs'
 import { UsageError } from '../machine/usage-error.js'
 import * as libc from './libc.js'
+import { Waitable } from './waitable.js'
 
 /** The peer ended the connection in the middle of a message. */
 export class EndOfStream extends Error {
   override readonly name = 'EndOfStream'
 }
 
+export interface Part {
+  readonly bytes: Buffer
+  /** The descriptors that came with the bytes, which are the caller's. */
+  readonly fds: number[]
+  /** Whether there were more than this process may open. */
+  readonly lost: boolean
+}
+
 /** A stream of bytes that carries descriptors. */
 export class Connection {
-  readonly #fd: number
-  /** Somebody waits for the descriptor: it cannot be closed, for its number could be used again. */
-  #waiting = false
+  readonly #socket: Waitable
   #open = true
 
   constructor(fd: number) {
-    this.#fd = fd
+    this.#socket = new Waitable(fd)
   }
 
   static connect(path: string): Connection {
     return new Connection(libc.connect(path, closeSync))
   }
 
-  /**
-   * The next `length` bytes, and the descriptors that came with them, which become the caller's; null at the end of the
-   * stream.
-   */
-  async receive(length: number): Promise<{ bytes: Buffer; fds: number[] } | null> {
+  /** Receives `length` bytes; null at the end of the stream, and after `stopReceiving`. */
+  async receive(length: number): Promise<Part | null> {
     const bytes = Buffer.from(new ArrayBuffer(length))
     const fds: number[] = []
+    let lost = false
     try {
       for (let done = 0; done < length;) {
-        const received = this.#open ? libc.receive(this.#fd, bytes.subarray(done)) : { count: 0, fds: [] }
+        if (this.#socket.isInterrupted) {
+          closeAll(fds)
+          return null
+        }
+        const received = libc.receive(this.#socket.fd, bytes.subarray(done))
         if (received === null) {
-          await this.#untilReadable()
+          await this.#socket.untilReadable()
           continue
         }
         fds.push(...received.fds)
+        lost ||= received.lost
         done += received.count
         if (received.count > 0) continue
         if (done === 0 && fds.length === 0) return null
@@ -46,25 +56,24 @@ export class Connection {
       closeAll(fds)
       throw error
     }
-    return { bytes, fds }
+    return { bytes, fds, lost }
   }
 
   send(bytes: Uint8Array, fds?: readonly number[]): void {
-    libc.send(this.#fd, bytes, fds)
+    libc.send(this.#socket.fd, bytes, fds)
+  }
+
+  /** Ends `receive`. The peer does not notice. */
+  stopReceiving(): void {
+    this.#socket.interrupt()
   }
 
   close(): void {
     if (!this.#open) return
     this.#open = false
-    libc.shutdown(this.#fd)
-    if (!this.#waiting) closeSync(this.#fd)
-  }
-
-  async #untilReadable(): Promise<void> {
-    this.#waiting = true
-    await libc.untilReadable(this.#fd)
-    this.#waiting = false
-    if (!this.#open) closeSync(this.#fd)
+    // The peer learns of it at once, even if another process has the socket open, too.
+    libc.shutdown(this.#socket.fd)
+    this.#socket.close()
   }
 }
 
@@ -72,43 +81,88 @@ export function closeAll(fds: readonly number[]): void {
   for (const fd of fds) closeSync(fd)
 }
 
-/** A socket at a path in the file system, which is removed with it. */
-export class Listener {
-  readonly #fd: number
-  readonly #path: string
-  #open = true
+/** A source of connections. */
+export interface Connections {
+  /** Waits for the next connection; null when there will be no more. */
+  accept(): Promise<Connection | null>
+  /** Ends `accept`. */
+  close(): void
+}
 
-  constructor(path: string) {
-    if (Buffer.byteLength(path) > libc.SOCKET_PATH_MAX) {
-      throw new UsageError(`${path}: a socket's path has at most ${libc.SOCKET_PATH_MAX} bytes`)
-    }
-    this.#path = path
-    try {
-      removeStale(path)
-      this.#fd = libc.listen(path, closeSync)
-    } catch (error) {
-      if (error instanceof libc.SystemError) throw new UsageError(`${path}: cannot listen here (${error.message})`)
-      throw error
-    }
+/** A listening socket. */
+export class Listener implements Connections {
+  readonly #socket: Waitable
+  readonly #path: string | null
+
+  /** Listens at a path in the file system, which is removed with the listener. */
+  constructor(path: string)
+  /** Uses a listening socket that another process has made, and may go on using. */
+  constructor(fd: number)
+  constructor(where: string | number) {
+    this.#path = typeof where === 'string' ? where : null
+    this.#socket = new Waitable(typeof where === 'string' ? listenAt(where) : where)
   }
 
-  /** The next connection; null once the listener is closed. */
   async accept(): Promise<Connection | null> {
-    while (this.#open) {
-      const fd = libc.accept(this.#fd)
+    while (!this.#socket.isInterrupted) {
+      const fd = libc.accept(this.#socket.fd)
       if (fd !== null) return new Connection(fd)
-      await libc.untilReadable(this.#fd)
+      await this.#socket.untilReadable()
     }
-    closeSync(this.#fd)
     return null
   }
 
-  /** Whoever waits in `accept` gets null; the descriptor goes then. */
   close(): void {
-    if (!this.#open) return
-    this.#open = false
-    libc.shutdown(this.#fd)
-    unlinkSync(this.#path)
+    if (this.#socket.isInterrupted) return
+    this.#socket.close()
+    if (this.#path !== null) rmSync(this.#path, { force: true })
+  }
+}
+
+/** A connection that exists already. */
+class Connected implements Connections {
+  #connection: Connection | null
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  accept(): Promise<Connection | null> {
+    const connection = this.#connection
+    this.#connection = null
+    return Promise.resolve(connection)
+  }
+
+  close(): void {
+    this.#connection?.close()
+    this.#connection = null
+  }
+}
+
+/** Takes the connections of a socket that this process was started with: a listening or a connected one. */
+export function inheritedConnections(fd: number): Connections {
+  try {
+    const isListening = libc.isListening(fd)
+    if (isListening === null) throw new UsageError(`descriptor ${fd} is not a UNIX stream socket`)
+    if (!isListening) return new Connected(new Connection(fd))
+    libc.setNonBlocking(fd)
+    return new Listener(fd)
+  } catch (error) {
+    if (error instanceof libc.SystemError) throw new UsageError(`descriptor ${fd} is not a socket (${error.message})`)
+    throw error
+  }
+}
+
+function listenAt(path: string): number {
+  if (Buffer.byteLength(path) > libc.SOCKET_PATH_MAX) {
+    throw new UsageError(`${path}: a socket's path has at most ${libc.SOCKET_PATH_MAX} bytes`)
+  }
+  try {
+    removeStale(path)
+    return libc.listen(path, closeSync)
+  } catch (error) {
+    if (error instanceof libc.SystemError) throw new UsageError(`${path}: cannot listen here (${error.message})`)
+    throw error
   }
 }
 
