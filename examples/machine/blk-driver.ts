@@ -9,6 +9,13 @@ const STATUS = blk.VIRTIO_BLK_REQ_HEADER_SIZE
 /** No status of the standard; what is still there when the request comes back was never written. */
 const STATUS_PENDING = 0xff
 
+/** Requests whose data the device reads. */
+const READABLE: ReadonlySet<number> = new Set([
+  blk.VIRTIO_BLK_T_OUT,
+  blk.VIRTIO_BLK_T_DISCARD,
+  blk.VIRTIO_BLK_T_WRITE_ZEROES,
+])
+
 /** A request that the device has given back. */
 export interface Completion {
   /** What `submit` returned. */
@@ -54,10 +61,9 @@ export class BlkDriver {
     }
     const header = { addr: slot, len: blk.VIRTIO_BLK_REQ_HEADER_SIZE }
     const status = { addr: slot + STATUS, len: 1 }
-    const token =
-      type === blk.VIRTIO_BLK_T_OUT
-        ? this.#queue.add([header, ...data], [status])
-        : this.#queue.add([header], [...data, status])
+    const token = READABLE.has(type)
+      ? this.#queue.add([header, ...data], [status])
+      : this.#queue.add([header], [...data, status])
     if (token === null) this.#freeSlots.push(slot)
     else this.#slots.set(token, slot)
     return token

@@ -46,6 +46,11 @@ export class DriverQueue {
     }
   }
 
+  /** The index in the used ring of the next buffer to take. */
+  get lastUsedIdx(): number {
+    return this.#lastUsedIdx
+  }
+
   /** Descriptors that are in no chain. */
   get free(): number {
     return this.#free

@@ -1,10 +1,24 @@
 import { fdatasync } from 'node:fs'
 import type { GuestMemoryMmap } from '../../index.js'
-import { part, positionOf, readHeader, RequestError, totalLength } from '../virtio/blk-request.js'
+import {
+  part,
+  positionOf,
+  readHeader,
+  readRanges,
+  RequestError,
+  totalLength,
+  type BlkHeader,
+} from '../virtio/blk-request.js'
 import { VirtqError, type ChainBuffer, type DescriptorChain } from '../virtio/device-queue.js'
 import * as blk from '../virtio/virtio-blk.js'
 import { Counter, type Counters } from './counters.js'
-import { readInto, writeFrom, type Disk } from './disk.js'
+import { discard, readInto, writeFrom, writeZeroes, type Disk } from './disk.js'
+
+/**
+ * What one DISCARD or WRITE_ZEROES may ask for. A range of 32 MiB is large enough to empty a disk in few requests, and
+ * small enough to be written with zeros in a moment where that must be.
+ */
+export const RANGE_LIMITS = { ranges: 16, sectors: 2 ** 16 } as const
 
 /** `written` is what the used ring wants to know; an error is one of the queue, not of the request. */
 export type Served = (error: Error | null, written: number) => void
@@ -68,7 +82,8 @@ export class BlkRequests {
         served(statusError, 0)
         return
       }
-      // The length counts from the first writable byte: with data that was not written before it, not even the status is in it.
+      // The length counts from the first writable byte: with data that was not written before it, not even the status
+      // is in it.
       served(null, error === null || dataIn === 0 ? dataIn + 1 : 0)
     }
     try {
@@ -83,13 +98,14 @@ export class BlkRequests {
 
   #execute(
     memory: GuestMemoryMmap,
-    { type, sector }: { type: number; sector: bigint },
+    header: BlkHeader,
     out: readonly ChainBuffer[],
     into: readonly ChainBuffer[],
     isAlone: boolean,
     finish: (error: Error | null, counter: Counter, bytes: number) => void,
   ): void {
     const { fd, sectors, id, readOnly } = this.#disk
+    const { type, sector } = header
     switch (type) {
       case blk.VIRTIO_BLK_T_IN: {
         const length = totalLength(into)
@@ -109,6 +125,22 @@ export class BlkRequests {
       case blk.VIRTIO_BLK_T_FLUSH:
         fdatasync(fd, (error) => finish(error, Counter.Flushes, 0))
         break
+      case blk.VIRTIO_BLK_T_DISCARD:
+      case blk.VIRTIO_BLK_T_WRITE_ZEROES: {
+        if (readOnly) throw new RequestError('the disk is read-only')
+        const ranges = readRanges(memory, header, out, sectors, RANGE_LIMITS)
+        const isDiscard = type === blk.VIRTIO_BLK_T_DISCARD
+        const next = (error: Error | null): void => {
+          const range = error === null ? ranges.shift() : undefined
+          if (range === undefined) return finish(error, isDiscard ? Counter.Discards : Counter.WriteZeroes, 0)
+          const { position, length, unmap } = range
+          if (length === 0) next(null)
+          else if (isDiscard) discard(fd, position, length, next)
+          else writeZeroes(fd, position, length, unmap, next)
+        }
+        next(null)
+        break
+      }
       case blk.VIRTIO_BLK_T_GET_ID: {
         const bytes = Buffer.alloc(blk.VIRTIO_BLK_ID_BYTES)
         bytes.write(id, 'latin1')

@@ -3,11 +3,13 @@ export enum Counter {
   Writes,
   Flushes,
   Ids,
+  Discards,
+  WriteZeroes,
   Failed,
   BytesRead,
   BytesWritten,
 }
-const COUNTERS = 7
+const COUNTERS = 9
 
 /** What has been done, in memory that the threads share. One thread counts. */
 export class Counters {

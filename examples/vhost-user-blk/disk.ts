@@ -1,7 +1,8 @@
+import { constants } from 'node:os'
 import { readv, writev, writevSync } from 'node:fs'
-import { readCached } from './libc.js'
+import { fallocate, readCached } from './file-calls.js'
 
-/** What stands behind the device: a file of whole sectors. */
+/** What stands behind the device: a file or a block device, and the whole sectors in it. */
 export interface Disk {
   readonly fd: number
   readonly sectors: number
@@ -50,9 +51,9 @@ const INLINE_MAX = 64 * 1024
 const lengthOf = (views: readonly Uint8Array[]): number => views.reduce((sum, view) => sum + view.length, 0)
 
 /**
- * Fills `views` from `fd` at `position`, straight into guest memory when they are views on it. What is in the page cache
- * is there at once; for the rest preadv(2) waits on a thread of the pool. Fewer bytes are there only at the end of the
- * file.
+ * Fills `views` from `fd` at `position`, straight into guest memory when they are views on it. What is in the page
+ * cache is there at once; for the rest preadv(2) waits on a thread of the pool. Fewer bytes are there only at the end
+ * of the file.
  */
 export function readInto(fd: number, views: readonly Uint8Array[], position: number, done: Done): void {
   // A thread costs more than the copy: it has to be woken up, and to wake this one up.
@@ -63,9 +64,9 @@ export function readInto(fd: number, views: readonly Uint8Array[], position: num
 }
 
 /**
- * Writes all of `views` to `fd` at `position` with pwritev(2). Linux cannot say beforehand whether that will wait for the
- * disk, as a write to the page cache does when too much of it is dirty. So a thread of the pool does it, unless it is
- * small and nobody is kept waiting (`isAlone`).
+ * Writes all of `views` to `fd` at `position` with pwritev(2). Linux cannot say beforehand whether that will wait for
+ * the disk, as a write to the page cache does when too much of it is dirty. So a thread of the pool does it, unless it
+ * is small and nobody is kept waiting (`isAlone`).
  */
 export function writeFrom(
   fd: number,
@@ -86,4 +87,32 @@ const writevNow: Vectored = (fd, views, position, done) => {
     return done(error as NodeJS.ErrnoException, 0)
   }
   done(null, count)
+}
+
+/** Gives the blocks of a range back. Does nothing where the file system cannot: a discard is a hint. */
+export function discard(fd: number, position: number, length: number, done: (error: Error | null) => void): void {
+  fallocate(fd, 'punch-hole', position, length, (error) =>
+    done(error?.errno === constants.errno.EOPNOTSUPP ? null : error),
+  )
+}
+
+/** Zeros to write where fallocate(2) does not make them. */
+const ZEROS = new Uint8Array(256 * 1024)
+
+/** Makes a range read as zeros; gives its blocks back with `unmap`. */
+export function writeZeroes(
+  fd: number,
+  position: number,
+  length: number,
+  unmap: boolean,
+  done: (error: Error | null) => void,
+): void {
+  fallocate(fd, unmap ? 'punch-hole' : 'zero-range', position, length, (error) => {
+    if (error === null) return done(null)
+    // Not every file system has this call, and block devices want the range aligned. If something else is wrong, the
+    // writes fail as well.
+    const views: Uint8Array[] = []
+    for (let left = length; left > 0; left -= ZEROS.length) views.push(ZEROS.subarray(0, left))
+    transfer(writev, fd, views, position, done)
+  })
 }

@@ -51,7 +51,15 @@ export class StatusLine {
 export function totals(counters: Counters): { requests: number; bytes: number } {
   const sum = (...which: Counter[]): number => which.reduce((total, each) => total + counters.get(each), 0)
   return {
-    requests: sum(Counter.Reads, Counter.Writes, Counter.Flushes, Counter.Ids, Counter.Failed),
+    requests: sum(
+      Counter.Reads,
+      Counter.Writes,
+      Counter.Flushes,
+      Counter.Ids,
+      Counter.Discards,
+      Counter.WriteZeroes,
+      Counter.Failed,
+    ),
     bytes: sum(Counter.BytesRead, Counter.BytesWritten),
   }
 }
@@ -61,6 +69,7 @@ export function summary(counters: Counters, mapChanges: number): string {
   const count = (counter: Counter): number => counters.get(counter)
   return (
     `${count(Counter.Reads)} reads, ${count(Counter.Writes)} writes, ${count(Counter.Flushes)} flushes, ` +
+    `${count(Counter.Discards)} discards, ${count(Counter.WriteZeroes)} write zeroes, ` +
     `${count(Counter.Failed)} failed, ${mapChanges} map changes`
   )
 }

@@ -15,7 +15,10 @@ export class RequestError extends Error {
 
 export const totalLength = (buffers: readonly ChainBuffer[]): number => buffers.reduce((sum, { len }) => sum + len, 0)
 
-/** `count` bytes of `buffers` from `offset` on: framing is the driver's choice (2.7.4.1), so a field may lie anywhere in them. */
+/**
+ * `count` bytes of `buffers` from `offset` on: framing is the driver's choice (2.7.4.1), so a field may lie anywhere in
+ * them.
+ */
 export function part(buffers: readonly ChainBuffer[], offset: number, count: number): ChainBuffer[] {
   const parts: ChainBuffer[] = []
   let skip = offset
@@ -34,14 +37,20 @@ export interface BlkHeader {
   readonly sector: bigint
 }
 
-/** The header is the first thing in what the device reads. */
-export function readHeader(memory: GuestMemoryMmap, readable: readonly ChainBuffer[]): BlkHeader {
-  const header = new DataView(new ArrayBuffer(blk.VIRTIO_BLK_REQ_HEADER_SIZE))
+/** Copies the first `length` bytes of `buffers`. */
+function copyOf(memory: GuestMemoryMmap, buffers: readonly ChainBuffer[], length: number): DataView {
+  const copy = new DataView(new ArrayBuffer(length))
   let at = 0
-  for (const { addr, len } of part(readable, 0, header.byteLength)) {
-    memory.readSlice(new Uint8Array(header.buffer, at, len), addr)
+  for (const { addr, len } of part(buffers, 0, length)) {
+    memory.readSlice(new Uint8Array(copy.buffer, at, len), addr)
     at += len
   }
+  return copy
+}
+
+/** The header is the first thing in what the device reads. */
+export function readHeader(memory: GuestMemoryMmap, readable: readonly ChainBuffer[]): BlkHeader {
+  const header = copyOf(memory, readable, blk.VIRTIO_BLK_REQ_HEADER_SIZE)
   return {
     type: header.getUint32(blk.VIRTIO_BLK_REQ_TYPE, true),
     sector: header.getBigUint64(blk.VIRTIO_BLK_REQ_SECTOR, true),
@@ -54,4 +63,45 @@ export function positionOf(sector: bigint, length: number, sectors: number): num
   if (!Number.isInteger(count)) throw new RequestError(`${length} bytes are not whole sectors`)
   if (sector + BigInt(count) > BigInt(sectors)) throw new RequestError('past the end of the disk')
   return Number(sector) * blk.SECTOR_SIZE
+}
+
+/** A range of the disk that is to read as zeros, in bytes. */
+export interface DiskRange {
+  readonly position: number
+  readonly length: number
+  /** Whether its blocks are to be given back. */
+  readonly unmap: boolean
+}
+
+/** How much one request may ask for, as the device tells in its configuration. */
+export interface RangeLimits {
+  readonly ranges: number
+  /** Of each range. */
+  readonly sectors: number
+}
+
+/** Reads the ranges of a DISCARD or WRITE_ZEROES request, and checks all of them (5.2.6.2). Throws `RequestError`. */
+export function readRanges(
+  memory: GuestMemoryMmap,
+  { type }: BlkHeader,
+  data: readonly ChainBuffer[],
+  sectors: number,
+  limits: RangeLimits,
+): DiskRange[] {
+  const count = totalLength(data) / blk.VIRTIO_BLK_RANGE_SIZE
+  if (!Number.isInteger(count) || count === 0) throw new RequestError(`${totalLength(data)} bytes are not whole ranges`)
+  if (count > limits.ranges) throw new RequestError(`${count} ranges`)
+  const copy = copyOf(memory, data, totalLength(data))
+  return Array.from({ length: count }, (_, index) => {
+    const at = blk.VIRTIO_BLK_RANGE_SIZE * index
+    const sector = copy.getBigUint64(at + blk.VIRTIO_BLK_RANGE_SECTOR, true)
+    const num = copy.getUint32(at + blk.VIRTIO_BLK_RANGE_NUM_SECTORS, true)
+    const flags = copy.getUint32(at + blk.VIRTIO_BLK_RANGE_FLAGS, true)
+    const known = type === blk.VIRTIO_BLK_T_WRITE_ZEROES ? blk.VIRTIO_BLK_RANGE_F_UNMAP : 0
+    if (flags & ~known) throw new RequestError(`flags 0x${flags.toString(16)}`, blk.VIRTIO_BLK_S_UNSUPP)
+    if (num > limits.sectors) throw new RequestError(`a range of ${num} sectors`)
+    const length = num * blk.SECTOR_SIZE
+    const unmap = type === blk.VIRTIO_BLK_T_DISCARD || flags !== 0
+    return { position: positionOf(sector, length, sectors), length, unmap }
+  })
 }

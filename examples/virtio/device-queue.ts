@@ -69,6 +69,11 @@ export class DeviceQueue {
     return this.#nextAvail
   }
 
+  /** The index of the used ring. */
+  get usedIdx(): number {
+    return this.#usedIdx
+  }
+
   /** The next chain that the driver has made available, null when there is none. Throws `VirtqError`. */
   pop(memory: GuestMemoryMmap): DescriptorChain | null {
     const { avail, size } = this.#layout
@@ -76,7 +81,7 @@ export class DeviceQueue {
     if (pending === 0) return null
     if (pending > size) throw new VirtqError(`the available index is ${pending} ahead in a queue of ${size}`)
     const head = memory.readU16(avail + virtq.VIRTQ_AVAIL_RING + 2 * (this.#nextAvail % size))
-    const chain = this.#readChain(memory, head)
+    const chain = this.chainAt(memory, head)
     this.#nextAvail = virtq.nextIndex(this.#nextAvail)
     return chain
   }
@@ -84,6 +89,29 @@ export class DeviceQueue {
   /** Whether the driver has made more available than was popped. */
   hasMore(memory: GuestMemoryMmap): boolean {
     return this.#pending(memory) > 0
+  }
+
+  /** Reads the chain that starts at descriptor `head`, available or not. Throws `VirtqError`. */
+  chainAt(memory: GuestMemoryMmap, head: number): DescriptorChain {
+    const { desc, size } = this.#layout
+    const chain = new ChainReader(head)
+    let index = head
+    for (let count = 1; ; count++) {
+      if (index >= size) throw new VirtqError(`descriptor ${index} is out of range in a queue of ${size}`)
+      if (count > size) throw new VirtqError(`the chain at descriptor ${head} has a loop`)
+      memory.readSlice(this.#descriptor, desc + virtq.VIRTQ_DESC_SIZE * index)
+      const { addr, len, flags, next } = descriptorAt(this.#table, 0)
+      if (flags & virtq.VIRTQ_DESC_F_INDIRECT) {
+        if (!this.#indirect) throw new VirtqError(`descriptor ${index} is indirect, which was not negotiated`)
+        // 2.7.5.3.1
+        if (flags & virtq.VIRTQ_DESC_F_NEXT) throw new VirtqError(`descriptor ${index} is indirect and has a next one`)
+        this.#readTable(memory, index, addr, len, chain)
+        return chain
+      }
+      chain.add(index, addr, len, flags)
+      if (!(flags & virtq.VIRTQ_DESC_F_NEXT)) return chain
+      index = next
+    }
   }
 
   /** Gives a chain back, with the bytes written to it (2.7.8.2); true when the driver wants an interrupt for that. */
@@ -123,28 +151,6 @@ export class DeviceQueue {
     // Acquire: what the driver wrote before it moved the index is to be seen from here on.
     const availIdx = memory.load('u16', this.#layout.avail + virtq.VIRTQ_AVAIL_IDX, Ordering.Acquire)
     return (availIdx - this.#nextAvail) & 0xffff
-  }
-
-  #readChain(memory: GuestMemoryMmap, head: number): DescriptorChain {
-    const { desc, size } = this.#layout
-    const chain = new ChainReader(head)
-    let index = head
-    for (let count = 1; ; count++) {
-      if (index >= size) throw new VirtqError(`descriptor ${index} is out of range in a queue of ${size}`)
-      if (count > size) throw new VirtqError(`the chain at descriptor ${head} has a loop`)
-      memory.readSlice(this.#descriptor, desc + virtq.VIRTQ_DESC_SIZE * index)
-      const { addr, len, flags, next } = descriptorAt(this.#table, 0)
-      if (flags & virtq.VIRTQ_DESC_F_INDIRECT) {
-        if (!this.#indirect) throw new VirtqError(`descriptor ${index} is indirect, which was not negotiated`)
-        // 2.7.5.3.1
-        if (flags & virtq.VIRTQ_DESC_F_NEXT) throw new VirtqError(`descriptor ${index} is indirect and has a next one`)
-        this.#readTable(memory, index, addr, len, chain)
-        return chain
-      }
-      chain.add(index, addr, len, flags)
-      if (!(flags & virtq.VIRTQ_DESC_F_NEXT)) return chain
-      index = next
-    }
   }
 
   /** 2.7.5.3: a table of descriptors elsewhere in memory, which is copied before anything in it is believed. */
