@@ -27,6 +27,8 @@ export enum Request {
   SET_VRING_ENABLE = 18,
   GET_CONFIG = 24,
   SET_CONFIG = 25,
+  GET_INFLIGHT_FD = 31,
+  SET_INFLIGHT_FD = 32,
   GET_MAX_MEM_SLOTS = 36,
   ADD_MEM_REG = 37,
   REM_MEM_REG = 38,
@@ -38,6 +40,7 @@ export const VHOST_USER_F_PROTOCOL_FEATURES = 30
 export const VHOST_USER_PROTOCOL_F_MQ = 0
 export const VHOST_USER_PROTOCOL_F_REPLY_ACK = 3
 export const VHOST_USER_PROTOCOL_F_CONFIG = 9
+export const VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD = 12
 export const VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS = 15
 
 /** Of SET_VRING_KICK, SET_VRING_CALL and SET_VRING_ERR: the queue, and whether there is no descriptor. */
@@ -91,6 +94,16 @@ export interface ConfigAccess {
 }
 const CONFIG_HEADER_SIZE = 12
 export const CONFIG_MAX = 256
+
+/** The record of the requests in flight: where in its descriptor it lies, and for how many queues. */
+export interface InflightDescription {
+  readonly mmapSize: bigint
+  readonly mmapOffset: bigint
+  readonly numQueues: number
+  readonly queueSize: number
+}
+/** Bytes of it in a message: without padding at the end, and with it, as front-ends in C send it. */
+const INFLIGHT_SIZES: readonly number[] = [20, 24]
 
 export function decodeHeader(bytes: Buffer): Header {
   const flags = bytes.readUInt32LE(4)
@@ -239,4 +252,29 @@ export function decodeConfig(payload: Buffer): ConfigAccess {
   if (offset + size > CONFIG_MAX) throw new ProtocolError(`bytes ${offset} to ${offset + size} of the configuration`)
   expectSize(payload, CONFIG_HEADER_SIZE + size)
   return { offset, size, flags }
+}
+
+/** Encodes it in `length` bytes, which are one of the sizes that front-ends send. */
+export function encodeInflight(
+  { mmapSize, mmapOffset, numQueues, queueSize }: InflightDescription,
+  length = Math.max(...INFLIGHT_SIZES),
+): Buffer {
+  const payload = Buffer.alloc(length)
+  payload.writeBigUInt64LE(mmapSize, 0)
+  payload.writeBigUInt64LE(mmapOffset, 8)
+  payload.writeUInt16LE(numQueues, 16)
+  payload.writeUInt16LE(queueSize, 18)
+  return payload
+}
+
+export function decodeInflight(payload: Buffer): InflightDescription {
+  if (!INFLIGHT_SIZES.includes(payload.length)) {
+    throw new ProtocolError(`a payload of ${payload.length} bytes instead of ${INFLIGHT_SIZES.join(' or ')}`)
+  }
+  return {
+    mmapSize: payload.readBigUInt64LE(0),
+    mmapOffset: payload.readBigUInt64LE(8),
+    numQueues: payload.readUInt16LE(16),
+    queueSize: payload.readUInt16LE(18),
+  }
 }

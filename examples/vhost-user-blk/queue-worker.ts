@@ -3,6 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { GuestMemoryAtomic } from '../../index.js'
 import { BlkRequests, isExpected } from './blk-requests.js'
 import { Counters } from './counters.js'
+import { Retired } from './garbage.js'
+import { InflightError, InflightRegion } from './inflight.js'
 import { LineLimit } from './line-limit.js'
 import { ServedQueue } from './served-queue.js'
 import type { Command, FromWorker, QueueWorkerData } from './worker-commands.js'
@@ -12,6 +14,8 @@ const port = parentPort
 const { memory: ticket, disk, counters } = workerData as QueueWorkerData
 const memory = GuestMemoryAtomic.fromShared(ticket)
 const queues = new Map<number, ServedQueue>()
+const retired = new Retired()
+let inflight: InflightRegion | null = null
 
 const post = (message: FromWorker): void => port.postMessage(message)
 const lines = new LineLimit((log) => post({ log }))
@@ -24,10 +28,15 @@ function existing(index: number): ServedQueue {
 
 async function obey(command: Command): Promise<number> {
   switch (command.do) {
+    case 'track':
+      inflight = new InflightRegion(command.fd, command.description)
+      retired.add()
+      return 0
     case 'start': {
       const log = (line: string): void => lines.write(`queue ${command.queue}: ${line}`)
       const requests = new BlkRequests(disk, new Counters(counters), log)
-      queues.set(command.queue, new ServedQueue(memory, requests, command.start, log))
+      const tracked = inflight?.queue(command.queue, command.start.layout.size) ?? null
+      queues.set(command.queue, new ServedQueue(memory, requests, command.start, tracked, log))
       return 0
     }
     case 'descriptor':
@@ -53,7 +62,7 @@ port.on('message', (command: Command) => {
   obey(command).then(
     (answer) => post({ answer }),
     (error: unknown) => {
-      if (!isExpected(error)) throw error
+      if (!isExpected(error) && !(error instanceof InflightError)) throw error
       post({ refused: error.message })
     },
   )

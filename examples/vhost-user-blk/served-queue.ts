@@ -4,6 +4,7 @@ import { DeviceQueue, VirtqError, type DescriptorChain } from '../virtio/device-
 import * as virtq from '../virtio/virtq.js'
 import { isExpected, type BlkRequests } from './blk-requests.js'
 import { EventSource, signal } from './event-fd.js'
+import type { InflightQueue } from './inflight.js'
 
 export interface QueueStart {
   readonly layout: virtq.VirtqLayout
@@ -17,15 +18,19 @@ export interface QueueStart {
 export type QueueDescriptor = 'kick' | 'call' | 'err'
 
 /**
- * A virtqueue that is being served: it wakes up when the driver kicks, starts all requests that are there, and gives each
- * back when its disk I/O is done. Each request has a guard of its own on the memory as it was when the request was taken.
+ * A virtqueue that is being served: it wakes up when the driver kicks, starts all requests that are there, and gives
+ * each back when its disk I/O is done. Each request has a guard of its own on the memory as it was when the request was
+ * taken.
  */
 export class ServedQueue {
   readonly #memory: GuestMemoryAtomic
   readonly #requests: BlkRequests
   readonly #queue: DeviceQueue
   readonly #size: number
+  readonly #inflight: InflightQueue | null
   readonly #log: (line: string) => void
+  /** The heads of the chains that another back-end has taken and not given back. */
+  readonly #toResubmit: number[]
   #kick: EventSource | null = null
   #call: number | null = null
   #err: number | null = null
@@ -34,15 +39,29 @@ export class ServedQueue {
   #inFlight = 0
   #stopped: (() => void) | null = null
 
-  constructor(memory: GuestMemoryAtomic, requests: BlkRequests, start: QueueStart, log: (line: string) => void) {
+  /** Goes on where another back-end has stopped or died, as `inflight` tells. Throws `InflightError`. */
+  constructor(
+    memory: GuestMemoryAtomic,
+    requests: BlkRequests,
+    start: QueueStart,
+    inflight: InflightQueue | null,
+    log: (line: string) => void,
+  ) {
     this.#memory = memory
     this.#requests = requests
     this.#size = start.layout.size
+    this.#inflight = inflight
     this.#log = log
     this.#enabled = start.enabled
     using guard = memory.memory()
     const usedIdx = guard.load('u16', start.layout.used + virtq.VIRTQ_USED_IDX, Ordering.Relaxed)
-    this.#queue = new DeviceQueue(start.layout, { ...start, usedIdx })
+    const taken = inflight?.recover(usedIdx) ?? null
+    this.#toResubmit = taken ?? []
+    if (this.#toResubmit.length > 0) log(`${this.#toResubmit.length} requests in flight are served again`)
+    // A chain that was taken has been given back, or is in flight. So their sum is the available index that the other
+    // back-end had come to. The front-end cannot know it: it never sees the available index of a back-end that dies.
+    const nextAvail = taken === null ? start.nextAvail : (usedIdx + taken.length) & 0xffff
+    this.#queue = new DeviceQueue(start.layout, { ...start, nextAvail, usedIdx })
   }
 
   /** Takes the descriptor over. */
@@ -51,6 +70,8 @@ export class ServedQueue {
       case 'kick':
         this.#kick?.close()
         this.#kick = fd === null ? null : new EventSource(fd, () => this.#serve())
+        // Another back-end may have read the last kick, and died before it served the requests.
+        if (fd !== null) setImmediate(() => this.#serve())
         break
       case 'call':
         if (this.#call !== null) closeSync(this.#call)
@@ -102,6 +123,8 @@ export class ServedQueue {
   }
 
   #next(guard: GuestMemoryLoadGuard): DescriptorChain | null {
+    const again = this.#toResubmit.shift()
+    if (again !== undefined) return this.#queue.chainAt(guard, again)
     this.#queue.disableNotifications(guard)
     for (;;) {
       const chain = this.#queue.pop(guard)
@@ -110,6 +133,7 @@ export class ServedQueue {
         continue
       }
       if (this.#inFlight >= this.#size) throw new VirtqError(`more than ${this.#size} requests in flight`)
+      this.#inflight?.take(chain.head)
       return chain
     }
   }
@@ -128,7 +152,10 @@ export class ServedQueue {
   #finish(guard: GuestMemoryLoadGuard, head: number, error: unknown, written: number): void {
     try {
       if (error !== null) throw error
-      if (this.#queue.push(guard, head, written) && this.#call !== null) signal(this.#call)
+      this.#inflight?.beginReturn(head)
+      const isWanted = this.#queue.push(guard, head, written)
+      this.#inflight?.endReturn(head, this.#queue.usedIdx)
+      if (isWanted && this.#call !== null) signal(this.#call)
     } catch (error) {
       this.#break(error)
     } finally {

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { SharedMemory } from '../../index.js'
 import type { Disk } from './disk.js'
+import type { InflightDescription } from './message.js'
 import type { QueueDescriptor, QueueStart } from './served-queue.js'
 
 export interface QueueWorkerData {
@@ -10,6 +11,8 @@ export interface QueueWorkerData {
 }
 
 export type Command =
+  /** Uses a record of the requests in flight for the queues that start later. The descriptor stays the sender's. */
+  | { readonly do: 'track'; readonly fd: number; readonly description: InflightDescription }
   | { readonly do: 'start'; readonly queue: number; readonly start: QueueStart }
   | { readonly do: 'descriptor'; readonly queue: number; readonly what: QueueDescriptor; readonly fd: number | null }
   | { readonly do: 'enable'; readonly queue: number; readonly enabled: boolean }
@@ -67,7 +70,10 @@ export class QueueWorker {
     })
   }
 
-  /** Serves what is in flight; after this the thread holds no memory and no descriptors. Rejects with what ended it before. */
+  /**
+   * Serves what is in flight; after this the thread holds no memory and no descriptors. Rejects with what ended it
+   * before.
+   */
   async end(): Promise<void> {
     const failure = this.#failure
     this.#ending = true
