@@ -1,58 +1,60 @@
 /**
- * A disk for virtual machines: a vhost-user-blk back-end whose guest memory is this package's. One thread talks with the
- * front-end (QEMU) and keeps the memory map; another serves the virtqueues from snapshots of it.
+ * A disk for virtual machines: a vhost-user-blk back-end whose guest memory is this package's. One thread talks with
+ * the front-end (QEMU) and keeps the memory map; another serves the virtqueues from snapshots of it.
  *
  *     npm run vhost-user-blk -- [options] <image> <socket>
  */
 import { closeSync } from 'node:fs'
-import { openInputFile } from '../machine/input-file.js'
 import { UsageError } from '../machine/usage-error.js'
-import { SECTOR_SIZE } from '../virtio/virtio-blk.js'
 import { parseCommandLine, type Settings } from './command-line.js'
 import { Counters } from './counters.js'
-import type { Disk } from './disk.js'
+import { openDiskImage } from './disk-image.js'
+import { LineLimit } from './line-limit.js'
 import { Session } from './session.js'
 import { StatusLine, summary } from './status-line.js'
-import { Listener, type Connection } from './unix-socket.js'
+import { onSignals } from './signals.js'
+import { inheritedConnections, Listener } from './unix-socket.js'
 
-/** VIRTIO_BLK_T_GET_ID: 20 bytes at most. */
-const DISK_ID = 'vm-memory-disk'
-
-function openDisk({ image, readOnly }: Settings): Disk {
-  const file = openInputFile(image, readOnly ? 'r' : 'r+')
-  const sectors = Math.floor(file.size / SECTOR_SIZE)
-  if (sectors === 0) throw new UsageError(`${image}: is smaller than one sector (${SECTOR_SIZE} bytes)`)
-  return { fd: file.fd, sectors, id: DISK_ID, readOnly }
-}
+const warn = (line: string): void => console.error(`vhost-user-blk: warning: ${line}`)
 
 async function run(settings: Settings): Promise<void> {
   if (process.platform !== 'linux') throw new UsageError('descriptors in messages and eventfds are for Linux only')
-  const disk = openDisk(settings)
-  const listener = new Listener(settings.socket)
-  let connection: Connection | null = null
-  const end = (): void => {
-    listener.close()
-    connection?.close()
+  const { image, socket } = settings
+  const disk = openDiskImage(image, { ...settings, warn })
+  const connections = typeof socket === 'string' ? new Listener(socket) : inheritedConnections(socket)
+  let session: Session | null = null
+  let status: StatusLine | null = null
+  const stop = (): void => {
+    connections.close()
+    session?.stop()
   }
-  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.once(signal, end)
+  onSignals(stop)
+  process.stdout.on('error', stop)
   // A thread of the pool waits for the socket; the process could not end before that does.
-  process.once('exit', end)
-  console.log(`serving ${disk.sectors} sectors of ${settings.image} at ${settings.socket}`)
+  process.once('exit', stop)
+  console.log(
+    `serving ${disk.sectors} sectors of ${image} at ${typeof socket === 'string' ? socket : `descriptor ${socket}`}`,
+  )
 
-  while ((connection = await listener.accept()) !== null) {
+  const print = (line: string): void => (status === null ? console.log(line) : status.log(line))
+  const log = new LineLimit(print)
+  for (let connection; (connection = await connections.accept()) !== null;) {
     const counters = new Counters()
-    const status = new StatusLine(counters, () => session.mapChanges)
-    const log = (line: string): void => status.log(line)
-    const session = new Session(connection, { ...settings, disk, counters, log })
-    log('connected')
+    const current = new Session(connection, { ...settings, disk, counters, log: print })
+    session = current
+    status = new StatusLine(counters, () => current.mapChanges)
+    log.write('connected')
     try {
       await session.run()
     } finally {
       status.end()
+      status = null
+      session = null
     }
-    log(`disconnected: ${summary(counters, session.mapChanges)}`)
-    if (settings.once) listener.close()
+    log.write(`disconnected: ${summary(counters, current.mapChanges)}`)
+    if (settings.once) connections.close()
   }
+  log.end()
   closeSync(disk.fd)
 }
 
@@ -72,6 +74,7 @@ async function main(): Promise<number> {
 }
 
 // Whoever reads the output may have seen enough (`| head`).
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 128 + 13 : 1))
+let outputStatus = 0
+process.stdout.on('error', (error: NodeJS.ErrnoException) => (outputStatus = error.code === 'EPIPE' ? 128 + 13 : 1))
 
-process.exitCode = await main()
+process.exitCode = (await main()) || outputStatus

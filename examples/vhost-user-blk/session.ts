@@ -1,10 +1,14 @@
 import { closeSync } from 'node:fs'
+import { memfdCreate } from '../../index.js'
 import * as blk from '../virtio/virtio-blk.js'
 import * as virtq from '../virtio/virtq.js'
+import { RANGE_LIMITS } from './blk-requests.js'
 import type { Counters } from './counters.js'
 import type { Disk } from './disk.js'
 import { checkEventFd } from './event-fd.js'
+import { inflightSize } from './inflight.js'
 import { SystemError } from './libc.js'
+import { LineLimit } from './line-limit.js'
 import { MAX_MEM_SLOTS, MemoryTable } from './memory-table.js'
 import * as message from './message.js'
 import { ProtocolError, Request } from './message.js'
@@ -32,8 +36,21 @@ interface Vring {
   readonly descriptors: Map<QueueDescriptor, number>
 }
 
+/** The answer to a message. */
+interface Reply {
+  readonly payload: Uint8Array
+  /** Is sent with it, and closed then. */
+  readonly fd?: number
+}
+
 /** A driver puts header, data and status into three parts (5.2.6); what is left of 128 entries is for data. */
 const SEG_MAX = 126
+
+/**
+ * Sectors in a block of most file systems. A range with other bounds reads as zeros, too, but keeps blocks that it has
+ * in part.
+ */
+const DISCARD_ALIGNMENT = 8
 
 const bit = (number: number): bigint => 1n << BigInt(number)
 const hasBit = (features: bigint, number: number): boolean => (features & bit(number)) !== 0n
@@ -49,6 +66,7 @@ function isExpected(error: unknown): error is Error {
 export class Session {
   readonly #connection: Connection
   readonly #options: SessionOptions
+  readonly #log: LineLimit
   readonly #table = new MemoryTable()
   readonly #worker: QueueWorker
   readonly #vrings: readonly Vring[]
@@ -56,11 +74,13 @@ export class Session {
   readonly #protocolFeatures: bigint
   #ackedFeatures = 0n
   #ackedProtocolFeatures = 0n
+  #isStopping = false
 
   constructor(connection: Connection, options: SessionOptions) {
     const { disk, queues, memSlots, counters, log } = options
     this.#connection = connection
     this.#options = options
+    this.#log = new LineLimit(log)
     this.#worker = new QueueWorker({ memory: this.#table.memory.share(), disk, counters: counters.buffer }, log, () =>
       connection.close(),
     )
@@ -81,11 +101,12 @@ export class Session {
       bit(blk.VIRTIO_BLK_F_BLK_SIZE) |
       bit(blk.VIRTIO_BLK_F_FLUSH) |
       (queues > 1 ? bit(blk.VIRTIO_BLK_F_MQ) : 0n) |
-      (disk.readOnly ? bit(blk.VIRTIO_BLK_F_RO) : 0n)
+      (disk.readOnly ? bit(blk.VIRTIO_BLK_F_RO) : bit(blk.VIRTIO_BLK_F_DISCARD) | bit(blk.VIRTIO_BLK_F_WRITE_ZEROES))
     this.#protocolFeatures =
       bit(message.VHOST_USER_PROTOCOL_F_MQ) |
       bit(message.VHOST_USER_PROTOCOL_F_REPLY_ACK) |
       bit(message.VHOST_USER_PROTOCOL_F_CONFIG) |
+      bit(message.VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) |
       (memSlots ? bit(message.VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) : 0n)
   }
 
@@ -97,22 +118,36 @@ export class Session {
     return this.#table.size
   }
 
-  /** Serves until the front-end goes, or says what cannot be understood. Then nothing of it is left. */
+  /**
+   * Serves until the front-end goes, sends what cannot be understood, or the session is told to stop. Then nothing of
+   * the session is left.
+   *
+   * The connection is closed after the queues have stopped. When it is closed, a front-end that reconnects reads the
+   * used index, and lets the next back-end go on from there. A request that is in flight at that moment, or given back
+   * later, would be served twice, or would look like another one.
+   */
   async run(): Promise<void> {
     try {
       while (await this.#serveMessage());
     } catch (error) {
       if (!isExpected(error) && !(error instanceof EndOfStream)) throw error
-      this.#options.log(`${error.message}; closing the connection`)
+      this.#log.write(`${error.message}; closing the connection`)
     } finally {
-      this.#connection.close()
       try {
         await this.#worker.end()
       } finally {
+        this.#connection.close()
         for (const { descriptors } of this.#vrings) closeAll([...descriptors.values()])
         this.#table.clear()
+        this.#log.end()
       }
     }
+  }
+
+  /** Ends `run` as if the front-end had gone. What is in flight is served first. */
+  stop(): void {
+    this.#isStopping = true
+    this.#connection.stopReceiving()
   }
 
   /** False at the end. What it throws leaves no way to know where the next message begins, or what it would mean. */
@@ -123,9 +158,12 @@ export class Session {
     try {
       const { request, needReply, size } = message.decodeHeader(head.bytes)
       const body = await this.#connection.receive(size)
-      if (body === null) throw new EndOfStream(`the connection ended before a payload of ${size} bytes`)
+      if (body === null) {
+        if (this.#isStopping) return false
+        throw new EndOfStream(`the connection ended before a payload of ${size} bytes`)
+      }
       fds.push(...body.fds)
-      await this.#answer(request, body.bytes, fds, needReply)
+      await this.#answer(request, body.bytes, head.lost || body.lost ? null : fds, needReply)
     } finally {
       // What was made of them has its own.
       closeAll(fds)
@@ -133,47 +171,54 @@ export class Session {
     return true
   }
 
-  async #answer(request: number, payload: Buffer, fds: number[], needReply: boolean): Promise<void> {
-    let reply: Uint8Array | null = null
+  /** Answers a message; `fds` is null when some of its descriptors were lost. */
+  async #answer(request: number, payload: Buffer, fds: number[] | null, needReply: boolean): Promise<void> {
+    let reply: Reply | null = null
     let failed = false
     try {
+      if (fds === null) throw new ProtocolError('its descriptors are more than this process may open')
       reply = await this.#handle(request, payload, fds)
     } catch (error) {
       if (!isExpected(error)) throw error
       const name = Request[request] ?? `request ${request}`
       // The front-end waits for an answer that there is not; all others can do without.
       if (request === Request.GET_VRING_BASE) throw new ProtocolError(`${name}: ${error.message}`, { cause: error })
-      this.#options.log(`${name} refused: ${error.message}`)
-      // The specification's answer to a configuration that cannot be had.
-      if (request === Request.GET_CONFIG) reply = new Uint8Array(0)
+      this.#log.write(`${name} refused: ${error.message}`)
+      reply = refusal(request)
       failed = true
     }
     const acknowledges = needReply && hasBit(this.#ackedProtocolFeatures, message.VHOST_USER_PROTOCOL_F_REPLY_ACK)
-    if (reply === null && acknowledges) reply = message.encodeU64(failed ? 1n : 0n)
-    if (reply !== null) this.#connection.send(message.encodeReply(request, reply))
+    if (reply === null && acknowledges) reply = { payload: message.encodeU64(failed ? 1n : 0n) }
+    if (reply === null) return
+    const given = reply.fd === undefined ? [] : [reply.fd]
+    try {
+      this.#connection.send(message.encodeReply(request, reply.payload), given)
+    } finally {
+      closeAll(given)
+    }
   }
 
-  /** Returns the payload of the reply, for requests that have one of their own. May take descriptors out of `fds`. */
-  async #handle(request: number, payload: Buffer, fds: number[]): Promise<Uint8Array | null> {
+  /** Returns the reply, for requests that have one of their own. May take descriptors out of `fds`. */
+  async #handle(request: number, payload: Buffer, fds: number[]): Promise<Reply | null> {
     switch (request) {
       case Request.GET_FEATURES:
-        return message.encodeU64(this.#features)
+        return { payload: message.encodeU64(this.#features) }
       case Request.SET_FEATURES:
         this.#ackedFeatures = subset(message.decodeU64(payload), this.#features)
         return null
       case Request.GET_PROTOCOL_FEATURES:
-        return message.encodeU64(this.#protocolFeatures)
+        return { payload: message.encodeU64(this.#protocolFeatures) }
       case Request.SET_PROTOCOL_FEATURES:
         this.#ackedProtocolFeatures = subset(message.decodeU64(payload), this.#protocolFeatures)
         return null
       case Request.SET_OWNER:
         return null
       case Request.GET_QUEUE_NUM:
-        return message.encodeU64(BigInt(this.#vrings.length))
+        return { payload: message.encodeU64(BigInt(this.#vrings.length)) }
       case Request.GET_MAX_MEM_SLOTS:
-        return message.encodeU64(BigInt(MAX_MEM_SLOTS))
+        return { payload: message.encodeU64(BigInt(MAX_MEM_SLOTS)) }
       case Request.GET_CONFIG:
-        return message.encodeConfig(message.decodeConfig(payload), this.#config())
+        return { payload: message.encodeConfig(message.decodeConfig(payload), this.#config()) }
       case Request.SET_MEM_TABLE:
         this.#table.set(message.decodeMemoryTable(payload), fds)
         return null
@@ -183,6 +228,16 @@ export class Session {
       case Request.REM_MEM_REG:
         this.#table.remove(message.decodeMemoryRegion(payload))
         return null
+      case Request.GET_INFLIGHT_FD:
+        return this.#makeInflight(message.decodeInflight(payload), payload.length)
+      case Request.SET_INFLIGHT_FD: {
+        const [fd, ...more] = fds
+        if (fd === undefined || more.length > 0) {
+          throw new ProtocolError(`${fds.length} descriptors for requests in flight`)
+        }
+        await this.#worker.send({ do: 'track', fd, description: message.decodeInflight(payload) })
+        return null
+      }
       case Request.SET_VRING_NUM: {
         const { index, num } = message.decodeVringState(payload)
         if (num === 0 || num > virtq.VIRTQ_MAX_SIZE || (num & (num - 1)) !== 0) {
@@ -227,7 +282,7 @@ export class Session {
       case Request.GET_VRING_BASE: {
         const { index } = message.decodeVringState(payload)
         const num = await this.#stop(index)
-        return message.encodeVringState({ index, num })
+        return { payload: message.encodeVringState({ index, num }) }
       }
       default:
         throw new ProtocolError('not known here')
@@ -240,7 +295,34 @@ export class Session {
     config.writeUInt32LE(SEG_MAX, blk.VIRTIO_BLK_CONFIG_SEG_MAX)
     config.writeUInt32LE(blk.SECTOR_SIZE, blk.VIRTIO_BLK_CONFIG_BLK_SIZE)
     config.writeUInt16LE(this.#vrings.length, blk.VIRTIO_BLK_CONFIG_NUM_QUEUES)
+    if (this.#options.disk.readOnly) return config
+    config.writeUInt32LE(RANGE_LIMITS.sectors, blk.VIRTIO_BLK_CONFIG_MAX_DISCARD_SECTORS)
+    config.writeUInt32LE(RANGE_LIMITS.ranges, blk.VIRTIO_BLK_CONFIG_MAX_DISCARD_SEG)
+    config.writeUInt32LE(DISCARD_ALIGNMENT, blk.VIRTIO_BLK_CONFIG_DISCARD_SECTOR_ALIGNMENT)
+    config.writeUInt32LE(RANGE_LIMITS.sectors, blk.VIRTIO_BLK_CONFIG_MAX_WRITE_ZEROES_SECTORS)
+    config.writeUInt32LE(RANGE_LIMITS.ranges, blk.VIRTIO_BLK_CONFIG_MAX_WRITE_ZEROES_SEG)
+    config.writeUInt8(1, blk.VIRTIO_BLK_CONFIG_WRITE_ZEROES_MAY_UNMAP)
     return config
+  }
+
+  /**
+   * Makes the record of the requests in flight, and uses it from now on. The front-end may send it back, but need not.
+   */
+  async #makeInflight(asked: message.InflightDescription, length: number): Promise<Reply> {
+    const { numQueues, queueSize } = asked
+    if (numQueues === 0 || numQueues > this.#vrings.length || queueSize === 0 || queueSize > virtq.VIRTQ_MAX_SIZE) {
+      throw new ProtocolError(`${numQueues} queues of ${queueSize} entries`)
+    }
+    const size = inflightSize(asked)
+    const fd = memfdCreate('vhost-user-inflight', size)
+    try {
+      const description = { numQueues, queueSize, mmapSize: BigInt(size), mmapOffset: 0n }
+      await this.#worker.send({ do: 'track', fd, description })
+      return { payload: message.encodeInflight(description, length), fd }
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
   }
 
   #vring(index: number): Vring {
@@ -294,7 +376,7 @@ export class Session {
     vring.running = true
     for (const [what, fd] of descriptors) await this.#worker.send({ do: 'descriptor', queue: index, what, fd })
     descriptors.clear()
-    this.#options.log(`queue ${index} started with ${size} entries`)
+    this.#log.write(`queue ${index} started with ${size} entries`)
   }
 
   async #stop(index: number): Promise<number> {
@@ -303,7 +385,7 @@ export class Session {
     vring.running = false
     vring.addresses = null
     vring.nextAvail = await this.#worker.send({ do: 'stop', queue: index })
-    this.#options.log(`queue ${index} stopped`)
+    this.#log.write(`queue ${index} stopped`)
     return vring.nextAvail
   }
 }
@@ -313,4 +395,18 @@ function subset(chosen: bigint, offered: bigint): bigint {
   const others = chosen & ~offered
   if (others !== 0n) throw new ProtocolError(`features 0x${others.toString(16)}, which were not offered`)
   return chosen
+}
+
+/** Returns the answer to a message that was refused, for those that the front-end waits for. */
+function refusal(request: number): Reply | null {
+  switch (request) {
+    // The specification's answer to a configuration that cannot be had.
+    case Request.GET_CONFIG:
+      return { payload: new Uint8Array(0) }
+    // Memory of no size: there is none.
+    case Request.GET_INFLIGHT_FD:
+      return { payload: message.encodeInflight({ mmapSize: 0n, mmapOffset: 0n, numQueues: 0, queueSize: 0 }) }
+    default:
+      return null
+  }
 }
