@@ -17,24 +17,36 @@ export interface Holdings {
 
 /** A server on a socket, and what it prints. */
 export class BackEnd {
+  /** Of both its outputs. */
   readonly lines: string[] = []
   readonly #process: ChildProcess
   readonly #exited: Promise<number | null>
 
-  constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv) {
-    this.#process = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
-    this.#exited = new Promise((resolve) => this.#process.once('exit', resolve))
-    createInterface({ input: this.#process.stdout as NodeJS.ReadableStream }).on('line', (line) =>
-      this.lines.push(line),
-    )
+  /** `fds` are its descriptors from 3 on. */
+  constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv, fds: readonly number[] = []) {
+    this.#process = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe', ...fds] })
+    this.#exited = new Promise((resolve) => this.#process.once('close', resolve))
+    for (const input of [this.#process.stdout, this.#process.stderr] as NodeJS.ReadableStream[]) {
+      createInterface({ input }).on('line', (line) => this.lines.push(line))
+    }
+  }
+
+  /** A program of examples/. */
+  static run(program: string, args: readonly string[], fds?: readonly number[]): BackEnd {
+    const main = `examples/${program}/main.ts`
+    return new BackEnd(process.execPath, ['--import', 'tsx', main, ...args], process.env, fds)
   }
 
   /** A program of examples/; resolves when it listens. */
-  static async start(program: string, args: readonly string[]): Promise<BackEnd> {
-    const main = `examples/${program}/main.ts`
-    const backEnd = new BackEnd(process.execPath, ['--import', 'tsx', main, ...args], process.env)
+  static async start(program: string, args: readonly string[], fds?: readonly number[]): Promise<BackEnd> {
+    const backEnd = BackEnd.run(program, args, fds)
     await backEnd.line(/^serving/)
     return backEnd
+  }
+
+  /** Its exit code, once all that it printed is there; null after a signal. */
+  get exited(): Promise<number | null> {
+    return this.#exited
   }
 
   get pid(): number {
@@ -77,12 +89,14 @@ export class BackEnd {
   }
 
   /** Asks it to end; its exit code. */
-  async stop(): Promise<number | null> {
-    this.#process.kill('SIGTERM')
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.#process.kill(signal)
     return this.#exited
   }
 
-  kill(): void {
+  /** Ends it without asking; null, once it is gone. */
+  async kill(): Promise<number | null> {
     this.#process.kill('SIGKILL')
+    return this.#exited
   }
 }

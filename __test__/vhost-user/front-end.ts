@@ -13,7 +13,7 @@ import { makeEventFd } from '../../examples/vhost-user-blk/libc.js'
 import * as message from '../../examples/vhost-user-blk/message.js'
 import { Request, type MemoryRegion } from '../../examples/vhost-user-blk/message.js'
 import { Session } from '../../examples/vhost-user-blk/session.js'
-import { Connection, Listener } from '../../examples/vhost-user-blk/unix-socket.js'
+import { Connection, Listener, type Part } from '../../examples/vhost-user-blk/unix-socket.js'
 import * as virtq from '../../examples/virtio/virtq.js'
 import { FileOffset, GuestMemoryAtomic, GuestMemoryMmap, memfdCreate } from '../../index.js'
 
@@ -38,7 +38,15 @@ export interface BackEnd {
   end(): Promise<void>
 }
 
-export async function startBackEnd(t: ExecutionContext, queues = 2): Promise<BackEnd> {
+export interface BackEndOptions {
+  readonly queues?: number
+  readonly readOnly?: boolean
+}
+
+export async function startBackEnd(
+  t: ExecutionContext,
+  { queues = 2, readOnly = false }: BackEndOptions = {},
+): Promise<BackEnd> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-vhost-'))
   const image = path.join(folder, 'disk.img')
   fs.writeFileSync(
@@ -53,7 +61,7 @@ export async function startBackEnd(t: ExecutionContext, queues = 2): Promise<Bac
   listener.close()
   await listener.accept()
   const log: string[] = []
-  const disk = { fd, sectors: SECTORS, id: 'a disk', readOnly: false }
+  const disk = { fd, sectors: SECTORS, id: 'a disk', readOnly }
   const session = new Session(accepted, {
     disk,
     queues,
@@ -110,12 +118,19 @@ export interface GuestQueue {
   readonly err: number
 }
 
+/** Memory that tells which requests are in flight. */
+export interface Inflight {
+  readonly fd: number
+  readonly description: message.InflightDescription
+  readonly memory: GuestMemoryMmap
+}
+
 /** Sends what a front-end sends. */
 export class FrontEnd {
   readonly #connection: Connection
   readonly #t: ExecutionContext
 
-  constructor(t: ExecutionContext, { connection }: BackEnd) {
+  constructor(t: ExecutionContext, { connection }: Pick<BackEnd, 'connection'>) {
     this.#t = t
     this.#connection = connection
   }
@@ -123,13 +138,31 @@ export class FrontEnd {
   /** A request that has an answer of its own: its payload. */
   async ask(request: number, payload: Uint8Array = new Uint8Array(0), fds?: readonly number[]): Promise<Buffer> {
     this.#connection.send(message.encodeRequest(request, payload), fds)
-    return this.#reply(request)
+    return (await this.#reply(request)).bytes
+  }
+
+  /** Memory for the requests in flight, of the back-end's making. */
+  async getInflight(numQueues = 1, queueSize = QUEUE_SIZE): Promise<Inflight> {
+    const asked = { mmapSize: 0n, mmapOffset: 0n, numQueues, queueSize }
+    this.#connection.send(message.encodeRequest(Request.GET_INFLIGHT_FD, message.encodeInflight(asked)))
+    const { bytes, fds } = await this.#reply(Request.GET_INFLIGHT_FD)
+    const [fd = -1] = fds
+    this.#t.is(fds.length, 1)
+    this.#t.teardown(() => fs.closeSync(fd))
+    const description = message.decodeInflight(bytes)
+    const memory = GuestMemoryMmap.fromRanges([[0, description.mmapSize, new FileOffset(fd, description.mmapOffset)]])
+    return { fd, description, memory }
+  }
+
+  /** The memory that another back-end has left behind. */
+  setInflight({ fd, description }: Pick<Inflight, 'fd' | 'description'>): Promise<boolean> {
+    return this.tell(Request.SET_INFLIGHT_FD, message.encodeInflight(description), [fd])
   }
 
   /** A request that is acknowledged: whether it was done. */
   async tell(request: number, payload: Uint8Array, fds?: readonly number[]): Promise<boolean> {
     this.#connection.send(message.encodeRequest(request, payload, true), fds)
-    return message.decodeU64(await this.#reply(request)) === 0n
+    return message.decodeU64((await this.#reply(request)).bytes) === 0n
   }
 
   /** With all features, or with those that are not in `without`. */
@@ -158,6 +191,13 @@ export class FrontEnd {
   }
 
   async startQueue(index: number, base = 0): Promise<GuestQueue> {
+    const { queue, told } = await this.tryToStartQueue(index, base)
+    this.#t.deepEqual(told, Array(told.length).fill(true))
+    return queue
+  }
+
+  /** With what the back-end says to each message, the kick being the last but two. */
+  async tryToStartQueue(index: number, base = 0): Promise<{ queue: GuestQueue; told: boolean[] }> {
     const layout = virtq.layOutVirtq(queueBase(index), QUEUE_SIZE)
     const [kick, call, err] = [makeEventFd(), makeEventFd(), makeEventFd()]
     this.#t.teardown(() => [kick, call, err].forEach((fd) => fs.closeSync(fd)))
@@ -172,8 +212,7 @@ export class FrontEnd {
       await this.tell(Request.SET_VRING_CALL, message.encodeVringFd({ index, hasFd: true }), [call]),
       await this.tell(Request.SET_VRING_ENABLE, message.encodeVringState({ index, num: 1 })),
     ]
-    this.#t.deepEqual(told, Array(told.length).fill(true))
-    return { layout, kick, call, err }
+    return { queue: { layout, kick, call, err }, told }
   }
 
   /** The available index that the queue has come to. */
@@ -182,12 +221,14 @@ export class FrontEnd {
     return message.decodeVringState(state).num
   }
 
-  async #reply(request: number): Promise<Buffer> {
+  async #reply(request: number): Promise<Part> {
     const head = await this.#connection.receive(message.VHOST_USER_HEADER_SIZE)
     if (head === null) throw new Error('the back-end has closed the connection')
     const reply = message.decodeReply(head.bytes)
     this.#t.is(reply.request, request)
-    return (await this.#connection.receive(reply.size))?.bytes ?? Buffer.alloc(0)
+    const body = await this.#connection.receive(reply.size)
+    if (body === null) throw new Error('the back-end has closed the connection')
+    return { ...body, fds: [...head.fds, ...body.fds] }
   }
 }
 
