@@ -6,7 +6,9 @@ import os from 'node:os'
 import path from 'node:path'
 import { runScenarios } from '../scenario.js'
 import { makeBase } from './initramfs.js'
+import { locks } from './locks.js'
 import { MissingError, preparePackages, QEMU } from './packages.js'
+import { restarts } from './restarts.js'
 import { scenarios } from './scenarios.js'
 
 const [wanted] = process.argv.slice(2)
@@ -16,7 +18,7 @@ async function run(folder: string): Promise<number> {
   const packages = preparePackages(QEMU)
   const base = path.join(folder, 'base')
   makeBase(packages, base)
-  return runScenarios(scenarios, { packages, folder, base }, wanted)
+  return runScenarios([...scenarios, locks, ...restarts], { packages, folder, base }, wanted)
 }
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-qemu-'))

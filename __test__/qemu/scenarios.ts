@@ -44,8 +44,8 @@ interface RunOptions extends Omit<Machine, 'packages' | 'folder' | 'base' | 'soc
 }
 
 /**
- * Runs a guest on a fresh image, with what `during` does meanwhile. Afterwards the back-end must have nothing left of it.
- * Returns how often the map has changed.
+ * Runs a guest on a fresh image, with what `during` does meanwhile. Afterwards the back-end must have nothing left of
+ * it. Returns how often the map has changed.
  */
 async function runGuest(setting: Setting, options: RunOptions, during: (run: Run) => Promise<void>): Promise<number> {
   const image = path.join(setting.folder, 'disk.img')
@@ -123,6 +123,29 @@ const verify: Scenario<Setting> = {
     const options = { memory: '512M', queues: 2, cpus: 2, script: verifyDisk }
     await runGuest(setting, options, async ({ machine }) => void (await machine.line('verified')))
     return ''
+  },
+}
+
+const trim: Scenario = {
+  title: 'what the guest discards are zeros, and no blocks of the image',
+  async run(setting) {
+    const options = '--rw=trim --bs=512k --direct=1 --ioengine=psync --output=/tmp/fio.txt'
+    const script = `echo "@limits $(cat /sys/block/vda/queue/discard_max_bytes) $(cat /sys/block/vda/queue/write_zeroes_max_bytes)"
+fio --name=trim --filename=/dev/vda --size=${IMAGE_SIZE / 2} ${options} && echo @trimmed || { cat /tmp/fio.txt; echo @fail fio; }
+${digestDisk('sha256', '1M')}`
+    const image = path.join(setting.folder, 'disk.img')
+    let told = ''
+    await runGuest(setting, { memory: '512M', script }, async ({ machine }) => {
+      const before = { content: fs.readFileSync(image), blocks: fs.statSync(image).blocks }
+      told = await machine.line('limits')
+      assert.ok(told.split(' ').every((bytes) => Number(bytes) > 0))
+      await machine.line('trimmed')
+      const expected = before.content.fill(0, 0, IMAGE_SIZE / 2)
+      assert.equal(await machine.line('sha256'), createHash('sha256').update(expected).digest('hex'))
+      assert.ok(fs.readFileSync(image).equals(expected))
+      assert.equal(fs.statSync(image).blocks, before.blocks - IMAGE_SIZE / 2 / 512)
+    })
+    return `at most ${told} bytes at once`
   },
 }
 
@@ -229,6 +252,7 @@ export const scenarios: readonly Scenario<Setting>[] = [
   boot,
   readOnly,
   verify,
+  trim,
   hotPlug('a DIMM comes and goes while the disk is read, a region at a time', []),
   hotPlug('a DIMM comes and goes while the disk is read, as whole tables', NO_SLOTS),
   churn('thousands of map changes under fio, a region at a time', []),

@@ -22,8 +22,12 @@ export interface Machine {
   readonly memoryOptions?: string
   readonly queues?: number
   readonly cpus?: number
-  /** By default the vCPUs take turns: with a thread for each, QEMU 7.2 itself is unstable while its memory map changes. */
+  /**
+   * By default the vCPUs take turns: with a thread for each, QEMU 7.2 itself is unstable while its memory map changes.
+   */
   readonly threads?: 'single' | 'multi'
+  /** Whether QEMU connects again, a second after a back-end has gone. */
+  readonly reconnects?: boolean
   readonly extra?: readonly string[]
   /** Shell commands; what is to be asserted is printed in lines that begin with `@`. */
   readonly script: string
@@ -79,14 +83,14 @@ export class VirtualMachine {
       '-qmp',
       `unix:${this.#monitorPath},server=on,wait=off`,
       '-chardev',
-      `socket,id=disk,path=${machine.socket}`,
+      `socket,id=disk,path=${machine.socket}${machine.reconnects ? ',reconnect=1' : ''}`,
       '-device',
       `vhost-user-blk-pci,chardev=disk,num-queues=${queues}`,
       ...extra,
     ]
     this.#process = spawn(packages.program('qemu-system-x86_64'), args, {
       env: packages.environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     })
     const lines = createInterface({ input: this.#process.stdout as NodeJS.ReadableStream })
     lines.on('line', (line) => {
@@ -118,6 +122,11 @@ export class VirtualMachine {
       }
       await sleep(5)
     }
+  }
+
+  /** A line for the script to read. */
+  say(line: string): void {
+    this.#process.stdin?.write(`${line}\n`)
   }
 
   /** A command of the monitor. */
