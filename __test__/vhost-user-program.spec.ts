@@ -13,6 +13,7 @@ import { BlkDriver } from '../examples/machine/blk-driver.js'
 import { UsageError } from '../examples/machine/usage-error.js'
 import { parseCommandLine } from '../examples/vhost-user-blk/command-line.js'
 import * as libc from '../examples/vhost-user-blk/libc.js'
+import { LineLimit } from '../examples/vhost-user-blk/line-limit.js'
 import * as message from '../examples/vhost-user-blk/message.js'
 import { Request } from '../examples/vhost-user-blk/message.js'
 import { Connection } from '../examples/vhost-user-blk/unix-socket.js'
@@ -173,6 +174,44 @@ test.serial('a flood of messages is a handful of lines, with a count', async (t)
   t.is(lines.length + counts.reduce((sum, count) => sum + count, 0), MESSAGES)
   t.true(program.lines.length < 40, `${program.lines.length} lines`)
   t.is(await program.stop(), 0)
+})
+
+test.serial('connecting again and again does not get round that', async (t) => {
+  const { image, socket } = makePlace(t)
+  const program = await start(t, [image, socket])
+  const CONNECTIONS = 4
+  for (let turn = 1; turn <= CONNECTIONS; turn++) {
+    const connection = Connection.connect(socket)
+    for (let sent = 0; sent < 100; sent++) connection.send(message.encodeRequest(99, new Uint8Array(0)))
+    // The last word: a message of version 2.
+    connection.send(Buffer.from('010000000200000000000000', 'hex'))
+    t.is(await connection.receive(1), null)
+    connection.close()
+    await program.line(/^disconnected/, turn)
+  }
+  t.is(await program.stop(), 0)
+  const lines = program.lines.filter((line) => /refused|closing/.test(line))
+  const counts = program.lines.map((line) => Number(/^(\d+) more lines? like these/.exec(line)?.[1] ?? 0))
+  t.is(lines.length + counts.reduce((sum, count) => sum + count, 0), CONNECTIONS * 101)
+  t.true(lines.length < 30, `${lines.length} lines`)
+})
+
+test('the lines of a burst are written, and a flood ends when it ends', async (t) => {
+  const lines: (readonly [line: string, count: number])[] = []
+  const limit = new LineLimit((line, count = 1) => lines.push([line, count]))
+  for (let index = 0; index < 25; index++) limit.write(`${index}`)
+  t.is(lines.length, 20)
+  // Another limit has left out so many.
+  limit.write('7 more lines like these', 7)
+  await soon(() => (lines.length === 21 ? true : null))
+  t.deepEqual(lines.at(-1), ['12 more lines like these', 12])
+  limit.write('one more')
+  limit.write('and one that is too many')
+  limit.flush()
+  t.deepEqual(lines.slice(21), [
+    ['one more', 1],
+    ['1 more line like these', 1],
+  ])
 })
 
 // --------------------------------------------------------------------------------------------------------- conventions

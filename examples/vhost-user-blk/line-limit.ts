@@ -4,49 +4,54 @@ const BURST = 20
 const PAUSE = 1000
 const LONGEST_PAUSE = 64_000
 
+/** Writes a line, which may stand for several: `count` of them were left out. */
+export type Log = (line: string, count?: number) => void
+
 /**
  * Writes lines that a guest or a front-end can cause at will: a burst of them, and then how many more there were. A
  * flood leaves 20 lines, and two for each pause: one more of them, and their number.
  */
 export class LineLimit {
-  readonly #write: (line: string) => void
+  readonly #write: Log
   #allowed = BURST
   #leftOut = 0
+  #isFlood = false
   #pause = PAUSE
   #timer: NodeJS.Timeout | null = null
 
-  constructor(write: (line: string) => void) {
+  constructor(write: Log) {
     this.#write = write
   }
 
-  write(line: string): void {
+  /** Writes a line, or counts it. */
+  readonly write: Log = (line, count = 1) => {
     this.#timer ??= this.#startPause()
     if (this.#allowed > 0) {
       this.#allowed--
-      this.#write(line)
+      this.#write(line, count)
     } else {
-      this.#leftOut++
+      this.#leftOut += count
+      this.#isFlood = true
     }
   }
 
-  /** Writes how many lines were left out. */
-  end(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    if (this.#leftOut > 0) this.#write(`${this.#leftOut} more ${this.#leftOut === 1 ? 'line' : 'lines'} like these`)
+  /** Writes how many lines were left out until now. */
+  flush(): void {
+    const count = this.#leftOut
     this.#leftOut = 0
+    if (count > 0) this.#write(`${count} more ${count === 1 ? 'line' : 'lines'} like these`, count)
   }
 
   #startPause(): NodeJS.Timeout {
     return setTimeout(() => this.#endPause(), this.#pause).unref()
   }
 
-  /** Allows a new burst, unless the pause was not quiet. */
+  /** Allows a new burst, unless there were too many lines in the pause. */
   #endPause(): void {
-    const isFlood = this.#leftOut > 0
-    this.end()
-    this.#allowed = isFlood ? 1 : BURST
-    this.#pause = isFlood ? Math.min(2 * this.#pause, LONGEST_PAUSE) : PAUSE
-    if (isFlood) this.#timer = this.#startPause()
+    this.flush()
+    this.#allowed = this.#isFlood ? 1 : BURST
+    this.#pause = this.#isFlood ? Math.min(2 * this.#pause, LONGEST_PAUSE) : PAUSE
+    this.#timer = this.#isFlood ? this.#startPause() : null
+    this.#isFlood = false
   }
 }

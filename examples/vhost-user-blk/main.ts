@@ -37,24 +37,26 @@ async function run(settings: Settings): Promise<void> {
   )
 
   const print = (line: string): void => (status === null ? console.log(line) : status.log(line))
-  const log = new LineLimit(print)
+  // Kept for all connections, so that those who connect again and again do not get round them.
+  const [connectionLines, sessionLines] = [new LineLimit(print), new LineLimit(print)]
   for (let connection; (connection = await connections.accept()) !== null;) {
     const counters = new Counters()
-    const current = new Session(connection, { ...settings, disk, counters, log: print })
+    const current = new Session(connection, { ...settings, disk, counters, log: sessionLines.write })
     session = current
     status = new StatusLine(counters, () => current.mapChanges)
-    log.write('connected')
+    connectionLines.write('connected')
     try {
       await session.run()
     } finally {
+      sessionLines.flush()
       status.end()
       status = null
       session = null
     }
-    log.write(`disconnected: ${summary(counters, current.mapChanges)}`)
+    connectionLines.write(`disconnected: ${summary(counters, current.mapChanges)}`)
     if (settings.once) connections.close()
   }
-  log.end()
+  connectionLines.flush()
   closeSync(disk.fd)
 }
 

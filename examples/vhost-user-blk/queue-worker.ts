@@ -18,7 +18,7 @@ const retired = new Retired()
 let inflight: InflightRegion | null = null
 
 const post = (message: FromWorker): void => port.postMessage(message)
-const lines = new LineLimit((log) => post({ log }))
+const lines = new LineLimit((log, count = 1) => post({ log, count }))
 
 function existing(index: number): ServedQueue {
   const queue = queues.get(index)
@@ -52,7 +52,7 @@ async function obey(command: Command): Promise<number> {
     }
     case 'end':
       await Promise.all([...queues.values()].map((queue) => queue.stop()))
-      lines.end()
+      lines.flush()
       port.close()
       return 0
   }

@@ -8,7 +8,7 @@ import type { Disk } from './disk.js'
 import { checkEventFd } from './event-fd.js'
 import { inflightSize } from './inflight.js'
 import { SystemError } from './libc.js'
-import { LineLimit } from './line-limit.js'
+import type { Log } from './line-limit.js'
 import { MAX_MEM_SLOTS, MemoryTable } from './memory-table.js'
 import * as message from './message.js'
 import { ProtocolError, Request } from './message.js'
@@ -22,7 +22,8 @@ export interface SessionOptions {
   /** Whether memory can be added and removed a region at a time, or only told anew as a whole. */
   readonly memSlots: boolean
   readonly counters: Counters
-  readonly log: (line: string) => void
+  /** Front-ends and guests can cause lines at will. */
+  readonly log: Log
 }
 
 /** What the front-end has said of a queue, which counts when the queue starts. */
@@ -66,7 +67,6 @@ function isExpected(error: unknown): error is Error {
 export class Session {
   readonly #connection: Connection
   readonly #options: SessionOptions
-  readonly #log: LineLimit
   readonly #table = new MemoryTable()
   readonly #worker: QueueWorker
   readonly #vrings: readonly Vring[]
@@ -80,7 +80,6 @@ export class Session {
     const { disk, queues, memSlots, counters, log } = options
     this.#connection = connection
     this.#options = options
-    this.#log = new LineLimit(log)
     this.#worker = new QueueWorker({ memory: this.#table.memory.share(), disk, counters: counters.buffer }, log, () =>
       connection.close(),
     )
@@ -131,7 +130,7 @@ export class Session {
       while (await this.#serveMessage());
     } catch (error) {
       if (!isExpected(error) && !(error instanceof EndOfStream)) throw error
-      this.#log.write(`${error.message}; closing the connection`)
+      this.#options.log(`${error.message}; closing the connection`)
     } finally {
       try {
         await this.#worker.end()
@@ -139,7 +138,6 @@ export class Session {
         this.#connection.close()
         for (const { descriptors } of this.#vrings) closeAll([...descriptors.values()])
         this.#table.clear()
-        this.#log.end()
       }
     }
   }
@@ -183,7 +181,7 @@ export class Session {
       const name = Request[request] ?? `request ${request}`
       // The front-end waits for an answer that there is not; all others can do without.
       if (request === Request.GET_VRING_BASE) throw new ProtocolError(`${name}: ${error.message}`, { cause: error })
-      this.#log.write(`${name} refused: ${error.message}`)
+      this.#options.log(`${name} refused: ${error.message}`)
       reply = refusal(request)
       failed = true
     }
@@ -376,7 +374,7 @@ export class Session {
     vring.running = true
     for (const [what, fd] of descriptors) await this.#worker.send({ do: 'descriptor', queue: index, what, fd })
     descriptors.clear()
-    this.#log.write(`queue ${index} started with ${size} entries`)
+    this.#options.log(`queue ${index} started with ${size} entries`)
   }
 
   async #stop(index: number): Promise<number> {
@@ -385,7 +383,7 @@ export class Session {
     vring.running = false
     vring.addresses = null
     vring.nextAvail = await this.#worker.send({ do: 'stop', queue: index })
-    this.#log.write(`queue ${index} stopped`)
+    this.#options.log(`queue ${index} stopped`)
     return vring.nextAvail
   }
 }

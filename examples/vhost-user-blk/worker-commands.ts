@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { SharedMemory } from '../../index.js'
 import type { Disk } from './disk.js'
+import type { Log } from './line-limit.js'
 import type { InflightDescription } from './message.js'
 import type { QueueDescriptor, QueueStart } from './served-queue.js'
 
@@ -21,7 +22,8 @@ export type Command =
   | { readonly do: 'end' }
 
 /** Answers come in the order of the commands. */
-export type FromWorker = { readonly answer: number } | { readonly refused: string } | { readonly log: string }
+export type FromWorker =
+  { readonly answer: number } | { readonly refused: string } | { readonly log: string; readonly count: number }
 
 /** tsx does not reach into worker threads by itself, so this one asks for it. */
 const MODULE = new URL('./queue-worker.ts', import.meta.url).href
@@ -41,11 +43,11 @@ export class QueueWorker {
   #ending = false
 
   /** `failed` is called when the thread ends before it was told to. */
-  constructor(workerData: QueueWorkerData, log: (line: string) => void, failed: () => void) {
+  constructor(workerData: QueueWorkerData, log: Log, failed: () => void) {
     // Descriptors come from the other thread.
     this.#worker = new Worker(BOOTSTRAP, { eval: true, workerData, trackUnmanagedFds: false })
     this.#worker.on('message', (message: FromWorker) => {
-      if ('log' in message) return log(message.log)
+      if ('log' in message) return log(message.log, message.count)
       const waiting = this.#waiting.shift()
       if ('answer' in message) waiting?.resolve(message.answer)
       else waiting?.reject(new RefusedError(message.refused))
