@@ -8,11 +8,12 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { BackEnd } from './back-end.js'
-import type { Scenario } from './scenarios.js'
+import type { Scenario } from '../scenario.js'
+import type { Setting } from './scenarios.js'
 
 const LOCKED = /Failed to get "write" lock/
 
-export const locks: Scenario = {
+export const locks: Scenario<Setting> = {
   title: 'QEMU and this device keep each other off an image',
   async run({ packages, folder }) {
     const image = path.join(folder, 'locked.img')

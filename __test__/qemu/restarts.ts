@@ -7,7 +7,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BackEnd } from './back-end.js'
-import type { Scenario, Setting } from './scenarios.js'
+import type { Scenario } from '../scenario.js'
+import type { Setting } from './scenarios.js'
 import { VirtualMachine } from './virtual-machine.js'
 
 const MIB = 2 ** 20
@@ -128,7 +129,7 @@ async function restart(setting: Setting, { queues, parts }: Plan): Promise<strin
 const RESTARTS = 10
 const KILLS = 20
 
-export const restarts: readonly Scenario[] = [1, 2].flatMap((queues) => [
+export const restarts: readonly Scenario<Setting>[] = [1, 2].flatMap((queues) => [
   {
     title: `back-ends that are told to end under I/O, ${queues} ${queues === 1 ? 'queue' : 'queues'}`,
     run: (setting) => restart(setting, { queues, parts: [['random', 'stop', RESTARTS]] }),

@@ -126,7 +126,7 @@ const verify: Scenario<Setting> = {
   },
 }
 
-const trim: Scenario = {
+const trim: Scenario<Setting> = {
   title: 'what the guest discards are zeros, and no blocks of the image',
   async run(setting) {
     const options = '--rw=trim --bs=512k --direct=1 --ioengine=psync --output=/tmp/fio.txt'

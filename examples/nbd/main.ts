@@ -38,7 +38,7 @@ function serve(path: string, { handshakeLimit }: { handshakeLimit: number }): vo
   server.listen(path, () => console.log(`serving ${exported.description} at nbd+unix:///?socket=${path}`))
   setInterval(() => exported.swapRegion(), SWAP_EVERY)
   const end = (): void => {
-    log.end()
+    log.flush()
     console.log(`regions were mapped anew ${exported.swaps} times`)
     server.close() // and removes the socket
     process.exit()

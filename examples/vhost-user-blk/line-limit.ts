@@ -17,7 +17,8 @@ export class LineLimit {
   #leftOut = 0
   #isFlood = false
   #pause = PAUSE
-  #timer: NodeJS.Timeout | null = null
+  /** Whether a pause has begun that has not ended. */
+  #inPause = false
 
   constructor(write: Log) {
     this.#write = write
@@ -25,7 +26,7 @@ export class LineLimit {
 
   /** Writes a line, or counts it. */
   readonly write: Log = (line, count = 1) => {
-    this.#timer ??= this.#startPause()
+    if (!this.#inPause) this.#startPause()
     if (this.#allowed > 0) {
       this.#allowed--
       this.#write(line, count)
@@ -42,8 +43,9 @@ export class LineLimit {
     if (count > 0) this.#write(`${count} more ${count === 1 ? 'line' : 'lines'} like these`, count)
   }
 
-  #startPause(): NodeJS.Timeout {
-    return setTimeout(() => this.#endPause(), this.#pause).unref()
+  #startPause(): void {
+    this.#inPause = true
+    setTimeout(() => this.#endPause(), this.#pause).unref()
   }
 
   /** Allows a new burst, unless there were too many lines in the pause. */
@@ -51,7 +53,8 @@ export class LineLimit {
     this.flush()
     this.#allowed = this.#isFlood ? 1 : BURST
     this.#pause = this.#isFlood ? Math.min(2 * this.#pause, LONGEST_PAUSE) : PAUSE
-    this.#timer = this.#isFlood ? this.#startPause() : null
+    this.#inPause = false
+    if (this.#isFlood) this.#startPause()
     this.#isFlood = false
   }
 }
