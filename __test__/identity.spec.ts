@@ -1,8 +1,10 @@
 // The same thing is the same object, as pointers are equal upstream.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+import assert from 'node:assert'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import test from 'ava'
-import { GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap, MmapRegion } from '../index.js'
+import { GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap, MmapRegion, MmapRegionBuilder } from '../index.js'
 import { BASE, SIZE, freshName, namedMemory, regionOf } from './named-memory.js'
 import { settle } from './process-resources.js'
 
@@ -91,4 +93,34 @@ test.serial('a mapping and its region have one buffer', (t) => {
   t.is(region.buffer, early)
   t.is(mapping.buffer, early)
   t.is(GuestMemoryMmap.fromRegions([region]).findRegion(BASE)?.buffer, early)
+})
+
+test('objects are deeply equal to themselves and to no other, even one that shows the same', (t) => {
+  const memory = (): GuestMemoryMmap => GuestMemoryMmap.fromRanges([[0, SIZE]], { bitmap: true })
+  const region = (): GuestRegionMmap => GuestRegionMmap.fromRange(0, SIZE, null, { bitmap: true })
+  const makers: Record<string, () => object> = {
+    memory,
+    region,
+    bitmap: () => region().bitmap ?? t.fail(),
+    'bitmap of a slice': () => memory().getSlice(0, 8).bitmap ?? t.fail(),
+    mapping: () => new MmapRegion(SIZE),
+    builder: () => new MmapRegionBuilder(SIZE),
+    atomic: () => new GuestMemoryAtomic(memory()),
+    'load guard': () => new GuestMemoryAtomic(memory()).memory(),
+    lock: () => new GuestMemoryAtomic(memory()).lock(),
+    slice: () => memory().getSlice(0, 8),
+    reference: () => memory().getSlice(0, 8).getRef('u8', 0),
+  }
+  for (const [what, make] of Object.entries(makers)) {
+    const [one, other] = [make(), make()]
+    t.is(inspect(one), inspect(other), what)
+    t.true(isDeepStrictEqual(one, one), what)
+    t.false(isDeepStrictEqual(one, other), what)
+    t.true(isDeepStrictEqual({ deep: [one] }, { deep: [one] }), what)
+    t.throws(() => assert.deepStrictEqual([one], [other]), { code: 'ERR_ASSERTION' }, what)
+    t.notThrows(() => assert.deepStrictEqual(new Map([[1, one]]), new Map([[1, one]])), what)
+  }
+  const map = memory()
+  t.true(isDeepStrictEqual([...map], [map.findRegion(0)]))
+  t.false(isDeepStrictEqual(map, map.clone()))
 })

@@ -7,6 +7,7 @@ import { installLasting } from './lasting'
 import { installLockAsync } from './lock-async'
 import { installProtocols } from './protocols'
 import { installReceivers } from './receivers'
+import { installSameness } from './sameness'
 
 export function install(native: typeof VmMemory): void {
   const door = takeDoor(native)
@@ -17,4 +18,5 @@ export function install(native: typeof VmMemory): void {
   installProtocols(native)
   installLockAsync(native, door)
   installInspection(native)
+  installSameness(native)
 }

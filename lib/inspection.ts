@@ -103,4 +103,7 @@ export function installInspection(native: typeof VmMemory): void {
   define(native.VolatileArrayRef, ({ type, len }) => `VolatileArrayRef { ${len} x ${type} }`)
   define(native.AtomicRef, ({ type }) => `AtomicRef { ${type} }`)
   define(native.AtomicBitmap, ({ len, byteSize }) => `AtomicBitmap { ${len} pages, ${formatSize(byteSize)} }`)
+  define(native.BitmapSlice, () => 'BitmapSlice {}')
+  define(native.GuestMemoryExclusiveGuard, () => 'GuestMemoryExclusiveGuard {}')
+  define(native.MmapRegionBuilder, () => 'MmapRegionBuilder {}')
 }

@@ -4,7 +4,7 @@
  */
 import type * as VmMemory from '../index'
 
-function isClass(value: unknown): value is { name: string; prototype: object } {
+export function isClass(value: unknown): value is { name: string; prototype: object } {
   return typeof value === 'function' && Object.hasOwn(value, 'prototype')
 }
 

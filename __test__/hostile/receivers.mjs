@@ -8,8 +8,8 @@ import { complain, errorOf, isTypeError } from './verdict.mjs'
 const primitives = [undefined, null, 0, 1n, 'text', true, Symbol('s')]
 const foreign = { 'an object': {}, 'an array': [], 'a function': () => 0, 'a view': new Uint8Array(8), globalThis, vm }
 
-/** What the console calls on anything that it is given, prototypes included. */
-const mayReturn = new Set([String(inspect.custom)])
+/** What the console and `Object.prototype.toString` ask of anything that they are given, prototypes included. */
+const mayReturn = new Set([inspect.custom, Symbol.toStringTag].map(String))
 
 /** Labels, and things that are no instance of this class. `is` names the class that an instance really is of. */
 function* wrongReceivers(owner) {
