@@ -505,14 +505,6 @@ export type TypedArray =
   | BigInt64Array
   | BigUint64Array
 
-/**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
- */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
-
 export declare namespace GuestAddress {
   /** Returns `a + other`, or null if the sum overflows 64 bits. (`Address::checked_add`) */
   export function checkedAdd(a: U64, other: U64): bigint | null

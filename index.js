@@ -1,14 +1,38 @@
 'use strict'
 
-function load() {
-  try {
-    return require('./native.js')
-  } catch (error) {
-    throw require('./dist/unavailable.js').unavailable(error)
-  }
-}
+const { native } = require('./dist/index.js')
 
-require('./dist/index.js').install(load())
-
-// In this form, so that Node finds the names for `import { … } from 'vm-memory'`.
-module.exports = require('./native.js')
+// Each by its name, so that Node finds the names for `import { … } from 'vm-memory'`.
+exports.AtomicBitmap = native.AtomicBitmap
+exports.AtomicRef = native.AtomicRef
+exports.BitmapSlice = native.BitmapSlice
+exports.checkFileOffset = native.checkFileOffset
+exports.computeOffset = native.computeOffset
+exports.fence = native.fence
+exports.FileOffset = native.FileOffset
+exports.GuestAddress = native.GuestAddress
+exports.GuestMemoryAtomic = native.GuestMemoryAtomic
+exports.GuestMemoryExclusiveGuard = native.GuestMemoryExclusiveGuard
+exports.GuestMemoryLoadGuard = native.GuestMemoryLoadGuard
+exports.GuestMemoryMmap = native.GuestMemoryMmap
+exports.GuestRegionMmap = native.GuestRegionMmap
+exports.memfdCreate = native.memfdCreate
+exports.MmapRegion = native.MmapRegion
+exports.MmapRegionBuilder = native.MmapRegionBuilder
+exports.Ordering = native.Ordering
+exports.pageSize = native.pageSize
+exports.VolatileArrayRef = native.VolatileArrayRef
+exports.VolatileRef = native.VolatileRef
+exports.VolatileSlice = native.VolatileSlice
+exports.MAP_ANONYMOUS = native.MAP_ANONYMOUS
+exports.MAP_FIXED = native.MAP_FIXED
+exports.MAP_HUGETLB = native.MAP_HUGETLB
+exports.MAP_LOCKED = native.MAP_LOCKED
+exports.MAP_NORESERVE = native.MAP_NORESERVE
+exports.MAP_POPULATE = native.MAP_POPULATE
+exports.MAP_PRIVATE = native.MAP_PRIVATE
+exports.MAP_SHARED = native.MAP_SHARED
+exports.PROT_EXEC = native.PROT_EXEC
+exports.PROT_NONE = native.PROT_NONE
+exports.PROT_READ = native.PROT_READ
+exports.PROT_WRITE = native.PROT_WRITE

@@ -11,7 +11,7 @@ import test, { type ExecutionContext } from 'ava'
 const scripts = fileURLToPath(new URL('../scripts', import.meta.url))
 const ADDON = `vm-memory.${process.platform}-${process.arch}.node`
 
-const MAKE_ADDON = `node make.mjs addon ${ADDON} native.js index.d.ts`
+const MAKE_ADDON = `node make.mjs addon ${ADDON} index.d.ts`
 const MAKE_LIB = 'node make.mjs lib dist/index.js'
 
 /** Writes down that it was called, and makes files, but for the last ones where it is told to fail. */

@@ -3,6 +3,7 @@
 
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import test from 'ava'
@@ -46,60 +47,14 @@ test('ES modules and CommonJS get the same exports', (t) => {
      console.log(JSON.stringify(names.toSorted()))`,
   )
   t.deepEqual(imported, required)
+  // index.js names each of them.
+  const declarations = fs.readFileSync(path.join(root, 'index.d.ts'), 'utf8')
+  const declared = [...declarations.matchAll(/^export declare (?:class|const|enum|function|namespace) (\w+)/gm)]
+  t.deepEqual(required, [...new Set(declared.map(([, name]) => name ?? ''))].toSorted())
   for (const name of ['GuestMemoryAtomic', 'GuestMemoryMmap', 'GuestAddress', 'Ordering', 'PROT_READ', 'pageSize']) {
     t.true(imported.includes(name), name)
   }
 })
-
-/** Loads the package, forgets some modules, loads it again, and uses it: as test runners do, with a cache for each file. */
-const loadTwice = (forget: string, use: string): string => `
-  const first = require('vm-memory')
-  const newAtomic = (vm) => new vm.GuestMemoryAtomic(vm.GuestMemoryMmap.fromRanges([[0, 4096]]))
-  const older = newAtomic(first)
-  for (const name of Object.keys(require.cache)) if (${forget}) delete require.cache[name]
-  ${use}
-  function tryOut(vm, atomic) {
-    for (let value = 1; value < 5; value += 1) {
-      const guard = atomic.memory()
-      guard.writeU32(value, 0)
-      if (guard.readU32(0) !== value) throw new Error('not what was written')
-      guard.dispose()
-    }
-    atomic.update((map) => map.insertRegion(vm.GuestRegionMmap.fromRange(8192, 4096)))
-    if (atomic.memory().numRegions !== 2) throw new Error('not replaced')
-    void atomic.lockAsync().then((guard) => guard.dispose())
-  }
-  console.log('fine')`
-
-for (const fastPaths of ['1', '0']) {
-  const run = (code: string): string =>
-    execFileSync(process.execPath, ['-e', code], {
-      cwd: root,
-      encoding: 'utf8',
-      env: { ...process.env, VM_MEMORY_FAST_PATHS: fastPaths },
-    })
-  const mode = fastPaths === '1' ? 'fast' : 'native'
-
-  test(`the JavaScript can be loaded twice (${mode})`, (t) => {
-    const use = `
-      const second = require('vm-memory')
-      tryOut(second, older)
-      tryOut(first, newAtomic(first))
-      tryOut(second, newAtomic(second))`
-    t.is(run(loadTwice("!name.endsWith('.node') && !name.endsWith('native.js')", use)), 'fine\n')
-  })
-
-  test(`to load the addon twice is an error, and does not end the process (${mode})`, (t) => {
-    const use = `
-      let error
-      try { require('vm-memory') } catch (thrown) { error = thrown }
-      if (!/loaded in this thread already/.test(require('node:util').inspect(error, { depth: 9 }))) throw error
-      for (const makeAtomic of [() => older, () => newAtomic(first)]) {
-        try { tryOut(first, makeAtomic()) } catch {}
-      }`
-    t.is(run(loadTwice('true', use)), 'fine\n')
-  })
-}
 
 test('using disposes guards at the end of the block', (t) => {
   const atomic = new GuestMemoryAtomic(twoRegions())

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { parseTriple } from '@napi-rs/cli'
 import test from 'ava'
 
-import { PLATFORMS } from '../lib/unavailable.js'
+import { PLATFORMS } from '../lib/platforms.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 

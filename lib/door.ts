@@ -7,6 +7,11 @@ type ExclusiveGuard = VmMemory.GuestMemoryExclusiveGuard
 
 /** What each function is called for comes first, and is known by its type tag. See `crate/src/door`. */
 export interface Door {
+  /** The version of the addon, and behind a plus what it was built of. */
+  readonly version: string
+  /** The global object of the realm that the addon makes its answers in. */
+  realm(): typeof globalThis
+
   /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a slice. */
   layout(object: object): Float64Array
   openWindow(object: object, piece: number, offset: number, length: number): ArrayBuffer
@@ -26,11 +31,4 @@ export interface Door {
   leaveLine(request: number): boolean
   invalidSignal(signal: unknown): TypeError
   lockTimeout(limit: number): Error
-}
-
-/** Takes the door off the exports; null when another instance of this module has done so, as test runners have them. */
-export function takeDoor(native: typeof VmMemory): Door | null {
-  const { door } = native as { door?: Door }
-  Reflect.deleteProperty(native, 'door')
-  return door ?? null
 }

@@ -1,22 +1,28 @@
-/** What JavaScript expects of the native classes and Rust cannot give them. */
+/**
+ * The package, as an instance of it that may not be the first in its thread: test runners have one for each file. All
+ * instances share the classes of the addon; the first has installed itself on them.
+ */
 import type * as VmMemory from '../index'
-import { takeDoor } from './door'
-import { installFastPaths } from './fast'
-import { installInspection } from './inspection'
-import { installLasting } from './lasting'
-import { installLockAsync } from './lock-async'
-import { installProtocols } from './protocols'
-import { installReceivers } from './receivers'
-import { installSameness } from './sameness'
+import { addon } from './addon'
+import type * as InstallModule from './install'
+import { type Timers, timersHere, useTimers } from './timers'
 
-export function install(native: typeof VmMemory): void {
-  const door = takeDoor(native)
-  if (door === null) return
-  installReceivers(native)
-  installLasting(native)
-  installFastPaths(native, door)
-  installProtocols(native)
-  installLockAsync(native, door)
-  installInspection(native)
-  installSameness(native)
+/** Where the first instance leaves what later ones ask of it: on the addon, which has no other place that they can see. */
+const FIRST: unique symbol = Symbol.for('vm-memory.first')
+
+interface First {
+  useTimers(timers: Timers): void
 }
+
+const { [FIRST]: first } = addon as { [FIRST]?: First }
+if (first === undefined) {
+  // Not before it is known that they are needed: its modules cannot do without the door, which only the first instance has.
+  const { install } = require('./install') as typeof InstallModule
+  install()
+  const left: First = { useTimers }
+  Object.defineProperty(addon, FIRST, { value: left })
+} else {
+  first.useTimers(timersHere)
+}
+
+export const native: typeof VmMemory = addon

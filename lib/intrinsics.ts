@@ -3,9 +3,14 @@
  * good. So nothing that runs later takes a method off a prototype, not even `call`; nothing goes through an iterator (`for …
  * of`, destructuring of arrays, spreading), which is found by a name as well; and no method is among these that asks objects
  * for their class, as `subarray` does, which would give buffers away.
+ *
+ * All of it is of the addon's realm, so that answers are of one realm, and a test runner that takes the globals of its own realm
+ * away does no harm.
  */
 import { types } from 'node:util'
+import { realm } from './realm'
 
+const { Array, ArrayBuffer, Atomics, BigInt, DataView, Function, Number, Reflect, Symbol } = realm
 const { bind, call } = Function.prototype
 
 /** Makes a function of a method, which takes the receiver first. Nobody sees it called. */
@@ -13,7 +18,7 @@ export const uncurryThis = bind.bind(call) as unknown as <T, A extends unknown[]
   method: (this: T, ...args: A) => R,
 ) => (receiver: unknown, ...args: A) => R
 
-const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype)
+const typedArray: object = Object.getPrototypeOf(realm.Uint8Array.prototype)
 
 /** The getter of a property, as a function; of what is not of its class, it throws. */
 function getter<T>(prototype: object, name: string | symbol): (receiver: unknown) => T {
@@ -26,19 +31,20 @@ export const lengthOf = getter<number>(typedArray, 'length')
 export const byteLengthOf = getter<number>(typedArray, 'byteLength')
 export const byteOffsetOf = getter<number>(typedArray, 'byteOffset')
 export const bufferOf = getter<ArrayBufferLike>(typedArray, 'buffer')
-export const setBytes = uncurryThis(Uint8Array.prototype.set)
+export const setBytes = uncurryThis(realm.Uint8Array.prototype.set)
 
-export const Bytes = Uint8Array
-export const U16 = Uint16Array
-export const U32 = Uint32Array
-export const U64 = BigUint64Array
-export const I32 = Int32Array
-export const Numbers = Float64Array
+export const Buffer = ArrayBuffer
+export const Bytes = realm.Uint8Array
+export const U16 = realm.Uint16Array
+export const U32 = realm.Uint32Array
+export const U64 = realm.BigUint64Array
+export const I32 = realm.Int32Array
+export const Numbers = realm.Float64Array
 
 export const { apply, defineProperty, deleteProperty } = Reflect
 export const { asIntN, asUintN } = BigInt
 export const { load: atomicLoad, store: atomicStore } = Atomics
-export const { isArray } = Array
+export const { isArray, of: arrayOf } = Array
 export const { isInteger } = Number
 export const toDouble = Number
 export const { isProxy, isSharedArrayBuffer } = types

@@ -1,28 +1,32 @@
 /** `lockAsync`: a promise, a timer and an abort signal around a place in the native line. */
 import type * as VmMemory from '../index'
 import type { Door } from './door'
+import { realm } from './realm'
 import { defineMethod } from './protocols'
+import { startTimer } from './timers'
 
 type Guard = VmMemory.GuestMemoryExclusiveGuard
 type Options = { signal?: AbortSignal; timeout?: number }
 
-/** The longest time that a timer can run. */
+/** The longest time that a timer of the host can run. */
 const MAX_TIMER = 2 ** 31 - 1
 
 /** Calls back after `delay` milliseconds, however many; returns what cancels that. */
-function startTimer(delay: number, callback: () => void): () => void {
-  let timer: NodeJS.Timeout
+function startLongTimer(delay: number, callback: () => void): () => void {
+  let stop: () => void
   const wait = (left: number): void => {
-    const step = Math.min(left, MAX_TIMER)
-    timer = setTimeout(() => (left > step ? wait(left - step) : callback()), step)
+    const step = left < MAX_TIMER ? left : MAX_TIMER
+    stop = startTimer(step, () => (left > step ? wait(left - step) : callback()))
   }
   wait(delay)
-  return () => clearTimeout(timer)
+  return () => stop()
 }
+
+const { AbortSignal, Promise, Reflect } = realm
+const { addEventListener, removeEventListener } = realm.EventTarget.prototype
 
 /** Calls back when a signal aborts; returns what cancels that. Look-alikes of signals are refused by the engine. */
 function listen(signal: AbortSignal, callback: () => void): () => void {
-  const { addEventListener, removeEventListener } = EventTarget.prototype
   addEventListener.call(signal, 'abort', callback, { once: true })
   return () => removeEventListener.call(signal, 'abort', callback)
 }
@@ -37,9 +41,10 @@ export function installLockAsync(native: typeof VmMemory, door: Door): void {
   const { prototype } = native.GuestMemoryAtomic
   const { tryLock } = prototype
 
-  async function lockAsync(this: VmMemory.GuestMemoryAtomic, options?: Options): Promise<Guard> {
-    const [timeout, signal] = door.lockAsyncOptions(this, options)
+  function lockAsync(this: VmMemory.GuestMemoryAtomic, options?: Options): Promise<Guard> {
+    // What is thrown here rejects the promise. It is made by hand: that of an async function would be of another realm.
     return new Promise((resolve, reject) => {
+      const [timeout, signal] = door.lockAsyncOptions(this, options)
       const stops: (() => void)[] = []
       const stop = (): void => {
         for (const each of stops) each()
@@ -66,7 +71,7 @@ export function installLockAsync(native: typeof VmMemory, door: Door): void {
         return guard === null ? reject(door.lockTimeout(timeout)) : resolve(guard)
       }
       if (timeout !== undefined && timeout !== Infinity) {
-        stops.push(startTimer(timeout, () => leave(() => door.lockTimeout(timeout))))
+        stops.push(startLongTimer(timeout, () => leave(() => door.lockTimeout(timeout))))
       }
       request = door.joinLine(this, (guard) => {
         stop()

@@ -1,28 +1,42 @@
 /** Protocols of the language: `using` and iteration. Their symbols are out of Rust's reach. */
 import type * as VmMemory from '../index'
+import { realm } from './realm'
 
-// Older engines know the name from Node itself, or not at all.
-const dispose: symbol = Symbol.dispose ?? Symbol.for('nodejs.dispose')
+/**
+ * What `using` may look for, once each: the symbol of the language, which engines before it have in Node's own realm alone, and
+ * what Node and compilers have in its place.
+ */
+const DISPOSE = new Set<symbol>(
+  [realm.Symbol.dispose, Symbol.dispose, Symbol.for('nodejs.dispose'), Symbol.for('Symbol.dispose')].filter(
+    (symbol: symbol | undefined) => symbol !== undefined,
+  ),
+)
 
-/** Adds a method to a class the way the engine does it for methods of its own: with its name, not enumerable. */
-export function defineMethod(prototype: object, name: string | symbol, method: unknown): void {
-  if (typeof method === 'function' && method.name === '') {
-    Object.defineProperty(method, 'name', { value: typeof name === 'symbol' ? `[${name.description}]` : name })
-  }
+function define(prototype: object, name: string | symbol, method: unknown): void {
   Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true, enumerable: false })
+}
+
+/** Adds a method to a class the way the engine does it for methods of its own: not enumerable, and with its name. */
+export function defineMethod(prototype: object, name: string | symbol, method: object): void {
+  // Said and not left to the source, where bundlers change names.
+  Object.defineProperty(method, 'name', { value: typeof name === 'symbol' ? `[${name.description}]` : name })
+  define(prototype, name, method)
 }
 
 export function installProtocols(native: typeof VmMemory): void {
   const { FileOffset, GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard } = native
   for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
-    defineMethod(prototype, Symbol.iterator, prototype.iter)
+    define(prototype, Symbol.iterator, prototype.iter)
   }
   const { memory } = GuestMemoryMmap.prototype
-  defineMethod(GuestMemoryMmap.prototype, dispose, function (this: VmMemory.GuestMemoryMmap) {
-    // Does nothing, but not to just anything.
+  // Does nothing, but not to just anything.
+  function dispose(this: VmMemory.GuestMemoryMmap): void {
     memory.call(this)
-  })
-  for (const { prototype } of [FileOffset, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
-    defineMethod(prototype, dispose, prototype.dispose)
+  }
+  for (const symbol of DISPOSE) {
+    defineMethod(GuestMemoryMmap.prototype, symbol, dispose)
+    for (const { prototype } of [FileOffset, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
+      define(prototype, symbol, prototype.dispose)
+    }
   }
 }

@@ -3,6 +3,10 @@
  * addon are left to the glue, whose errors are of its own kind.
  */
 import type * as VmMemory from '../index'
+import { realm } from './realm'
+
+const { TypeError } = realm
+const { assign } = realm.Object
 
 export function isClass(value: unknown): value is { name: string; prototype: object } {
   return typeof value === 'function' && Object.hasOwn(value, 'prototype')
@@ -15,8 +19,8 @@ function refuse(get: () => unknown): () => unknown {
       try {
         return get.call(this)
       } catch (error) {
-        if (error instanceof Error && Reflect.get(error, 'code') === 'InvalidArg') {
-          throw Object.assign(new TypeError('Illegal invocation'), { code: 'ERR_INVALID_ARG_TYPE' })
+        if ((error as { code?: unknown }).code === 'InvalidArg') {
+          throw assign(new TypeError('Illegal invocation'), { code: 'ERR_INVALID_ARG_TYPE' })
         }
         throw error
       }

@@ -15,9 +15,9 @@ import { OLDEST_GLIBC, OLDEST_MACOS, root, targetOf, targets } from './targets.m
 
 const HELP = `Usage: npm run build:all [-- platform …]
 
-Builds the addon for the platforms, such as linux-arm64-musl, or for all of them: into npm/<platform>/, with native.js and
-dist/. When all are built, docs/binaries.md is written. Needs Rust with rustup, and Python 3; a linker for all targets is
-downloaded once (400 MB), into the user's cache.
+Builds the addon for the platforms, such as linux-arm64-musl, or for all of them: into npm/<platform>/, with dist/.
+When all are built, docs/binaries.md is written. Needs Rust with rustup, and Python 3; a linker for all targets is downloaded
+once (400 MB), into the user's cache.
 
   -h, --help  this text`
 
@@ -53,8 +53,6 @@ function build(target, tools) {
   const file = path.join(output, target.binary)
   const found = inspect(target, file)
   copyFileSync(file, path.join(target.folder, target.binary))
-  // It is the same for all.
-  copyFileSync(path.join(output, 'native.js'), path.join(root, 'native.js'))
   return found
 }
 

@@ -25,7 +25,7 @@ const BUILDS = [
     script: 'build:native',
     sources: ['Cargo.toml', 'Cargo.lock', 'package.json', 'package-lock.json', 'crate'],
     made: readdirSync(ROOT).find((name) => name.startsWith(ADDON) && name.endsWith('.node')) ?? `${ADDON}.node`,
-    others: ['native.js', 'index.d.ts'],
+    others: ['index.d.ts'],
   },
   {
     what: 'lib/',

@@ -42,7 +42,7 @@ const NEVER_SEEN = {
 
 /** @returns {Row[]} */
 function errorTable() {
-  const { door } = createRequire(import.meta.url)(join(ROOT, 'native.js'))
+  const { door } = createRequire(import.meta.url)(join(ROOT, 'dist', 'load.js')).load()
   return door
     .errorTable()
     .map(([name, kind, code, variant, when, ...properties]) => ({ name, class: kind, code, variant, when, properties }))
@@ -102,7 +102,8 @@ ${table(['Code', 'Class', 'When'], own.map(ownCells))}
 
 If there is no binary for the platform, loading the package throws an \`Error\` with the code \`ERR_UNSUPPORTED_PLATFORM\`. The
 error names the platforms that exist. If the binary is not installed, or does not load, the code is \`ERR_BINARY_NOT_LOADED\`. The
-chain of its \`cause\` says what was tried.
+message says why: it is not installed, addons are forbidden, it is of another version, or the system cannot load it. \`cause\` is
+what was thrown.
 `
 }
 

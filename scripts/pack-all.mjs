@@ -56,9 +56,7 @@ function unpack(tarball, folder) {
  * @param {readonly import('./targets.mjs').Target[]} platforms that it depends on
  */
 function stageRoot(folder, platforms) {
-  for (const file of ['native.js', 'dist/index.js']) {
-    if (!existsSync(path.join(root, file))) throw new Error(`${file} is missing: run npm run build:all first`)
-  }
+  if (!existsSync(path.join(root, 'dist'))) throw new Error('dist/ is missing: run npm run build:all first')
   const draft = `${folder}.draft`
   mkdirSync(draft)
   run('npm', ['pack', '--pack-destination', draft], { cwd: root })
@@ -113,7 +111,7 @@ function main() {
   }
   const folder = path.join(stage, manifest.name)
   stageRoot(folder, platforms)
-  pack(folder, manifest.name, ['index.js', 'index.d.ts', 'native.js', ...compiledFiles(), ...documents()])
+  pack(folder, manifest.name, ['index.js', 'index.d.ts', ...compiledFiles(), ...documents()])
 }
 
 try {

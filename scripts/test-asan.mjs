@@ -11,7 +11,7 @@ import { hostTarget, root } from './targets.mjs'
 
 const HELP = `Usage: npm run test:asan [-- spec …]
 
-Builds the addon with AddressSanitizer, and runs the specs on it, or all of them. Needs npm run build before (native.js, dist/),
+Builds the addon with AddressSanitizer, and runs the specs on it, or all of them. Needs npm run build before (dist/),
 gcc's libasan, and Linux with glibc.
 
   -h, --help  this text`
@@ -34,9 +34,7 @@ function succeeds(command, args, env) {
 function prepare() {
   const target = hostTarget()
   if (target.libc !== 'glibc') throw new Error('it runs on Linux with glibc')
-  for (const file of ['native.js', 'dist/index.js']) {
-    if (!existsSync(path.join(root, file))) throw new Error(`${file} is missing: run npm run build first`)
-  }
+  if (!existsSync(path.join(root, 'dist'))) throw new Error('dist/ is missing: run npm run build first')
   // gcc answers with the bare name where it has no such file.
   const library = run('gcc', ['-print-file-name=libasan.so'], { hint: 'install gcc with its sanitizers' }).trim()
   if (!path.isAbsolute(library)) throw new Error('libasan.so is missing: install the sanitizer libraries of gcc')

@@ -78,7 +78,7 @@ function layOutProject() {
   const folder = temporaryFolder('matrix')
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
   const installed = path.join(folder, 'node_modules', manifest.name)
-  const isPart = (file) => ['index.js', 'native.js', 'package.json', 'dist'].includes(file) || file.endsWith('.node')
+  const isPart = (file) => ['index.js', 'package.json', 'dist'].includes(file) || file.endsWith('.node')
   for (const file of readdirSync(root).filter(isPart)) {
     cpSync(path.join(root, file), path.join(installed, file), { recursive: true })
   }

@@ -32,7 +32,7 @@ function copyOfCheckout(t: ExecutionContext): string {
     fs.cpSync(path.join(root, file), path.join(copy, file), { recursive: true })
   for (const file of ['Cargo.toml', 'Cargo.lock', 'package.json', '.prettierrc.json', 'index.d.ts'])
     fs.cpSync(path.join(root, file), path.join(copy, file))
-  for (const file of ['node_modules', 'native.js']) fs.symlinkSync(path.join(root, file), path.join(copy, file))
+  for (const file of ['node_modules', 'dist']) fs.symlinkSync(path.join(root, file), path.join(copy, file))
   return copy
 }
 

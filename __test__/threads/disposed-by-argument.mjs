@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module'
 import process from 'node:process'
 
-const { GuestMemoryAtomic, GuestMemoryMmap, door } = createRequire(import.meta.url)('../../native.js')
+const { GuestMemoryAtomic, GuestMemoryMmap, door } = createRequire(import.meta.url)('../../dist/load.js').load()
 
 const atomic = new GuestMemoryAtomic(new GuestMemoryMmap())
 const guard = atomic.lock()

@@ -18,7 +18,7 @@ const REPLACEMENTS = 3
 // Without `lib/`, which takes the door away: windows and cells are asked for as `lib/` does.
 const { FileOffset, GuestMemoryAtomic, GuestMemoryMmap, MmapRegion, door, memfdCreate } = createRequire(
   import.meta.url,
-)('../../native.js')
+)('../../dist/load.js').load()
 
 function namedFile(name) {
   const fd = memfdCreate(name, SIZE)

@@ -13,6 +13,7 @@
  * They are required by constant names, so that bundlers and tracers can follow.
  */
 import { endianness } from 'node:os'
+import process from 'node:process'
 import type * as VmMemory from '../../index'
 import type { Door } from '../door'
 import { defineMethod } from '../protocols'

@@ -1,5 +1,5 @@
 /** A piece of one mapping behind a view of its own, or a part of a long one. */
-import { Bytes, U16, U32, U64, View } from '../intrinsics'
+import { Buffer, Bytes, U16, U32, U64, View } from '../intrinsics'
 
 /**
  * Stores a value in a piece of tracked memory and marks its page, by offset in the piece. One call does both: the engine may
@@ -18,7 +18,7 @@ export interface Source {
   readonly isPageAligned: boolean
 }
 
-const NO_BUFFER = new ArrayBuffer()
+const NO_BUFFER = new Buffer()
 const NO_VIEW = new View(NO_BUFFER)
 const NO_BYTES = new Bytes()
 const NO_U16 = new U16()

@@ -3,7 +3,19 @@
 //! `lib/` takes the namespace off the exports when it is installed. The object that a function works on is its first
 //! argument, and is checked by its type tag. Nothing here asks an object for a property that users can replace.
 
+use napi_derive::napi;
+
+use crate::node::error::Result;
+use crate::node::value::Value;
+
 pub mod errors;
 pub mod lock_async;
 pub mod slots;
 pub mod windows;
+
+/// Returns the global object of the realm that Rust makes all its answers in: that of the environment, whatever context
+/// `lib/` runs in.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn realm() -> Result<Value> {
+    Value::global()
+}

@@ -1,4 +1,5 @@
 /** The cell of an atomic: memory shared with Rust, which counts it up when the map is replaced. */
+import process from 'node:process'
 import { atomicLoad, I32 } from '../../intrinsics'
 
 export type Cell = Int32Array<ArrayBufferLike>

@@ -49,8 +49,9 @@ function snapshotOf(cursor: Cursor): Snapshot | null {
   return cursor instanceof Snapshot ? cursor : null
 }
 
-/** What the native methods of guards are to be called on. */
-function nativeGuard(guard: object): object {
+/** What the native methods of guards are to be called on: of what is no guard, that itself, which they refuse. */
+function nativeGuard<T>(guard: T): T | VmMemory.GuestMemoryLoadGuard {
+  if (typeof guard !== 'object' || guard === null) return guard
   return snapshotOf(cursorOf(guard))?.pin ?? guard
 }
 

@@ -12,9 +12,12 @@ import {
   setBytes,
   tagOf,
 } from '../../intrinsics'
+import { realm } from '../../realm'
 import { EMPTY } from '../table'
 import type { Cursor } from './cursor'
 import type { Kind } from './kind'
+
+const { BigInt64Array, BigUint64Array, Int16Array, Int32Array, Int8Array, Uint16Array, Uint32Array, Uint8Array } = realm
 
 type Elements = ArrayLike<number | bigint>
 

@@ -1,6 +1,6 @@
 /** Look-ups that the table of windows answers. The region of a piece is asked for once. */
 import type * as VmMemory from '../../../index'
-import { Bytes, isInteger, toDouble } from '../../intrinsics'
+import { arrayOf, Bytes, isInteger, toDouble } from '../../intrinsics'
 import type { Table } from '../table'
 import type { Cursor } from './cursor'
 import type { Kind } from './kind'
@@ -56,7 +56,7 @@ export function lookupMethods({ native, toNative, cursorOf }: Kind<Lookups>, buf
       const region = regionOf(this, cursor, cursor.table, piece)
       if (region === null) return native.views(toNative(this, cursor), addr, count)
       try {
-        return [new Bytes(bufferOf(region), pieceOffset + offset, count)]
+        return arrayOf(new Bytes(bufferOf(region), pieceOffset + offset, count))
       } catch {
         // A region that is too long for one buffer; of a part there can be a view.
         return native.views(toNative(this, cursor), addr, count)

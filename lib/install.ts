@@ -1,0 +1,20 @@
+/** Installs what JavaScript expects of the native classes and Rust cannot give them. */
+import { addon } from './addon'
+import { installFastPaths } from './fast'
+import { installInspection } from './inspection'
+import { installLasting } from './lasting'
+import { installLockAsync } from './lock-async'
+import { installProtocols } from './protocols'
+import { door } from './realm'
+import { installReceivers } from './receivers'
+import { installSameness } from './sameness'
+
+export function install(): void {
+  installReceivers(addon)
+  installLasting(addon)
+  installFastPaths(addon, door)
+  installProtocols(addon)
+  installLockAsync(addon, door)
+  installInspection(addon)
+  installSameness(addon)
+}
