@@ -7,20 +7,23 @@ import path from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 
+import { bundles, tryBundle } from './packages/bundles.mjs'
 import { deadLinks } from './packages/links.mjs'
 import { musl, oldGlibc, thisMachine } from './packages/machines.mjs'
 import { compile, expectContent, expectLines, install, makePath, readmeExample } from './packages/project.mjs'
 import * as smoke from './packages/smoke.mjs'
 import { Tally } from './packages/tally.mjs'
 import { TARBALLS, tarballOf } from './packages/tarballs.mjs'
+import { testRunners } from './packages/test-runners.mjs'
 import { temporaryFolder } from './packages/temporary.mjs'
 import { hostTarget, manifest, root, targets } from './targets.mjs'
 
 const HELP = `Usage: npm run test:packages [-- --host]
 
 Installs the tarballs of npm run pack:all into empty folders, with no compiler on the path, and runs the example of the
-README and a smoke suite: on this machine, and on Debian 11 and musl for x64 and arm64. Those systems are downloaded once
-(1.1 GB on disk), into the user's cache; this needs Debian on x64, Python 3, and the right to make namespaces.
+README and a smoke suite: on this machine, where common bundlers and test runners are tried too, and on Debian 11 and musl for
+x64 and arm64. Those tools and systems are downloaded once (1.3 GB on disk), into the user's cache; this needs Debian on x64,
+Python 3, and the right to make namespaces.
 
       --host  only this machine, which may also be a Mac; the tarballs of npm run pack:all -- --host will do
   -h, --help  this text`
@@ -94,6 +97,14 @@ async function tryConsumers(tally, site) {
   }
 }
 
+/** What takes the package apart, or loads it in its own way. */
+async function tryTools(tally, site, machine) {
+  console.log('Bundlers and test runners')
+  const { packageName } = targetFor(machine)
+  for (const bundle of bundles) await tally.check(bundle.title, () => tryBundle(bundle, site.folder, packageName))
+  for (const { title, run } of testRunners) await tally.check(title, () => run(site.folder))
+}
+
 /** Where there is no binary, or it was left out. */
 async function tryWithout(tally, machine, bin) {
   console.log('Without a binary')
@@ -136,7 +147,10 @@ async function main() {
   await checkTarball(tally)
   const here = thisMachine(bin)
   const site = await tryOn(tally, here, bin)
-  if (site !== undefined) await tryConsumers(tally, site)
+  if (site !== undefined) {
+    await tryConsumers(tally, site)
+    await tryTools(tally, site, here)
+  }
   await tryWithout(tally, here, bin)
   if (!values.host) {
     for (const machine of [oldGlibc('x64'), musl('x64'), oldGlibc('arm64'), musl('arm64')]) {
