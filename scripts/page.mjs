@@ -9,7 +9,7 @@ import { format, resolveConfig } from 'prettier'
 export const table = (heads, rows) =>
   [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 
-async function formatPage(file, text) {
+export async function formatPage(file, text) {
   return format(text, { ...(await resolveConfig(file)), parser: 'markdown' })
 }
 
