@@ -1,8 +1,9 @@
 /** `lockAsync`: a promise, a timer and an abort signal around a place in the native line. */
 import type * as VmMemory from '../index'
 import type { Door } from './door'
-import { realm } from './realm'
+import { uncurryThis } from './intrinsics'
 import { defineMethod } from './protocols'
+import { realm } from './realm'
 import { startTimer } from './timers'
 
 type Guard = VmMemory.GuestMemoryExclusiveGuard
@@ -22,61 +23,85 @@ function startLongTimer(delay: number, callback: () => void): () => void {
   return () => stop()
 }
 
-const { AbortSignal, Promise, Reflect } = realm
-const { addEventListener, removeEventListener } = realm.EventTarget.prototype
+const { AbortSignal, Promise } = realm
+const addListener = uncurryThis(realm.EventTarget.prototype.addEventListener)
+const removeListener = uncurryThis(realm.EventTarget.prototype.removeEventListener)
 
-/** Calls back when a signal aborts; returns what cancels that. Look-alikes of signals are refused by the engine. */
+/** The getter of a signal, as a function. Look-alikes of signals are refused by the engine. */
+function getter(name: 'aborted' | 'reason'): (signal: AbortSignal) => unknown {
+  return uncurryThis(Object.getOwnPropertyDescriptor(AbortSignal.prototype, name)?.get as (this: unknown) => unknown)
+}
+const isAborted = getter('aborted')
+const reasonOf = getter('reason')
+
+/** Calls back when a signal aborts; returns what cancels that. */
 function listen(signal: AbortSignal, callback: () => void): () => void {
-  addEventListener.call(signal, 'abort', callback, { once: true })
-  return () => removeEventListener.call(signal, 'abort', callback)
+  addListener(signal, 'abort', callback, { once: true })
+  return () => removeListener(signal, 'abort', callback)
 }
 
-/** Why a signal has aborted, as an object, or null. */
-function aborted(signal: AbortSignal): { reason: unknown } | null {
-  const get = (name: 'aborted' | 'reason'): unknown => Reflect.get(AbortSignal.prototype, name, signal)
-  return get('aborted') === true ? { reason: get('reason') } : null
+/** Runs what may be anybody's, such as a timer that a test has put in place: by then it changes nothing any more. */
+function cancel(stop: (() => void) | null): void {
+  try {
+    stop?.()
+  } catch {
+    // The promise is settled, and what calls back now finds nothing to do.
+  }
 }
 
 export function installLockAsync(native: typeof VmMemory, door: Door): void {
   const { prototype } = native.GuestMemoryAtomic
-  const { tryLock } = prototype
+  const tryLock = uncurryThis(prototype.tryLock)
 
   function lockAsync(this: VmMemory.GuestMemoryAtomic, options?: Options): Promise<Guard> {
     // What is thrown here rejects the promise. It is made by hand: that of an async function would be of another realm.
     return new Promise((resolve, reject) => {
-      const [timeout, signal] = door.lockAsyncOptions(this, options)
-      const stops: (() => void)[] = []
-      const stop = (): void => {
-        for (const each of stops) each()
-      }
+      const checked = door.lockAsyncOptions(this, options)
+      const timeout = checked[0]
+      const signal = checked[1]
+      let stopListening: (() => void) | null = null
+      let stopTimer: (() => void) | null = null
       let request: number | null = null
-      /** Gives up, unless the guard has been delivered. */
+      /** Why to give up as soon as there is a request: timers and listeners of users may call back at any moment. */
+      let early: (() => unknown) | null = null
+      const stop = (): void => {
+        cancel(stopListening)
+        cancel(stopTimer)
+      }
+      /** Gives up, unless the guard has been delivered. Settles first: whatever else fails, the promise does not stay open. */
       const leave = (reason: () => unknown): void => {
+        if (request === null) early ??= reason
         if (request === null || !door.leaveLine(request)) return
-        stop()
         reject(reason())
+        stop()
       }
       if (signal !== undefined) {
         try {
-          const already = aborted(signal)
-          if (already) return reject(already.reason)
-          stops.push(listen(signal, () => leave(() => aborted(signal)?.reason)))
+          if (isAborted(signal)) return reject(reasonOf(signal))
+          stopListening = listen(signal, () => leave(() => reasonOf(signal)))
         } catch {
           return reject(door.invalidSignal(signal))
         }
       }
-      if (timeout === 0) {
+      try {
+        if (timeout === 0) {
+          const guard = tryLock(this)
+          if (guard === null) reject(door.lockTimeout(timeout))
+          else resolve(guard)
+          return stop()
+        }
+        if (timeout !== undefined && timeout !== Infinity) {
+          stopTimer = startLongTimer(timeout, () => leave(() => door.lockTimeout(timeout)))
+        }
+        request = door.joinLine(this, (guard) => {
+          resolve(guard)
+          stop()
+        })
+        if (early !== null) leave(early)
+      } catch (error) {
+        reject(error)
         stop()
-        const guard = tryLock.call(this)
-        return guard === null ? reject(door.lockTimeout(timeout)) : resolve(guard)
       }
-      if (timeout !== undefined && timeout !== Infinity) {
-        stops.push(startLongTimer(timeout, () => leave(() => door.lockTimeout(timeout))))
-      }
-      request = door.joinLine(this, (guard) => {
-        stop()
-        resolve(guard)
-      })
     })
   }
   defineMethod(prototype, 'lockAsync', lockAsync)

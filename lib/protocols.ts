@@ -1,5 +1,6 @@
 /** Protocols of the language: `using` and iteration. Their symbols are out of Rust's reach. */
 import type * as VmMemory from '../index'
+import { uncurryThis } from './intrinsics'
 import { realm } from './realm'
 
 /**
@@ -28,10 +29,10 @@ export function installProtocols(native: typeof VmMemory): void {
   for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
     define(prototype, Symbol.iterator, prototype.iter)
   }
-  const { memory } = GuestMemoryMmap.prototype
+  const memory = uncurryThis(GuestMemoryMmap.prototype.memory)
   // Does nothing, but not to just anything.
   function dispose(this: VmMemory.GuestMemoryMmap): void {
-    memory.call(this)
+    memory(this)
   }
   for (const symbol of DISPOSE) {
     defineMethod(GuestMemoryMmap.prototype, symbol, dispose)

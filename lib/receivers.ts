@@ -3,6 +3,7 @@
  * addon are left to the glue, whose errors are of its own kind.
  */
 import type * as VmMemory from '../index'
+import { apply } from './intrinsics'
 import { realm } from './realm'
 
 const { TypeError } = realm
@@ -17,7 +18,7 @@ function refuse(get: () => unknown): () => unknown {
   return {
     get(this: unknown): unknown {
       try {
-        return get.call(this)
+        return apply(get, this, [])
       } catch (error) {
         if ((error as { code?: unknown }).code === 'InvalidArg') {
           throw assign(new TypeError('Illegal invocation'), { code: 'ERR_INVALID_ARG_TYPE' })
