@@ -15,8 +15,10 @@ export interface Door {
   /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a slice. */
   layout(object: object): Float64Array
   openWindow(object: object, piece: number, offset: number, length: number): ArrayBuffer
-  /** Stores a value and marks its page in one step; null where memory is not tracked. */
-  trackedWriter(object: object, piece: number): ((offset: number, kind: number, value: number | bigint) => void) | null
+  /** Stores what the letter says and marks its page, in one step; null where memory is not tracked. */
+  trackedWriter(object: object, piece: number): (() => void) | null
+  /** Lets an array be the letter: offset and kind as doubles, and a value. Nobody else may have it. */
+  takeLetter(words: BigUint64Array): void
 
   /** Counts the replacements of an atomic's map, in memory shared with Rust. */
   generationCell(atomic: Atomic): ArrayBuffer

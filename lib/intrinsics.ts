@@ -42,6 +42,7 @@ export const I32 = realm.Int32Array
 export const Numbers = realm.Float64Array
 
 export const { apply, defineProperty, deleteProperty } = Reflect
+export const { setPrototypeOf } = Object
 export const { asIntN, asUintN } = BigInt
 export const { load: atomicLoad, store: atomicStore } = Atomics
 export const { isArray, of: arrayOf } = Array

@@ -24,7 +24,7 @@ use napi::{Env, JsValue, Status, sys};
 use napi_derive::{module_init, napi};
 
 use crate::atomic;
-use crate::door::{lock_async, slots};
+use crate::door::{letter, lock_async, slots};
 use crate::memory::{shared_map, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
@@ -105,6 +105,7 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
     atomic::clear();
     zero_copy::clear();
     slots::clear();
+    letter::clear();
     // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
     check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
         .map_err(Error::throw)?;

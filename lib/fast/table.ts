@@ -14,7 +14,7 @@
  * A window is made when an address in it is met first: a map of a thousand regions is mostly asked for a few.
  */
 import type * as VmMemory from '../../index'
-import { I32, isInteger, lengthOf, Numbers, toDouble } from '../intrinsics'
+import { I32, isInteger, lengthOf, Numbers, setPrototypeOf, toDouble } from '../intrinsics'
 import { NOWHERE, type Source, Window } from './window'
 
 /** The longest window: offsets in it are small integers. Longer pieces have several. */
@@ -34,11 +34,16 @@ const PER_PIECE = 4
 /** In place of a window that cannot be opened. */
 const CLOSED = new Window(NaN, 0, 0, 0, false)
 
+/** An array that has nothing but its elements: what is not there cannot be found on a prototype of users either. */
+function bare<T>(): T[] {
+  return setPrototypeOf([], null) as T[]
+}
+
 export class Table {
   /** The regions that were asked for, by piece. */
-  readonly regions: VmMemory.GuestRegionMmap[] = []
+  readonly regions = bare<VmMemory.GuestRegionMmap>()
   /** By number; `NOWHERE` for those that were not opened, or cannot be. */
-  private readonly windows: Window[] = []
+  private readonly windows = bare<Window>()
   /** Where the windows start, and of which pieces they are. */
   private readonly starts: Float64Array
   private readonly pieces: Int32Array

@@ -9,6 +9,7 @@ use crate::node::error::Result;
 use crate::node::value::Value;
 
 pub mod errors;
+pub mod letter;
 pub mod lock_async;
 pub mod slots;
 pub mod windows;

@@ -9,6 +9,7 @@ use napi::sys::{self, TypedarrayType};
 use napi_derive::napi;
 use vm_memory::{Address, Bytes, GuestMemory, GuestMemoryRegion, VolatileMemoryError};
 
+use crate::door::letter;
 use crate::memory::mapping::{OwnedSlice, Owner, Region, Slice, arc_of};
 use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
@@ -133,8 +134,8 @@ pub fn open_window(object: Value, index: Value, offset: Value, length: Value) ->
     zero_copy::private_buffer(&piece.derive(part)?)
 }
 
-/// Makes a function that stores a value in a piece of tracked memory and marks its page: `(offset, kind, value)`.
-/// Returns null if the piece is not tracked.
+/// Makes a function that stores a value in a piece of tracked memory and marks its page. Its arguments are in the
+/// letter. Returns null if the piece is not tracked.
 ///
 /// One call does both, without the cost of the glue. JavaScript cannot do it in two: the engine may end a thread
 /// between them.
@@ -188,34 +189,25 @@ unsafe extern "C" fn finalize(_: sys::napi_env, piece: *mut c_void, _: *mut c_vo
 const ATOMIC: usize = 16;
 
 unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    let mut count = 3;
-    let mut arguments = [ptr::null_mut(); 3];
     let mut piece = ptr::null_mut();
-    let (mut offset, mut kind) = (0_f64, 0_f64);
-    // SAFETY: there is room for three arguments, and missing ones are `undefined`, of which no
-    // number can be had: it stays 0.
-    let value = unsafe {
+    // SAFETY: no argument is asked for, only what the function was made with.
+    unsafe {
         sys::napi_get_cb_info(
             env,
             info,
-            &raw mut count,
-            arguments.as_mut_ptr(),
+            ptr::null_mut(),
+            ptr::null_mut(),
             ptr::null_mut(),
             &raw mut piece,
         );
-        sys::napi_get_value_double(env, arguments[0], &raw mut offset);
-        sys::napi_get_value_double(env, arguments[1], &raw mut kind);
-        low_bits(env, arguments[2])
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a value that is no index saturates, and is refused below"
-    )]
-    let (offset, kind) = (offset as usize, kind as usize);
+    }
     // SAFETY: the box that `tracked_writer` made, which lives as long as the function that is running.
     let slice = &unsafe { &*piece.cast::<OwnedSlice>() }.slice;
-    if store(slice, offset, kind, value).is_err() {
+    let written = letter::read().ok_or(VolatileMemoryError::Overflow { base: 0, offset: 0 });
+    if written
+        .and_then(|letter| store(slice, letter.offset, letter.kind, letter.value))
+        .is_err()
+    {
         // SAFETY: `env` is the environment that called, the texts are constant.
         unsafe {
             sys::napi_throw_range_error(
@@ -226,27 +218,6 @@ unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) ->
         };
     }
     ptr::null_mut()
-}
-
-/// The lowest 64 bits of an integer.
-///
-/// # Safety
-///
-/// `value` is a value of `env`.
-unsafe fn low_bits(env: sys::napi_env, value: sys::napi_value) -> u64 {
-    let mut double = 0_f64;
-    // SAFETY: as the caller says.
-    if unsafe { sys::napi_get_value_double(env, value, &raw mut double) } == sys::Status::napi_ok {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "an integer of at most 32 bits, whose type was checked"
-        )]
-        return (double as i64).cast_unsigned();
-    }
-    let (mut bits, mut lossless) = (0_u64, false);
-    // SAFETY: as above. Of a negative bigint the bits are those of its two's complement.
-    unsafe { sys::napi_get_value_bigint_uint64(env, value, &raw mut bits, &raw mut lossless) };
-    bits
 }
 
 /// Upstream's `write_obj` or `store`, which mark the page.

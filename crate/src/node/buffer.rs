@@ -162,6 +162,10 @@ impl Buffer {
         self.length
     }
 
+    pub fn start(&self) -> *mut u8 {
+        self.start
+    }
+
     /// Returns the bytes behind the first `count` bytes, which must exist.
     pub fn skip(self, count: usize) -> Self {
         debug_assert!(count <= self.length);

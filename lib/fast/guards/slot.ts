@@ -52,6 +52,11 @@ export class SlotAnchor extends Existing {
   }
 
   static slot(atomic: object): Slot | undefined {
-    return #slot in atomic ? atomic.#slot : undefined
+    try {
+      return #slot in atomic ? atomic.#slot : undefined
+    } catch {
+      // No object at all: the native method says so.
+      return undefined
+    }
   }
 }

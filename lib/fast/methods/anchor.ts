@@ -25,9 +25,13 @@ export class Anchor extends Existing {
     return new Anchor(object, cursor) as T
   }
 
-  /** The cursor of an object. */
+  /** The cursor of an object; that of unused ones for what is no object, about which the native methods say what they say. */
   static cursor(object: object): Cursor {
-    return #cursor in object ? object.#cursor : NO_CURSOR
+    try {
+      return #cursor in object ? object.#cursor : NO_CURSOR
+    } catch {
+      return NO_CURSOR
+    }
   }
 
   /** Changes what is anchored to an object that has something. */

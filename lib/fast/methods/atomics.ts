@@ -77,7 +77,7 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
         case 'usize':
           offset = typeof value === 'bigint' && asUintN(64, value) === value ? cursor.locate(addr, 8) : -1
           if (offset < 0 || (offset & 7) !== 0) break
-          if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 8, value as bigint)
+          if (cursor.window.isTracked) cursor.window.write64(offset, ATOMIC + 8, value as bigint)
           else atomicStore(cursor.window.u64, offset >> 3, value as bigint)
           return
       }

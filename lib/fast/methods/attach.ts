@@ -16,8 +16,12 @@ export interface Traits {
 
 /** The cursor of an object, which has one from now on. */
 export function anchored(object: object): Cursor {
-  if (Anchor.cursor(object) === NO_CURSOR) Anchor.put(object, new Cursor())
-  return Anchor.cursor(object)
+  const cursor = Anchor.cursor(object)
+  if (cursor !== NO_CURSOR) return cursor
+  const own = new Cursor()
+  // Only an object can have one: methods are called on anything.
+  if (typeof object === 'object' && object !== null) Anchor.put(object, own)
+  return own
 }
 
 /**

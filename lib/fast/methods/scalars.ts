@@ -109,7 +109,7 @@ export function scalarMethods({ native, toNative, cursorOf }: Kind): Scalars {
       const offset = fits ? cursor.locate(addr, 8) : -1
       if (offset < 0) return native.writeU64(toNative(this, cursor), value, addr)
       const { window } = cursor
-      if (window.isTracked) window.write(offset, 8, value)
+      if (window.isTracked) window.write64(offset, 8, value as bigint)
       else window.view.setBigUint64(offset, value as bigint, true)
     },
     writeI64(this: object, value: number | bigint, addr: unknown): void {
@@ -118,7 +118,7 @@ export function scalarMethods({ native, toNative, cursorOf }: Kind): Scalars {
       const offset = fits ? cursor.locate(addr, 8) : -1
       if (offset < 0) return native.writeI64(toNative(this, cursor), value, addr)
       const { window } = cursor
-      if (window.isTracked) window.write(offset, 8, value)
+      if (window.isTracked) window.write64(offset, 8, value as bigint)
       else window.view.setBigInt64(offset, value as bigint, true)
     },
   }
