@@ -77,6 +77,12 @@ export interface ByteAccess<A> {
    * before; the first `completed` bytes have then been copied. (`Bytes::write_slice`)
    */
   writeSlice(buf: Bytes, addr: A): void
+  /**
+   * Sets `count` bytes to `value`, an integer from 0 to 255, as `writeSlice` would from a buffer of such bytes. Makes no
+   * such buffer. Throws `ERR_INVALID_ARG_TYPE` or `ERR_OUT_OF_RANGE` for any other value, and `ERR_PARTIAL_BUFFER` with
+   * `expected` and `completed` if memory ends before; the first `completed` bytes have then been set. Not upstream.
+   */
+  fill(value: number, addr: A, count: Usize): void
   /** Reads a scalar, or an array of scalars. (`Bytes::read_obj`) */
   readObj<T extends ByteValued>(type: T, addr: A): ValueOf<T>
   /**

@@ -79,6 +79,8 @@ test('what is no unsigned integer of 64 bits is no address, no length and no off
     'memory.store': (n) => memory.store('u32', 1, n, Ordering.SeqCst),
     'memory.read': (n) => memory.read(new Uint8Array(1), n),
     'memory.write': (n) => memory.write(new Uint8Array(1), n),
+    'memory.fill address': (n) => memory.fill(1, n, 1),
+    'memory.fill length': (n) => memory.fill(1, 0x1000, n),
     'memory.findRegion': (n) => memory.findRegion(n),
     'memory.toRegionAddr': (n) => memory.toRegionAddr(n),
     'memory.addressInRange': (n) => memory.addressInRange(n),

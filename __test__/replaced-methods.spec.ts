@@ -85,6 +85,20 @@ test.serial('views are read by methods that nobody can replace', (t) => {
   t.deepEqual(seen, [])
 })
 
+test.serial('memory is filled by a method that nobody can replace', (t) => {
+  const memory = newMemory()
+  const seen: unknown[] = []
+  const value = function (this: unknown): void {
+    seen.push(this)
+  }
+  const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object
+  replaced(typedArray, 'fill', { value }, () => {
+    replaced(Uint8Array.prototype, 'fill', { value }, () => memory.fill(0x33, 8, 2))
+  })
+  t.deepEqual(memory.readObj(['u8', 4], 7), Uint8Array.of(7, 0x33, 0x33, 10))
+  t.deepEqual(seen, [])
+})
+
 test.serial('views are of the memory, whatever `buffer` a region pretends to have', (t) => {
   const memory = newMemory()
   const [region] = [...memory] as [GuestRegionMmap]

@@ -21,6 +21,7 @@ const WAYS = [
   'store of 64 bits',
   'write',
   'writeSlice',
+  'fill',
 ]
 
 /** Counts the pages that were written and are not dirty. */

@@ -32,6 +32,7 @@ export const byteLengthOf = getter<number>(typedArray, 'byteLength')
 export const byteOffsetOf = getter<number>(typedArray, 'byteOffset')
 export const bufferOf = getter<ArrayBufferLike>(typedArray, 'buffer')
 export const setBytes = uncurryThis(realm.Uint8Array.prototype.set)
+export const fillBytes = uncurryThis(realm.Uint8Array.prototype.fill)
 
 export const Buffer = ArrayBuffer
 export const Bytes = realm.Uint8Array

@@ -35,6 +35,7 @@ export const CALLS = [
   ({ map }) => map.views(SIZE, 16),
   ({ map }) => map.readSlice(out, SIZE),
   ({ map }) => map.writeSlice(bytes, 8),
+  ({ map }) => map.fill(7, 16, 8),
   ({ map }) => map.readObj(type, 4),
   ({ map }) => map.load('u16', 2, Ordering.Acquire),
   ({ map }) => map.store('u32', 7, 4, Ordering.Release),

@@ -39,6 +39,7 @@ function* reads(target, at) {
 function* writes(target, at) {
   yield ['write', () => target.write(new Uint8Array(8), at)]
   yield ['writeSlice', () => target.writeSlice(new Uint8Array(8), at)]
+  yield ['fill', () => target.fill(1, at, 8)]
   for (const bits of BITS) {
     yield [`writeU${bits}`, () => target[`writeU${bits}`](bits === 64 ? 1n : 1, at)]
     yield [`writeI${bits}`, () => target[`writeI${bits}`](bits === 64 ? 1n : 1, at)]

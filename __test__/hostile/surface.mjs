@@ -57,6 +57,7 @@ const RIGHT_ARGUMENTS = {
   write: (at) => [new Uint8Array(16), at],
   readSlice: (at) => [new Uint8Array(16), at],
   writeSlice: (at) => [new Uint8Array(16), at],
+  fill: (at) => [7, at, 16],
   readObj: (at) => ['u32', at],
   writeObj: (at) => ['u32', 7, at],
   load: (at) => ['u32', at, SeqCst],

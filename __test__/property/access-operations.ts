@@ -9,6 +9,7 @@ import {
   arrayType,
   buffer,
   byteValued,
+  count,
   index,
   length,
   offset,
@@ -59,6 +60,14 @@ export const access = [
     const [memory, addr] = world.target(target)
     memory.writeSlice(world.buffer(buffer), addr)
   }),
+  operation(
+    'fill',
+    fc.record({ target, value: valueOf('u8'), count: fc.oneof(length, count) }),
+    (world, { target, value, count }) => {
+      const [memory, addr] = world.target(target)
+      memory.fill(Number(value), addr, count)
+    },
+  ),
   operation('readObj', fc.record({ target, type: byteValued }), (world, { target, type }) => {
     const [memory, addr] = world.target(target)
     return memory.readObj(type, addr)

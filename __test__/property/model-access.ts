@@ -9,6 +9,7 @@ import {
   Ordering,
   type ScalarType,
   type U64,
+  type Usize,
   type ValueOf,
 } from '../../index.js'
 
@@ -53,7 +54,15 @@ export abstract class ModelAccess<A extends U64> implements ByteAccess<A> {
     this.#complete(buf.byteLength, this.write(buf, addr))
   }
 
-  #complete(expected: number, completed: number): void {
+  fill(value: number, addr: A, count: Usize): void {
+    this.begin()
+    encodeChecked('u8', value)
+    // No memory of a world is as long as that.
+    const bytes = new Uint8Array(Math.min(Number(count), 2 ** 20)).fill(value)
+    this.#complete(BigInt(count), this.write(bytes, addr))
+  }
+
+  #complete(expected: number | bigint, completed: number): void {
     if (completed < expected) throw this.shown(partialBuffer(BigInt(expected), BigInt(completed)))
   }
 

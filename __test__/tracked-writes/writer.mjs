@@ -22,6 +22,7 @@ const WAYS = {
   'store of 64 bits': (at) => region.store('u64', 1n, at, Ordering.Release),
   write: (at) => memory.write(word, at),
   writeSlice: (at) => guard.writeSlice(page, at),
+  fill: (at) => memory.fill(7, at, PAGE),
 }
 
 const write = WAYS[workerData.way]

@@ -5,12 +5,12 @@
 
 use std::sync::atomic::Ordering as AtomicOrdering;
 
-use napi::sys;
+use napi::{ValueType, sys};
 use vm_memory::Bytes;
 
 use crate::memory::array;
 use crate::memory::mapping::Access;
-use crate::memory::target::{Target, read_all, write_all};
+use crate::memory::target::{Target, fill_all, read_all, write_all};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
 use crate::node::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
@@ -41,6 +41,17 @@ pub fn write_slice<T: Target>(target: &T, buffer: Value, address: Value) -> Resu
     let buffer = Buffer::from_value(buffer, "buf")?;
     let address = T::address(address)?;
     write_all(target, buffer, address)
+}
+
+/// Sets bytes to one value.
+pub fn fill<T: Target>(target: &T, value: Value, address: Value, count: Value) -> Result<()> {
+    if value.kind() != ValueType::Number {
+        return Err(value.must_be("value", "a number"));
+    }
+    let value = u8::from_value(value, "value")?;
+    let address = T::address(address)?;
+    let count = count.usize("count")?;
+    fill_all(target, value, address, count)
 }
 
 /// Does what `Bytes::read_obj` does for one scalar.
@@ -139,6 +150,11 @@ macro_rules! byte_access {
             #[napi(skip_typescript, catch_unwind)]
             pub fn write_slice(&self, buf: Value, addr: Value) -> Result<()> {
                 bytes::write_slice(&*self.target()?, buf, addr)
+            }
+
+            #[napi(skip_typescript, catch_unwind)]
+            pub fn fill(&self, value: Value, addr: Value, count: Value) -> Result<()> {
+                bytes::fill(&*self.target()?, value, addr, count)
             }
 
             #[napi(skip_typescript, catch_unwind)]

@@ -39,6 +39,13 @@ export const access: Calls = [
   ...['read', 'write', 'readSlice', 'writeSlice'].map((method) => {
     return [3, (draft: Draft, on: Thing) => copy(draft, on, method)] as const
   }),
+  [
+    3,
+    (draft, on) => {
+      const [value, at] = [scalarValue(draft, 'u8'), place(draft, on)]
+      repeated(draft, `${on.name}.fill(${value}, ${at}, ${reach(draft, on)})`)
+    },
+  ],
   [5, (draft, on) => repeated(draft, `${on.name}.readObj(${object(draft).type}, ${place(draft, on)})`)],
   [
     5,

@@ -327,11 +327,12 @@ impl Program<'_> {
 
     /// An access by copy with arguments of the right types.
     fn access(&mut self) {
-        const METHODS: [&str; 18] = [
+        const METHODS: [&str; 19] = [
             "read",
             "write",
             "readSlice",
             "writeSlice",
+            "fill",
             "readObj",
             "writeObj",
             "load",
@@ -366,6 +367,7 @@ impl Program<'_> {
         };
         let arguments = match name {
             "read" | "write" | "readSlice" | "writeSlice" => vec![self.view(), address],
+            "fill" => vec![self.scalar(), address, self.offset()],
             "readObj" => vec![self.scalar_type(), address],
             "writeObj" => {
                 let kind = self.scalar_type();
@@ -515,16 +517,16 @@ impl Program<'_> {
         let argument = |index: usize| arguments.get(index).copied().unwrap_or(Handle::UNDEFINED);
         let bytes_of =
             |value: Handle| with(|engine| engine.view(value)).map_or(0, |(_, length)| length);
+        let count_of =
+            |value: Handle| usize::try_from(integer(value).unwrap_or(0)).unwrap_or(usize::MAX);
         let (address, length) = match name {
             "write" | "writeSlice" => (argument(1), bytes_of(argument(0))),
+            "fill" => (argument(1), count_of(argument(2))),
             "writeObj" => (argument(2), size_of_type(argument(0))?),
             "store" if member.owner.starts_with("Guest") || member.owner == "VolatileSlice" => {
                 (argument(2), size_of_type(argument(0))?)
             }
-            "readVolatileFrom" | "readExactVolatileFrom" => (
-                argument(0),
-                usize::try_from(integer(argument(2)).unwrap_or(0)).unwrap_or(usize::MAX),
-            ),
+            "readVolatileFrom" | "readExactVolatileFrom" => (argument(0), count_of(argument(2))),
             _ if WRITE_SOMEWHERE.contains(&name) || name.ends_with("Async") => return None,
             _ if name.starts_with("write") && name.len() <= 8 => {
                 let bits: usize = name

@@ -30,6 +30,9 @@ pub trait Target {
     /// Does what `Bytes::write` does, from memory of JavaScript.
     fn write_from(&self, buffer: Buffer, address: Self::Address) -> Result<usize>;
 
+    /// Does what `Bytes::write` does from a buffer of `count` bytes that are all `value`. Needs no such buffer.
+    fn fill(&self, value: u8, address: Self::Address, count: usize) -> Result<usize>;
+
     /// Returns how many of `count` bytes a read at this address would get.
     fn available(&self, address: Self::Address, count: usize) -> Result<usize>;
 
@@ -72,6 +75,29 @@ fn write_slice_from<B: BitmapSlice>(
     buffer.read_volatile(&mut slice.offset(address)?)
 }
 
+/// How many bytes [`fill_slice`] writes at a time.
+const FILL_CHUNK: usize = 4096;
+
+/// Does what `VolatileSlice::write` does from a buffer of `count` bytes that are all `value`. It is upstream's `write`,
+/// again and again from one short buffer: so the first of them says what is wrong with the address, and each marks what
+/// it has written.
+fn fill_slice<B: BitmapSlice>(
+    slice: &vm_memory::VolatileSlice<'_, B>,
+    value: u8,
+    address: usize,
+    count: usize,
+) -> std::result::Result<usize, VolatileMemoryError> {
+    let chunk = [value; FILL_CHUNK];
+    let mut completed = 0;
+    loop {
+        let chunk = &chunk[..FILL_CHUNK.min(count - completed)];
+        completed += slice.write(chunk, address + completed)?;
+        if completed == count || address + completed == slice.len() {
+            return Ok(completed);
+        }
+    }
+}
+
 /// Refuses an access to a part of one mapping that would fault.
 fn permit_within(
     length: usize,
@@ -109,6 +135,10 @@ impl Target for OwnedSlice {
 
     fn write_from(&self, buffer: Buffer, address: usize) -> Result<usize> {
         Ok(write_slice_from(&self.slice, buffer, address)?)
+    }
+
+    fn fill(&self, value: u8, address: usize, count: usize) -> Result<usize> {
+        Ok(fill_slice(&self.slice, value, address, count)?)
     }
 
     fn available(&self, address: usize, count: usize) -> Result<usize> {
@@ -171,6 +201,12 @@ impl Target for Region {
     fn write_from(&self, buffer: Buffer, address: MemoryRegionAddress) -> Result<usize> {
         let slice = GuestMemoryRegion::as_volatile_slice(self)?;
         write_slice_from(&slice, buffer, offset(address)?)
+            .map_err(|error| GuestMemoryError::from(error).into())
+    }
+
+    fn fill(&self, value: u8, address: MemoryRegionAddress, count: usize) -> Result<usize> {
+        let slice = GuestMemoryRegion::as_volatile_slice(self)?;
+        fill_slice(&slice, value, offset(address)?, count)
             .map_err(|error| GuestMemoryError::from(error).into())
     }
 
@@ -249,6 +285,13 @@ impl Target for Memory {
                     .map_err(Into::into)
             })?,
         )
+    }
+
+    fn fill(&self, value: u8, address: GuestAddress, count: usize) -> Result<usize> {
+        Ok(self.try_access(count, address, |_, count, offset, region| {
+            let slice = region.as_volatile_slice()?;
+            fill_slice(&slice, value, slice_offset(offset)?, count).map_err(Into::into)
+        })?)
     }
 
     fn available(&self, address: GuestAddress, count: usize) -> Result<usize> {
@@ -339,4 +382,11 @@ pub fn write_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> 
     target.permit(address, buffer.len(), Access::Write)?;
     let completed = target.write_from(buffer, address)?;
     all::<T>(buffer.len(), completed)
+}
+
+/// Does what `Bytes::write_slice` does, from a buffer of `count` bytes that are all `value`.
+pub fn fill_all<T: Target>(target: &T, value: u8, address: T::Address, count: usize) -> Result<()> {
+    target.permit(address, count, Access::Write)?;
+    let completed = target.fill(value, address, count)?;
+    all::<T>(count, completed)
 }

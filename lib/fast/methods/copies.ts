@@ -1,10 +1,19 @@
-/** Copies of bytes within one window. */
+/** Copies of bytes, and bytes of one value, within one window. */
 import type * as VmMemory from '../../../index'
-import { bufferOf, byteOffsetOf, Bytes, isSharedArrayBuffer, lengthOf, setBytes, tagOf } from '../../intrinsics'
+import {
+  bufferOf,
+  byteOffsetOf,
+  Bytes,
+  fillBytes,
+  isSharedArrayBuffer,
+  lengthOf,
+  setBytes,
+  tagOf,
+} from '../../intrinsics'
 import type { Cursor } from './cursor'
 import type { Kind, Methods } from './kind'
 
-type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice'>
+type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice' | 'fill'>
 
 /** The engine copies plain memory as fast as memcpy, but shared memory byte by byte: native copies win above this. */
 const MAX_SHARED = 64 * 1024
@@ -38,6 +47,16 @@ function tryWrite(cursor: Cursor, buf: VmMemory.Bytes, length: number, addr: unk
   return true
 }
 
+/** Fills memory, if it is certain that the value is a byte and all of the bytes are there; whether it was filled. */
+function tryFill(cursor: Cursor, value: unknown, addr: unknown, count: unknown): boolean {
+  if (typeof value !== 'number' || (value & 0xff) !== value) return false
+  if (typeof count !== 'number' || (count | 0) !== count || count <= 0) return false
+  const offset = cursor.locate(addr, count)
+  if (offset < 0 || cursor.window.isTracked) return false
+  fillBytes(cursor.window.bytes, value, offset, offset + count)
+  return true
+}
+
 export function copyMethods({ native, toNative, cursorOf }: Kind): Copies {
   return {
     read(this: object, buf: VmMemory.Bytes, addr: unknown): number {
@@ -57,6 +76,10 @@ export function copyMethods({ native, toNative, cursorOf }: Kind): Copies {
     writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
       if (!tryWrite(cursor, buf, copyLength(buf), addr)) native.writeSlice(toNative(this, cursor), buf, addr)
+    },
+    fill(this: object, value: number, addr: unknown, count: VmMemory.Usize): void {
+      const cursor = cursorOf(this)
+      if (!tryFill(cursor, value, addr, count)) native.fill(toNative(this, cursor), value, addr, count)
     },
   }
 }
