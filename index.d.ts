@@ -783,6 +783,11 @@ export declare class GuestMemoryMmap {
   /** Makes an empty memory. (`GuestMemoryMmap::new`) */
   constructor()
   /**
+   * Does nothing: a map lives as long as anybody has it. It is here so that `using memory = space.memory()` and
+   * `memory.dispose()` suit every address space, a map as well as an atomic. Not upstream.
+   */
+  dispose(): void
+  /**
    * Maps a region for each range: anonymous memory, or a file if the range has one. (`from_ranges`)
    *
    * @param ranges ascending by start, without overlap: `[start, size]` or `[start, size, file]`

@@ -11,6 +11,8 @@ export interface Door {
   readonly version: string
   /** The global object of the realm that the addon makes its answers in. */
   realm(): typeof globalThis
+  /** Sets the function of the runtime that keeps objects from being cloned. */
+  keepFromCloningBy(keep: (object: object) => void): void
 
   /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a slice. */
   layout(object: object): Float64Array

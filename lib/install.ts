@@ -8,6 +8,7 @@ import { installProtocols } from './protocols'
 import { door } from './realm'
 import { installReceivers } from './receivers'
 import { installSameness } from './sameness'
+import { installUncloneable } from './uncloneable'
 
 export function install(): void {
   installReceivers(addon)
@@ -17,4 +18,5 @@ export function install(): void {
   installLockAsync(addon, door)
   installInspection(addon)
   installSameness(addon)
+  installUncloneable(door)
 }

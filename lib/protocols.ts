@@ -1,6 +1,5 @@
 /** Protocols of the language: `using` and iteration. Their symbols are out of Rust's reach. */
 import type * as VmMemory from '../index'
-import { uncurryThis } from './intrinsics'
 import { realm } from './realm'
 
 /**
@@ -29,14 +28,8 @@ export function installProtocols(native: typeof VmMemory): void {
   for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
     define(prototype, Symbol.iterator, prototype.iter)
   }
-  const memory = uncurryThis(GuestMemoryMmap.prototype.memory)
-  // Does nothing, but not to just anything.
-  function dispose(this: VmMemory.GuestMemoryMmap): void {
-    memory(this)
-  }
   for (const symbol of DISPOSE) {
-    defineMethod(GuestMemoryMmap.prototype, symbol, dispose)
-    for (const { prototype } of [FileOffset, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
+    for (const { prototype } of [FileOffset, GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
       define(prototype, symbol, prototype.dispose)
     }
   }

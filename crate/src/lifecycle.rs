@@ -29,7 +29,7 @@ use crate::memory::{shared_map, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, Result, check};
-use crate::node::{external, identity, intrinsics};
+use crate::node::{cloning, external, identity, intrinsics};
 use crate::tickets;
 
 thread_local! {
@@ -102,6 +102,7 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
     // Of an environment that has ended in this thread.
     external::clear();
     identity::clear();
+    cloning::clear();
     atomic::clear();
     zero_copy::clear();
     slots::clear();

@@ -319,6 +319,15 @@ impl GuestMemoryMmap {
         Ok(Self { memory })
     }
 
+    /// Does nothing: a map lives as long as anybody has it. It is here so that `using memory = space.memory()` and
+    /// `memory.dispose()` suit every address space, a map as well as an atomic. Not upstream.
+    #[napi(catch_unwind)]
+    #[allow(
+        clippy::unused_self,
+        reason = "a method, as that of guards is; where the macro repeats it, nothing is expected"
+    )]
+    pub fn dispose(&self) {}
+
     /// Maps a region for each range: anonymous memory, or a file if the range has one. (`from_ranges`)
     ///
     /// @param ranges ascending by start, without overlap: `[start, size]` or `[start, size, file]`

@@ -31,7 +31,14 @@ function callback(draft: Draft): string {
 }
 
 const derivations: Calls = [
-  [1, (draft, on) => void draft.define('map', `${on.name}.memory()`, { ranges: on.ranges })],
+  [
+    1,
+    (draft, on) => {
+      // To dispose of a map changes nothing.
+      const first = on.kind === 'map' ? `${on.name}.dispose(), ` : ''
+      draft.define('map', `(${first}${on.name}.memory())`, { ranges: on.ranges })
+    },
+  ],
   [
     2,
     (draft, on) => {

@@ -5,7 +5,9 @@
 
 use napi_derive::napi;
 
+use crate::node::cloning;
 use crate::node::error::Result;
+
 use crate::node::value::Value;
 
 pub mod errors;
@@ -19,4 +21,10 @@ pub mod windows;
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn realm() -> Result<Value> {
     Value::global()
+}
+
+/// Sets the function of the runtime that keeps objects from being cloned.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn keep_from_cloning_by(function: Value) -> Result<()> {
+    cloning::refuse_by(function.function("function")?)
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use napi::bindgen_prelude::{ToNapiValue, TypeName};
 use napi::{ValueType, sys};
 
+use crate::node::cloning;
 use crate::node::environment;
 use crate::node::error::Result;
 use crate::node::weak_table::WeakTable;
@@ -65,6 +66,7 @@ where
     // SAFETY: it is the environment of this thread.
     let object = unsafe { O::to_napi_value(environment::current(), make(Arc::clone(native)))? };
     register(native, object)?;
+    cloning::refuse(object);
     Ok(Handle(object))
 }
 

@@ -2,6 +2,7 @@
 
 pub mod bell;
 pub mod buffer;
+pub mod cloning;
 pub mod environment;
 pub mod error;
 pub mod external;

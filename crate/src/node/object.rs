@@ -5,6 +5,7 @@ use std::ptr;
 use napi::bindgen_prelude::{JavaScriptClassExt, This};
 use napi::{Env, JsValue, sys};
 
+use crate::node::cloning;
 use crate::node::environment::current;
 use crate::node::error::{BindingError, Result, check};
 use crate::node::identity::Handle;
@@ -73,6 +74,7 @@ pub fn check_new<T: JavaScriptClassExt>(class: &str, this: &This) -> Result<()> 
     let is_new = unsafe { sys::napi_unwrap(env.raw(), this.object.raw(), &raw mut wrapped) }
         != sys::Status::napi_ok;
     if is_new && T::instance_of(&env, &this.object)? {
+        cloning::refuse(this.object.raw());
         return Ok(());
     }
     Err(BindingError::illegal_constructor(format!(
