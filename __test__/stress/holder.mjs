@@ -48,6 +48,6 @@ async function add() {
   }
 }
 
-await live(async () => {
+void live(async () => {
   if (await add()) board.acknowledge(seat)
 })

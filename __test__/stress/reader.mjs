@@ -51,7 +51,7 @@ function verifyNew(memory) {
   last = generation
 }
 
-await live(() => {
+void live(() => {
   const guard = atomic.memory()
   board.count('snapshots')
   switch (random(8)) {

@@ -54,7 +54,7 @@ function scribble() {
   memory.dispose()
 }
 
-await live(async () => {
+void live(async () => {
   if (sabotage === 'update') changeUnlocked()
   if (sabotage === 'pages') scribble()
   if (await change()) board.count('replaces')
