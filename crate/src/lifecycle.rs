@@ -115,6 +115,7 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
     check(unsafe { sys::napi_create_reference(env.raw(), exports.raw(), 1, &raw mut reference) })
         .map_err(Error::throw)?;
     EXPORTS.set(reference);
+    external::know_runtime().map_err(Error::throw)?;
     intrinsics::keep().map_err(Error::throw)
 }
 

@@ -17,8 +17,8 @@
 //!
 //! A buffer that was collected is one or the other. Its bytes are freed some milliseconds after it, unless somebody
 //! else has them, and their finalizer runs in one of the next turns of the event loop. So they are stolen if the buffer
-//! has been gone for longer, and their finalizer has not run. (What a thread collects just before it ends is not kept:
-//! threads that are terminated while they make buffers in a loop would leave thousands.)
+//! has been gone for longer, and their finalizer has not run. (Of what a thread collects just before it ends, nothing is
+//! kept if there is much: threads that are terminated while they make buffers in a loop would leave thousands.)
 //!
 //! A cleanup hook would look too late: newer versions of Node finalize buffers before they call any hook. But all
 //! versions begin with the buffer that was made last. That is the *sentinel*: a byte that nobody sees, made anew behind
@@ -41,6 +41,7 @@ use napi::sys;
 
 use crate::node::environment;
 use crate::node::error::{BindingError, Error, Result, check};
+use crate::node::value::Value;
 
 /// The bytes that a buffer shows.
 #[derive(Clone, Copy)]
@@ -147,6 +148,20 @@ struct LoopMetrics {
     others: [u64; 15],
 }
 
+thread_local! {
+    /// Bun has functions of libuv that end the process when they are called.
+    static IS_BUN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Looks at the runtime, when an environment loads the addon.
+pub fn know_runtime() -> Result<()> {
+    let versions = Value::global()?
+        .property(c"process")?
+        .property(c"versions")?;
+    IS_BUN.set(!versions.property(c"bun")?.is_undefined());
+    Ok(())
+}
+
 type GetLoopMetrics = unsafe extern "C" fn(*mut sys::uv_loop_s, *mut LoopMetrics) -> i32;
 
 /// A function that only Node has, looked up once.
@@ -160,6 +175,9 @@ static GET_LOOP_METRICS: LazyLock<Option<GetLoopMetrics>> = LazyLock::new(|| {
 
 /// Tells how often the event loop has turned; None where nobody counts.
 fn turn(env: sys::napi_env) -> Option<u64> {
+    if IS_BUN.get() {
+        return None;
+    }
     let get = (*GET_LOOP_METRICS)?;
     let mut event_loop = ptr::null_mut();
     let mut metrics = LoopMetrics::default();
@@ -334,19 +352,29 @@ unsafe extern "C" fn look(env: sys::napi_env, _data: *mut c_void, number: *mut c
         return;
     }
     SENTINEL.set(NO_SENTINEL);
+    // Collected a moment ago: their bytes may only not have been freed yet.
+    let mut uncertain = Vec::new();
     for Watched { buffer, hint } in BUFFERS.replace(Buffers::new()).watched {
         let Some(hint) = hint.upgrade() else {
             continue;
         };
-        let is_stolen = match is_detached(env, buffer) {
-            Some(is_detached) => is_detached,
-            None => hint.outlives_its_buffer(env),
-        };
-        if is_stolen {
+        match is_detached(env, buffer) {
+            Some(true) => hint.keep_for_ever(),
+            Some(false) => {}
+            None if hint.outlives_its_buffer(env) => hint.keep_for_ever(),
+            None => uncertain.push(hint),
+        }
+    }
+    if uncertain.len() <= FEW {
+        for hint in uncertain {
             hint.keep_for_ever();
         }
     }
 }
+
+/// So many buffers, collected just before an environment ends, are taken for stolen. A thief has few, and a thread that
+/// makes buffers in a loop has hundreds, whose bytes nobody has.
+const FEW: usize = 1;
 
 /// Tells whether somebody has taken the bytes of a buffer away; None if the buffer is gone.
 fn is_detached(env: sys::napi_env, reference: sys::napi_ref) -> Option<bool> {
