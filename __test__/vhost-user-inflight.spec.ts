@@ -1,7 +1,8 @@
 // Requests in flight when a back-end of examples/vhost-user-blk dies: the next one serves them, each once and in order.
 // The deaths are played at every store, in a model of rings and region; then by a front-end that leaves the memory of a
 // dead back-end to a living one; then with a process that is killed. QEMU's guests go through it in
-// __test__/qemu/restarts.ts. SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// __test__/qemu/restarts.ts.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import fs from 'node:fs'
 import os from 'node:os'

@@ -1,6 +1,6 @@
 // The program of examples/vhost-user-blk, started as people and management software start it: its options, how it ends,
-// what it prints, and which images it takes. What a front-end can ask of it is in vhost-user.spec.ts. SPDX-License-
-// Identifier: Apache-2.0 OR BSD-3-Clause
+// what it prints, and which images it takes. What a front-end can ask of it is in vhost-user.spec.ts.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'

@@ -1,5 +1,6 @@
 // DISCARD and WRITE_ZEROES of examples/vhost-user-blk: what the disk reads as afterwards, and the blocks that its image
-// has. SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// has.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import fs from 'node:fs'
 import path from 'node:path'
