@@ -123,7 +123,7 @@ export function installGuards(
 
   // `memory` and `dispose` are kept so short that the engine can put them, and all they call, where they are called.
   function memory(this: Atomic): Guard {
-    const slot = SlotAnchor.slot(this) ?? slots.slotOf(this)
+    const slot = SlotAnchor.slot(this) ?? slots.make(this)
     if (slot === undefined) return atomics.memory(this)
     let { snapshot } = slot
     if (generationOf(snapshot.cell) !== snapshot.generation) snapshot = slot.refresh()

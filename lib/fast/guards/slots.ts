@@ -39,12 +39,8 @@ export class Slots {
     })
   }
 
-  /** The slot of an atomic; undefined where none can be made, as where the engine forbids memory from outside. */
-  slotOf(atomic: Atomic): Slot | undefined {
-    return SlotAnchor.slot(atomic) ?? this.make(atomic)
-  }
-
-  private make(atomic: Atomic): Slot | undefined {
+  /** Makes the slot of an atomic; undefined where none can be made, as where the engine forbids memory from outside. */
+  make(atomic: Atomic): Slot | undefined {
     const { door, guards } = this
     const number = (this.made += 1)
     let cell
