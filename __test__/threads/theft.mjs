@@ -92,6 +92,18 @@ const ENDINGS = {
   returns: () => {},
   exits: () => process.exit(),
   'is terminated': () => setInterval(() => {}, 1000),
+  // Nothing that was collected has been freed yet.
+  'collects and returns': (makeOther) => collectJustNow(makeOther),
+  'collects and exits': (makeOther) => {
+    collectJustNow(makeOther)
+    process.exit()
+  },
+}
+
+/** Collects the first buffer, if it is stolen, and some that are not. */
+function collectJustNow(makeOther) {
+  for (let i = 0; i < 20; i += 1) makeOther()
+  collectGarbage()
 }
 
 /** In the thread that steals. */
@@ -103,7 +115,7 @@ async function steal({ bytes, thief, ending, name, port }) {
   port.postMessage(stolen, stolen === undefined ? [] : [stolen])
   port.unref()
   parentPort.postMessage('posted')
-  ENDINGS[ending]()
+  ENDINGS[ending](makeOther)
 }
 
 /** What a thread reads of what it was posted. */

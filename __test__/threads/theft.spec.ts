@@ -27,7 +27,7 @@ const THEFTS: Theft[] = [
   ...vary('bytes', ['region', 'view', 'mapping', 'window', 'generation']),
   ...vary('thief', ['two readers, one after the other', 'a reader, and a collection of the first buffer']),
   ...vary('route', ['in a message that nobody has received yet', 'to a third thread']),
-  ...vary('ending', ['returns', 'exits']),
+  ...vary('ending', ['returns', 'exits', 'collects and returns', 'collects and exits']),
 ]
 if ('transfer' in ArrayBuffer.prototype) {
   THEFTS.push(...vary('thief', ['ArrayBuffer.prototype.transfer', 'transfer and structuredClone']))

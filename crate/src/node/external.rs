@@ -17,8 +17,9 @@
 //!
 //! A buffer that was collected is one or the other. Its bytes are freed some milliseconds after it, unless somebody
 //! else has them, and their finalizer runs in one of the next turns of the event loop. So they are stolen if the buffer
-//! has been gone for longer, and their finalizer has not run. (Of what a thread collects just before it ends, nothing is
-//! kept if there is much: threads that are terminated while they make buffers in a loop would leave thousands.)
+//! has been gone for longer, and their finalizer has not run. A thread that ends by itself waits for that, if it has
+//! collected buffers just before (see [`settle`]). One that is terminated cannot, and keeps nothing of what it has just
+//! collected: threads that are terminated while they make buffers in a loop would leave thousands of mappings.
 //!
 //! A cleanup hook would look too late: newer versions of Node finalize buffers before they call any hook. But all
 //! versions begin with the buffer that was made last. That is the *sentinel*: a byte that nobody sees, made anew behind
@@ -33,7 +34,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,8 @@ struct Hint {
     owner: Mutex<Option<Owner>>,
     /// When the buffer was found to be collected: the time, and the turn of the event loop.
     gone: OnceLock<(Instant, u64)>,
+    /// The buffer was gone, and there was time to free its bytes, when its thread ended.
+    settled: AtomicBool,
 }
 
 /// The time that an engine takes, at most, to free the bytes of a collected buffer, in another thread. (A collection of
@@ -75,6 +78,7 @@ impl Hint {
         Arc::new(Self {
             owner: Mutex::new(Some(Box::new(owner))),
             gone: OnceLock::new(),
+            settled: AtomicBool::new(false),
         })
     }
 
@@ -100,6 +104,9 @@ impl Hint {
 
     /// Tells whether the buffer has been gone for longer than its bytes would be there by themselves.
     fn outlives_its_buffer(&self, env: sys::napi_env) -> bool {
+        if self.settled.load(Ordering::Relaxed) {
+            return true;
+        }
         self.gone.get().is_some_and(|(time, seen)| {
             let turns = turn(env).map(|now| now - seen);
             time.elapsed() >= FREED_AFTER && turns.is_some_and(|turns| turns >= FINALIZED_AFTER)
@@ -153,13 +160,56 @@ thread_local! {
     static IS_BUN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Looks at the runtime, when an environment loads the addon.
+/// Looks at the runtime, when an environment loads the addon, and asks it to call [`settle`].
 pub fn know_runtime() -> Result<()> {
-    let versions = Value::global()?
-        .property(c"process")?
-        .property(c"versions")?;
+    let env = environment::current();
+    let process = Value::global()?.property(c"process")?;
+    let versions = process.property(c"versions")?;
     IS_BUN.set(!versions.property(c"bun")?.is_undefined());
-    Ok(())
+    // The end of the main thread is the end of all others, and of the process.
+    if is_main_thread() || turn(env).is_none() {
+        return Ok(());
+    }
+    let once = process.property(c"once")?;
+    let mut arguments = [ptr::null_mut(); 2];
+    let mut answer = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread; names are constant, and the function takes no data.
+    unsafe {
+        check(sys::napi_create_string_utf8(
+            env,
+            c"exit".as_ptr(),
+            4,
+            &raw mut arguments[0],
+        ))?;
+        check(sys::napi_create_function(
+            env,
+            ptr::null(),
+            0,
+            Some(settle),
+            ptr::null_mut(),
+            &raw mut arguments[1],
+        ))?;
+        check(sys::napi_call_function(
+            env,
+            process.raw(),
+            once.raw(),
+            arguments.len(),
+            arguments.as_ptr(),
+            &raw mut answer,
+        ))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_main_thread() -> bool {
+    // SAFETY: both only ask.
+    unsafe { libc::gettid() == libc::getpid() }
+}
+
+#[cfg(target_os = "macos")]
+fn is_main_thread() -> bool {
+    // SAFETY: it only asks.
+    unsafe { libc::pthread_main_np() == 1 }
 }
 
 type GetLoopMetrics = unsafe extern "C" fn(*mut sys::uv_loop_s, *mut LoopMetrics) -> i32;
@@ -221,6 +271,7 @@ pub fn array_buffer(span: Span, owner: impl Send + 'static) -> Result<sys::napi_
 }
 
 /// A buffer of this thread, with the hint of its finalizer.
+#[derive(Clone)]
 struct Watched {
     /// A weak reference.
     buffer: sys::napi_ref,
@@ -352,29 +403,36 @@ unsafe extern "C" fn look(env: sys::napi_env, _data: *mut c_void, number: *mut c
         return;
     }
     SENTINEL.set(NO_SENTINEL);
-    // Collected a moment ago: their bytes may only not have been freed yet.
-    let mut uncertain = Vec::new();
     for Watched { buffer, hint } in BUFFERS.replace(Buffers::new()).watched {
         let Some(hint) = hint.upgrade() else {
             continue;
         };
-        match is_detached(env, buffer) {
-            Some(true) => hint.keep_for_ever(),
-            Some(false) => {}
-            None if hint.outlives_its_buffer(env) => hint.keep_for_ever(),
-            None => uncertain.push(hint),
-        }
-    }
-    if uncertain.len() <= FEW {
-        for hint in uncertain {
+        // Of those that are gone, some may only not have been freed yet.
+        if is_detached(env, buffer).unwrap_or_else(|| hint.outlives_its_buffer(env)) {
             hint.keep_for_ever();
         }
     }
 }
 
-/// So many buffers, collected just before an environment ends, are taken for stolen. A thief has few, and a thread that
-/// makes buffers in a loop has hundreds, whose bytes nobody has.
-const FEW: usize = 1;
+/// Runs when a thread is about to end by itself. If buffers were collected just before, waits until their bytes are
+/// freed. The runtime runs the finalizers of those between this and [`look`], and the others are stolen.
+unsafe extern "C" fn settle(env: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
+    // A copy: engines may run finalizers, which want the list, while they look at references.
+    let watched = BUFFERS.with_borrow(|buffers| buffers.watched.clone());
+    let fresh: Vec<_> = watched
+        .into_iter()
+        .filter(|Watched { buffer, .. }| is_detached(env, *buffer).is_none())
+        .filter_map(|Watched { hint, .. }| hint.upgrade())
+        .filter(|hint| !hint.is_released() && !hint.outlives_its_buffer(env))
+        .collect();
+    if !fresh.is_empty() {
+        std::thread::sleep(FREED_AFTER);
+    }
+    for hint in fresh {
+        hint.settled.store(true, Ordering::Relaxed);
+    }
+    ptr::null_mut()
+}
 
 /// Tells whether somebody has taken the bytes of a buffer away; None if the buffer is gone.
 fn is_detached(env: sys::napi_env, reference: sys::napi_ref) -> Option<bool> {
