@@ -5,8 +5,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 
@@ -35,6 +33,7 @@ import {
   type GuestQueue,
   type Inflight,
 } from './vhost-user/front-end.js'
+import { makePlace } from './vhost-user/place.js'
 
 /** Where the specification has the fields of the region. */
 const VERSION = 8
@@ -451,13 +450,9 @@ async function serveOne(t: ExecutionContext, { driver }: Guest, queue: GuestQueu
 // ---------------------------------------------------------------------------------------------------------- process
 
 test.serial('every request comes back once from back-ends that are killed under it', async (t) => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-killed-'))
-  t.teardown(() => fs.rmSync(folder, { recursive: true }))
-  const image = path.join(folder, 'disk.img')
-  const socket = path.join(folder, 'socket')
   const LENGTH = 0x1_8000
   const size = 64 * LENGTH
-  fs.writeFileSync(image, new Uint8Array(size))
+  const { image, socket } = makePlace(t, new Uint8Array(size))
   const guest = makeGuest(t)
   const random = new SeededRandom(7)
   /** The write that is in flight, or was the last one, at each place of the disk. */

@@ -4,7 +4,6 @@
 
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
@@ -31,25 +30,14 @@ import {
   soon,
   type GuestQueue,
 } from './vhost-user/front-end.js'
+import { makePlace } from './vhost-user/place.js'
 
 const SECTORS = 4096
 const SLOTS = 0x9000
 const DATA = 0x2_0000
 
-interface Place {
-  readonly folder: string
-  readonly image: string
-  readonly socket: string
-}
-
-/** A folder with an image. */
-function makePlace(t: ExecutionContext, content: Uint8Array = new Uint8Array(512 * SECTORS).fill(7)): Place {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-program-'))
-  t.teardown(() => fs.rmSync(folder, { recursive: true }))
-  const image = path.join(folder, 'disk.img')
-  fs.writeFileSync(image, content)
-  return { folder, image, socket: path.join(folder, 'socket') }
-}
+/** The image that most tests have. */
+const makeImage = (): Uint8Array => new Uint8Array(512 * SECTORS).fill(7)
 
 async function start(t: ExecutionContext, args: readonly string[], fds?: readonly number[]): Promise<BackEnd> {
   const program = await BackEnd.start('vhost-user-blk', args, fds)
@@ -113,7 +101,7 @@ async function readId({ driver, memory, queue }: Guest): Promise<string> {
 
 for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   test.serial(`at ${name}, what was taken is given back before the front-end is told`, async (t) => {
-    const { image, socket } = makePlace(t)
+    const { image, socket } = makePlace(t, makeImage())
     for (let round = 0; round < 2; round++) {
       const program = await start(t, [image, socket])
       const guest = await connect(t, Connection.connect(socket))
@@ -138,7 +126,7 @@ for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
 }
 
 test.serial('with --once, it ends after the first front-end, having served what it took', async (t) => {
-  const { image, socket } = makePlace(t)
+  const { image, socket } = makePlace(t, makeImage())
   const program = await start(t, ['--once', image, socket])
   const guest = await connect(t, Connection.connect(socket))
   submitMuch(guest)
@@ -152,7 +140,7 @@ test.serial('with --once, it ends after the first front-end, having served what 
 
 test.serial('a flood of messages is a handful of lines, with a count', async (t) => {
   const MESSAGES = 20_000
-  const { image, socket } = makePlace(t)
+  const { image, socket } = makePlace(t, makeImage())
   const program = await start(t, [image, socket])
   const connection = Connection.connect(socket)
   const bytes = message.encodeRequest(99, new Uint8Array(0))
@@ -177,7 +165,7 @@ test.serial('a flood of messages is a handful of lines, with a count', async (t)
 })
 
 test.serial('connecting again and again does not get round that', async (t) => {
-  const { image, socket } = makePlace(t)
+  const { image, socket } = makePlace(t, makeImage())
   const program = await start(t, [image, socket])
   const CONNECTIONS = 4
   for (let turn = 1; turn <= CONNECTIONS; turn++) {
@@ -226,7 +214,7 @@ test.serial('--print-capabilities prints what the conventions want, whatever els
 })
 
 test.serial('it has the options that its capabilities promise', async (t) => {
-  const { image, socket } = makePlace(t)
+  const { image, socket } = makePlace(t, makeImage())
   const program = await start(t, [`--socket-path=${socket}`, `--blk-file=${image}`, '--read-only'])
   const guest = await connect(t, Connection.connect(socket))
   const features = message.decodeU64(await guest.frontEnd.ask(Request.GET_FEATURES))
@@ -235,7 +223,7 @@ test.serial('it has the options that its capabilities promise', async (t) => {
 })
 
 test.serial('--fd takes a socket that listens, and leaves it to whoever made it', async (t) => {
-  const { image, socket } = makePlace(t)
+  const { image, socket } = makePlace(t, makeImage())
   const fd = libc.listen(socket, fs.closeSync)
   t.teardown(() => fs.closeSync(fd))
   for (let round = 0; round < 2; round++) {
@@ -251,7 +239,7 @@ test.serial('--fd takes a socket that listens, and leaves it to whoever made it'
 })
 
 test.serial('--fd takes a socket that is connected, and ends with it', async (t) => {
-  const { image, socket } = makePlace(t)
+  const { image, socket } = makePlace(t, makeImage())
   const listener = libc.listen(socket, fs.closeSync)
   t.teardown(() => fs.closeSync(listener))
   const connection = Connection.connect(socket)
@@ -301,7 +289,7 @@ for (const [args, expected] of wrongUsage) {
 }
 
 test.serial('a descriptor that is not a UNIX stream socket is refused, with exit code 2', async (t) => {
-  const { image } = makePlace(t)
+  const { image } = makePlace(t, makeImage())
   const file = fs.openSync(image, 'r')
   t.teardown(() => fs.closeSync(file))
   t.regex(
@@ -312,7 +300,7 @@ test.serial('a descriptor that is not a UNIX stream socket is refused, with exit
 })
 
 test.serial('a disk has the serial that it is given', async (t) => {
-  const { image, socket } = makePlace(t)
+  const { image, socket } = makePlace(t, makeImage())
   const program = await start(t, ['--serial=12345678901234567890', image, socket])
   t.is(await readId(await connect(t, Connection.connect(socket))), '12345678901234567890')
   t.is(await program.stop(), 0)
@@ -321,7 +309,7 @@ test.serial('a disk has the serial that it is given', async (t) => {
 // -------------------------------------------------------------------------------------------------------------- images
 
 test.serial('an image has one device that writes, or several that read', async (t) => {
-  const { folder, image, socket } = makePlace(t)
+  const { folder, image, socket } = makePlace(t, makeImage())
   const link = path.join(folder, 'link')
   fs.linkSync(image, link)
   const writer = await start(t, [image, socket])
@@ -367,7 +355,7 @@ test.serial('what is no image is refused', async (t) => {
 })
 
 test.serial('a block device is served, and its blocks are given back', async (t) => {
-  const { image, socket } = makePlace(t)
+  const { image, socket } = makePlace(t, makeImage())
   let device: string
   try {
     device = execFileSync('losetup', ['-f', '--show', image], { encoding: 'utf8', stdio: 'pipe' }).trim()
