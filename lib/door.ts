@@ -14,6 +14,8 @@ export interface Door {
   /** Sets the function of the runtime that keeps objects from being cloned. */
   keepFromCloningBy(keep: (object: object) => void): void
 
+  /** Sets the function that maps, regions and bitmaps are handed to when they are made, before anybody else has them. */
+  stampBy(stamp: (object: object) => void): void
   /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a slice. */
   layout(object: object): Float64Array
   openWindow(object: object, piece: number, offset: number, length: number): ArrayBuffer

@@ -39,6 +39,7 @@ export const Bytes = realm.Uint8Array
 export const U16 = realm.Uint16Array
 export const U32 = realm.Uint32Array
 export const U64 = realm.BigUint64Array
+export const I64 = realm.BigInt64Array
 export const I32 = realm.Int32Array
 export const Numbers = realm.Float64Array
 

@@ -23,6 +23,9 @@ import type * as MethodsModule from './methods'
 import type { Traits } from './methods/attach'
 import { type Kind, nativesOf } from './methods/kind'
 
+// As it is now: users may replace it.
+const isPrototypeOf = uncurryThis(Object.prototype.isPrototypeOf)
+
 function install(prototype: object, methods: object): void {
   for (const [name, method] of Object.entries(methods)) defineMethod(prototype, name, method)
 }
@@ -54,6 +57,10 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
     Object.getOwnPropertyDescriptor(region, 'buffer')?.get as (this: VmMemory.GuestRegionMmap) => ArrayBuffer,
   )
   const guards = installGuards(native, door, (cursor, mapOf) => ofMaps.noteUse(cursor, mapTraits, mapOf))
+  door.stampBy((object) => {
+    if (isPrototypeOf(map, object)) ofMaps.anchored(object)
+    else if (isPrototypeOf(region, object)) ofRegions.anchored(object)
+  })
   install(map, ofMaps.mapMethods(nativesOf(map), itself(ofMaps, mapTraits), bufferOf))
   install(guard, guards.methods.mapMethods(guards.natives, guards.guardToNative, bufferOf))
   install(region, ofRegions.byteMethods(nativesOf(region), itself(ofRegions, regionTraits), true))

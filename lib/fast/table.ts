@@ -3,15 +3,14 @@
  *
  *     addresses   first                                                       end
  *                   |  window 0  |   hole   |win 1|win 2|      window 3        |
- *     spans         |  0  |  1  |  2  |  3  |  4  |  5  |  6  |  7  |  8  |  9  |
- *     last          0     0     0     0     0     2     3     3     3     3     3    the last window that starts before
- *                                                                                    the end of the span
+ *     spans         |  0  |  0  |  -  |  -  |  ?  |  2  |  3  |  3  |  3  |  3  |    ? begins in window 1 and ends in window 2
  *
- * The range of all addresses is cut into spans of equal length, so that the span of an address is a multiplication away. What
- * `last` tells of the span before and of the span itself is mostly the same window, and that is the only one that the address
- * can be in. Where a window starts within the span, a search among those that do tells which.
+ * The range of all addresses is cut into spans, whose length is a power of two, so that the span of an address is a
+ * multiplication away. Memory is plugged in at round addresses: mostly no span has parts of two windows, and tells the only
+ * window that an address in it can be in. In a span that does, and before there are spans, a search tells which.
  *
- * A window is made when an address in it is met first: a map of a thousand regions is mostly asked for a few.
+ * A window is made when an address in it is met first: a map of a thousand regions is mostly asked for a few. Spans are made
+ * when so many addresses were searched for that it would have been worth it.
  */
 import type * as VmMemory from '../../index'
 import { I32, isInteger, lengthOf, Numbers, setPrototypeOf, toDouble } from '../intrinsics'
@@ -21,12 +20,17 @@ import { NOWHERE, type Source, Window } from './window'
 const MAX_WINDOW = 2 ** 30
 
 /**
- * How many spans there are at least, and for each window. With 8192 at least, a map of two regions took 32 KiB and nothing was
- * faster at 2 and 8 regions than with 64, which take 264 bytes. With 32 for each window, 256 regions of equal size at random
- * take no search.
+ * How many spans there are at most, unless there are more windows: 8 bytes each, and 4 more. 256 regions of 1 MiB at strides of 1.25 MiB, half
+ * of them above 4 GiB, have 8400.
  */
-const MIN_SPANS = 64
-const SPANS_PER_WINDOW = 32
+const MAX_SPANS = 16384
+
+/** A search takes some 15 ns more than a span, and to make a span some 2 ns: so many searches are worth one span. */
+const SEARCHES_PER_SPAN = 1 / 8
+
+/** In `numbers`: a span without a window, and one with parts of two. */
+const NO_WINDOW = -1
+const AMBIGUOUS = -2
 
 /** Numbers for each piece of a layout: start, size, whether it can be read and written, whether it is tracked. */
 const PER_PIECE = 4
@@ -34,10 +38,15 @@ const PER_PIECE = 4
 /** In place of a window that cannot be opened. */
 const CLOSED = new Window(NaN, 0, 0, 0, false)
 
+const NO_NUMBERS = new I32()
+
 /** An array that has nothing but its elements: what is not there cannot be found on a prototype of users either. */
 function bare<T>(): T[] {
   return setPrototypeOf([], null) as T[]
 }
+
+/** Before there are spans. */
+const NO_SPANS: readonly Window[] = bare<Window>()
 
 export class Table {
   /** The regions that were asked for, by piece. */
@@ -49,10 +58,18 @@ export class Table {
   private readonly pieces: Int32Array
   /** From this address on it is not known what there is. */
   private readonly limit: number
-  /** Element `i + 1` tells the last window that starts before the end of span `i`. */
-  private readonly lastInSpan: Int32Array
-  private readonly first: number
-  private readonly spansPerByte: number
+  /** The length of a span. */
+  private readonly unit: number
+  /** How many addresses have to be searched for before there are spans. */
+  private readonly patience: number
+  private searches = 0
+  /** The number of the window that each span has a part of. */
+  private numbers = NO_NUMBERS
+  /** The open windows by span; `NOWHERE` for what is not certain. */
+  spans: readonly Window[] = NO_SPANS
+  /** Where spans begin, and their number for each byte. */
+  readonly first: number
+  readonly scale: number
 
   /** @param layout the limit, and the numbers of each piece */
   constructor(
@@ -80,54 +97,103 @@ export class Table {
       }
       last = start + size
     }
-    const wanted = SPANS_PER_WINDOW * count
-    const spans = count <= 1 ? count : wanted > MIN_SPANS ? wanted : MIN_SPANS
     this.limit = layout[0] as number
     this.first = starts[0] ?? 0
-    this.spansPerByte = count === 0 ? 0 : spans / (last - this.first)
-    // One more in front, and one behind for what is rounded up.
-    const lastInSpan = (this.lastInSpan = new I32(spans + 2))
-    for (let index = 1, span = 0; index <= count; index += 1) {
-      const next = index < count ? this.spanOf(starts[index] as number) + 1 : spans + 2
-      for (; span < next; span += 1) lastInSpan[span] = index - 1
+    this.unit = this.exactUnit(last)
+    this.scale = 1 / this.unit
+    this.patience = ((last - this.first) / this.unit) * SEARCHES_PER_SPAN
+  }
+
+  /** The greatest length of spans of which none has parts of two windows, or the least that does not make too many. */
+  private exactUnit(end: number): number {
+    const { starts, first } = this
+    const count = lengthOf(starts)
+    const limit = count > MAX_SPANS ? count : MAX_SPANS
+    let unit = 2 ** 53
+    for (let number = 1; number < count; number += 1) {
+      const start = starts[number] as number
+      const before = this.endOf(number - 1) - 1
+      while (spanOf(start - first, unit) === spanOf(before - first, unit) && (end - first) / unit < limit / 2) unit /= 2
+    }
+    return unit
+  }
+
+  /** The first address behind a window. */
+  private endOf(number: number): number {
+    const piece = this.pieces[number] as number
+    const end = this.startOf(piece) + this.sizeOf(piece)
+    const longest = (this.starts[number] as number) + MAX_WINDOW
+    return end < longest ? end : longest
+  }
+
+  /** Makes the spans, with the windows that are open. */
+  private makeSpans(): void {
+    const { starts, windows, first, unit } = this
+    const count = lengthOf(starts)
+    const length = spanOf(this.endOf(count - 1) - 1 - first, unit) + 1
+    const numbers = new I32(length)
+    const spans = bare<Window>()
+    for (let span = 0; span < length; span += 1) {
+      numbers[span] = NO_WINDOW
+      spans[span] = NOWHERE
+    }
+    this.numbers = numbers
+    this.spans = spans
+    for (let number = 0; number < count; number += 1) {
+      const last = spanOf(this.endOf(number) - 1 - first, unit)
+      for (let span = spanOf((starts[number] as number) - first, unit); span <= last; span += 1) {
+        numbers[span] = numbers[span] === NO_WINDOW ? number : AMBIGUOUS
+      }
+    }
+    for (let number = 0; number < count; number += 1) {
+      const window = windows[number] as Window
+      if (window !== NOWHERE) this.putIntoSpans(number, window)
     }
   }
 
-  private spanOf(address: number): number {
-    return ((address - this.first) * this.spansPerByte) | 0
+  private putIntoSpans(number: number, window: Window): void {
+    const { numbers, first, unit } = this
+    const spans = this.spans as Window[]
+    const length = lengthOf(numbers)
+    const last = spanOf(this.endOf(number) - 1 - first, unit)
+    for (let span = spanOf((this.starts[number] as number) - first, unit); span <= last && span < length; span += 1) {
+      if (numbers[span] === number) spans[span] = window
+    }
   }
 
   /** The only window that an address can be in, if that was opened. */
   find(address: number): Window {
-    const { lastInSpan, windows } = this
-    const span = this.spanOf(address)
-    const low = lastInSpan[span] as number
-    const high = lastInSpan[span + 1] as number
-    // Outside of all spans there is nothing.
-    return (low === high ? windows[low] : windows[this.search(address, low, high)]) ?? NOWHERE
+    const number = this.numberOf(address)
+    return number < 0 ? NOWHERE : (this.windows[number] as Window)
   }
 
-  /** The number of the last of some windows that does not start behind an address. */
-  private search(address: number, low: number, high: number): number {
+  /** The number of the window that an address is in; -1 when there is none. */
+  private numberOf(address: number): number {
+    const { numbers, starts } = this
+    const span = (address - this.first) * this.scale
+    let number = AMBIGUOUS
+    if (span >= 0 && span < lengthOf(numbers)) number = numbers[span | 0] as number
+    else if (this.spans === NO_SPANS) this.note()
+    if (number === AMBIGUOUS) number = this.search(address, lengthOf(starts) - 1)
+    // Not a comparison that NaN would pass.
+    return number >= 0 && address >= (starts[number] as number) && address < this.endOf(number) ? number : NO_WINDOW
+  }
+
+  /** Counts a search, and makes spans where they are worth it. */
+  private note(): void {
+    this.searches += 1
+    if (this.searches > this.patience && lengthOf(this.starts) > 1) this.makeSpans()
+  }
+
+  /** The number of the last window that does not start behind an address; the first one, if all do. */
+  private search(address: number, high: number): number {
+    let low = 0
     while (low < high) {
       const middle = (low + high + 1) >>> 1
       if ((this.starts[middle] as number) <= address) low = middle
       else high = middle - 1
     }
-    return low
-  }
-
-  /** The number of the window that an address is in; -1 when there is none. */
-  private numberOf(address: number): number {
-    const span = this.spanOf(address)
-    const low = this.lastInSpan[span]
-    const high = this.lastInSpan[span + 1]
-    if (low === undefined || high === undefined) return -1
-    const number = this.search(address, low, high)
-    const piece = this.pieces[number]
-    if (piece === undefined) return -1
-    const distance = address - this.startOf(piece)
-    return distance >= 0 && distance < this.sizeOf(piece) ? number : -1
+    return high < 0 ? NO_WINDOW : low
   }
 
   /** Opens the window that an address is in, if nobody has tried to; whether it is open now. */
@@ -145,6 +211,7 @@ export class Table {
     const window = new Window(start, size, piece, pieceOffset, layout[piece * PER_PIECE + 4] === 1)
     if (!window.open(source)) return false
     windows[number] = window
+    this.putIntoSpans(number, window)
     return true
   }
 
@@ -165,6 +232,11 @@ export class Table {
     const window = this.numberOf(number)
     return window < 0 ? -1 : this.pieces[window]
   }
+}
+
+/** The number of the span at a distance from the first address. (Not by bits: it may be beyond 32 of them.) */
+function spanOf(distance: number, unit: number): number {
+  return (distance - (distance % unit)) / unit
 }
 
 /** The layout of no memory. */

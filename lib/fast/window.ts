@@ -1,5 +1,5 @@
 /** A piece of one mapping behind a view of its own, or a part of a long one. */
-import { Buffer, bufferOf, Bytes, Numbers, U16, U32, U64, View } from '../intrinsics'
+import { Buffer, bufferOf, Bytes, I64, Numbers, U16, U32, U64, View } from '../intrinsics'
 import { door } from '../realm'
 
 /**
@@ -33,14 +33,20 @@ const NO_BYTES = new Bytes()
 const NO_U16 = new U16()
 const NO_U32 = new U32()
 const NO_U64 = new U64()
+const NO_I64 = new I64()
 const NO_WRITER: TrackedWriter = () => {}
 
 /** The fields that each access needs come first, so that they lie together. */
 export class Window {
   /** Address of the first byte. */
   readonly start: number
-  /** How many of its bytes can be met here: none before it was opened. */
-  private reach = 0
+  /** The last offset at which an access of 1, 2, 4 or 8 bytes may begin: none before the window was opened. */
+  limit1 = -1
+  limit2 = -1
+  limit4 = -1
+  limit8 = -1
+  /** The same of 8 bytes that `u64` has as an element, where that has all that are aligned. */
+  limitAligned8 = -1
   view = NO_VIEW
   buffer = NO_BUFFER
   bytes = NO_BYTES
@@ -48,6 +54,7 @@ export class Window {
   u16 = NO_U16
   u32 = NO_U32
   u64 = NO_U64
+  i64 = NO_I64
   /** Writes are left to `write`. */
   readonly isTracked: boolean
   private writer = NO_WRITER
@@ -67,9 +74,9 @@ export class Window {
   /** Where in the window an access of `size` bytes at `address` begins; -1 when it is not within, or not certain. */
   offsetOf(address: number, size: number): number {
     const distance = address - this.start
-    const offset = distance | 0
+    const offset = distance >>> 0
     // Only an integer of 32 bits is equal to itself as one.
-    return offset === distance && offset >= 0 && offset <= this.reach - size ? offset : -1
+    return offset === distance && offset <= this.limit1 - size + 1 ? offset : -1
   }
 
   /** Writes a value of up to 32 bits to tracked memory, by offset in the window, and marks its page. */
@@ -101,9 +108,14 @@ export class Window {
         this.u16 = new U16(buffer, 0, this.size >> 1)
         this.u32 = new U32(buffer, 0, this.size >> 2)
         this.u64 = new U64(buffer, 0, this.size >> 3)
+        this.i64 = new I64(buffer, 0, this.size >> 3)
       }
       this.view = new View(buffer)
-      this.reach = this.size
+      this.limit1 = this.size - 1
+      this.limit2 = this.size - 2
+      this.limit4 = this.size - 4
+      this.limit8 = this.size - 8
+      if (source.isPageAligned) this.limitAligned8 = this.limit8
       return true
     } catch {
       // The native methods will say what is wrong.

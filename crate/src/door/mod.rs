@@ -7,6 +7,7 @@ use napi_derive::napi;
 
 use crate::node::cloning;
 use crate::node::error::Result;
+use crate::node::identity;
 
 use crate::node::value::Value;
 
@@ -27,4 +28,10 @@ pub fn realm() -> Result<Value> {
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn keep_from_cloning_by(function: Value) -> Result<()> {
     cloning::refuse_by(function.function("function")?)
+}
+
+/// Sets the function that maps and regions are handed to when they are made.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn stamp_by(function: Value) -> Result<()> {
+    identity::stamp_by(function.function("function")?)
 }

@@ -13,6 +13,8 @@ use napi::{ValueType, sys};
 use crate::node::cloning;
 use crate::node::environment;
 use crate::node::error::Result;
+use crate::node::reference::Function;
+use crate::node::value::Value;
 use crate::node::weak_table::WeakTable;
 
 /// A JavaScript object that a function returns.
@@ -36,6 +38,8 @@ impl ToNapiValue for Handle {
 }
 
 thread_local! {
+    /// Puts on an object what the fast paths keep with it.
+    static STAMP: Function = const { Function::none() };
     static OBJECTS: RefCell<WeakTable<*const (), Weak<dyn Any + Send + Sync>>> = RefCell::default();
 }
 
@@ -51,7 +55,24 @@ pub fn find<T>(native: &Arc<T>) -> Option<Handle> {
 pub fn register<T: Send + Sync + 'static>(native: &Arc<T>, object: sys::napi_value) -> Result<()> {
     let key = Arc::as_ptr(native).cast();
     let pin: Weak<T> = Arc::downgrade(native);
-    OBJECTS.with_borrow_mut(|objects| objects.insert(key, object, pin))
+    OBJECTS.with_borrow_mut(|objects| objects.insert(key, object, pin))?;
+    stamp(object);
+    Ok(())
+}
+
+/// Sets the function of `lib/` that every object is handed to when it begins to stand for something.
+///
+/// The engine compiles a look at a private field of objects for those that have it. One object without it makes that look a
+/// call, for all objects and for good (1 to 4 ns for each access). So objects have theirs before anybody sees them.
+pub fn stamp_by(function: Value) -> Result<()> {
+    STAMP.with(|stamp| stamp.set(function))
+}
+
+fn stamp(object: sys::napi_value) {
+    if let Err(error) = STAMP.with(|stamp| stamp.call(&[object])) {
+        // The object is good all the same, and a little slower. A pending exception is taken away.
+        drop(error.into_value(environment::current()));
+    }
 }
 
 /// Returns the object that stands for `native` in this thread. Makes it if there is none.
@@ -73,4 +94,5 @@ where
 /// Forgets the objects of an environment that has ended.
 pub fn clear() {
     OBJECTS.with_borrow_mut(WeakTable::clear);
+    STAMP.with(Function::clear);
 }

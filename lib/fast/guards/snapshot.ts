@@ -2,8 +2,6 @@
 import type * as VmMemory from '../../../index'
 import type { Natives } from '../methods/kind'
 import { Cursor } from '../methods/cursor'
-import { EMPTY } from '../table'
-import { NOWHERE } from '../window'
 import { type Cell, generationOf } from './cell'
 
 type Guard = VmMemory.GuestMemoryLoadGuard
@@ -36,8 +34,7 @@ export class Snapshot extends Cursor {
   retire(): void {
     if (this.slot !== null) this.slot.leave(this)
     if (this.live > 0) return
-    this.table = EMPTY
-    this.window = NOWHERE
+    this.detach()
     this.natives.dispose(this.pin)
   }
 

@@ -34,6 +34,11 @@ export class Anchor extends Existing {
     }
   }
 
+  /** Whether an object has a cursor. Not asked by `cursor`: the engine learns from what it sees in each place. */
+  static has(object: object): boolean {
+    return #cursor in object
+  }
+
   /** Changes what is anchored to an object that has something. */
   static set(object: object, cursor: Cursor): void {
     ;(object as Anchor).#cursor = cursor

@@ -5,12 +5,14 @@
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
 import { ATOMIC } from '../window'
+import { toNumber as numberOf } from './cursor'
 import type { Kind, Methods } from './kind'
 
 type AtomicMethods = Pick<Methods, 'load' | 'store'>
 
 // Taken out of the import, which would be looked up at each use.
 const { asUintN, atomicLoad, atomicStore } = intrinsics
+const toNumber = numberOf
 
 /** Orderings by number, as the native enum has them. */
 const RELAXED = 0
@@ -35,6 +37,10 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
         case 'u8':
           offset = cursor.locate(addr, 1)
           if (offset >= 0) return atomicLoad(cursor.window.bytes, offset)
+          break
+        case 'u16':
+          offset = cursor.locate(addr, 2)
+          if (offset >= 0 && (offset & 1) === 0) return atomicLoad(cursor.window.u16, offset >> 1)
           break
         case 'u32':
           offset = cursor.locate(addr, 4)
@@ -67,6 +73,12 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
           if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 1, value as number)
           else atomicStore(cursor.window.bytes, offset, value as number)
           return
+        case 'u16':
+          offset = typeof value === 'number' && (value & 0xffff) === value ? cursor.locate(addr, 2) : -1
+          if (offset < 0 || (offset & 1) !== 0) break
+          if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 2, value as number)
+          else atomicStore(cursor.window.u16, offset >> 1, value as number)
+          return
         case 'u32':
           offset = typeof value === 'number' && value >>> 0 === value ? cursor.locate(addr, 4) : -1
           if (offset < 0 || (offset & 3) !== 0) break
@@ -85,12 +97,24 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
     native.store(toNative(object, cursor), type, value, addr, order)
   }
 
-  // Indices of rings come first, in functions so small that the engine puts them where they are called.
+  // Indices of rings come first, in functions so small that the engine puts them where they are called: they look at windows
+  // as scalars are looked for.
   function load(this: object, type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering): number | bigint {
     if (type === 'u16' && canLoad(order)) {
       const cursor = cursorOf(this)
-      const offset = cursor.locate(addr, 2)
-      if (offset >= 0 && (offset & 1) === 0) return atomicLoad(cursor.window.u16, offset >> 1)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limit2 && (offset & 1) === 0)
+        return atomicLoad(window.u16, offset >>> 1)
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limit2 && (offset & 1) === 0) {
+        cursor.window = window
+        return atomicLoad(window.u16, offset >>> 1)
+      }
     }
     return loadOther(this, type, addr, order)
   }
@@ -104,10 +128,19 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
   ): void {
     if (type === 'u16' && typeof value === 'number' && (value & 0xffff) === value && canStore(order)) {
       const cursor = cursorOf(this)
-      const offset = cursor.locate(addr, 2)
-      if (offset >= 0 && (offset & 1) === 0) {
-        if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 2, value)
-        else atomicStore(cursor.window.u16, offset >> 1, value)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset !== distance || offset > window.limit2) {
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+      }
+      if (offset === distance && offset <= window.limit2 && (offset & 1) === 0) {
+        cursor.window = window
+        if (window.isTracked) window.write(offset, ATOMIC + 2, value)
+        else atomicStore(window.u16, offset >>> 1, value)
         return
       }
     }

@@ -2,7 +2,7 @@
 import type { Door } from '../../door'
 import { EMPTY, NO_LAYOUT, piecesOf, Table } from '../table'
 import type { Source } from '../window'
-import { Cursor, NO_CURSOR } from './cursor'
+import { Cursor } from './cursor'
 import { Anchor } from './anchor'
 
 /** What the objects of a class are like. */
@@ -16,12 +16,10 @@ export interface Traits {
 
 /** The cursor of an object, which has one from now on. */
 export function anchored(object: object): Cursor {
-  const cursor = Anchor.cursor(object)
-  if (cursor !== NO_CURSOR) return cursor
-  const own = new Cursor()
   // Only an object can have one: methods are called on anything.
-  if (typeof object === 'object' && object !== null) Anchor.put(object, own)
-  return own
+  if (typeof object !== 'object' || object === null) return new Cursor()
+  if (!Anchor.has(object)) Anchor.put(object, new Cursor())
+  return Anchor.cursor(object)
 }
 
 /**
@@ -47,9 +45,9 @@ export function noteUse(cursor: Cursor, traits: Traits, objectOf: () => object):
       cursor.worthFrom = pieces / PIECES_PER_USE
       return
     }
-    own.table = new Table(sourceOf(object, traits), layout)
+    own.attach(new Table(sourceOf(object, traits), layout))
   }
-  cursor.table = own.table
+  cursor.attach(own.table)
 }
 
 /** The layout of an object's memory; an empty one of what is none of ours, as the native method that is called next will say. */

@@ -1,21 +1,61 @@
 /** Where in memory a method finds its bytes. An answer is given only where it is certain. */
-import { toDouble } from '../../intrinsics'
+import { bufferOf, U32, U64 } from '../../intrinsics'
 import { EMPTY, type Table } from '../table'
-import { NOWHERE } from '../window'
+import { NOWHERE as NONE, type Window } from '../window'
 
-/** Of what is no address, NaN. */
-function toNumber(address: unknown): number {
-  return typeof address === 'bigint' ? toDouble(address) : NaN
+// What is imported is looked up at each use, which makes functions longer than the engine likes.
+const NOWHERE = NONE
+
+/** An address of 64 bits as two halves. `Number(address)` would be a call, and box what it gives. */
+const cell = new U64(1)
+const halves = new U32(bufferOf(cell))
+
+/** What is no integer is within no window. (Not NaN, which the engine turns into integers by a call.) */
+const NO_ADDRESS = 0.5
+
+/** The number of an address that is a bigint, rounded beyond the safe integers, where windows end; of all else, `NO_ADDRESS`. */
+export function toNumber(address: unknown): number {
+  if (typeof address !== 'bigint') return NO_ADDRESS
+  cell[0] = address
+  return cell[0] === address ? (halves[1] as number) * 2 ** 32 + (halves[0] as number) : NO_ADDRESS
 }
 
 /** Where in memory the methods of an object look first, and how they find anything else. */
 export class Cursor {
   /** Where the last access was; the next one is often there too. */
-  window = NOWHERE
-  table: Table = EMPTY
+  window: Window = NOWHERE
+  /** What the table has of these, so that they are a step nearer. */
+  private spans = EMPTY.spans
+  private first = 0
+  private scale = 0
+  private known: Table = EMPTY
   /** How often the native methods were used instead, and from which use on a table is worth its making, once that is known. */
   uses = 0
   worthFrom = 0
+
+  get table(): Table {
+    return this.known
+  }
+
+  /** Finds memory by a table from now on. */
+  attach(table: Table): void {
+    this.known = table
+    this.spans = table.spans
+    this.first = table.first
+    this.scale = table.scale
+  }
+
+  /** Forgets all memory. */
+  detach(): void {
+    this.attach(EMPTY)
+    this.window = NOWHERE
+  }
+
+  /** The window that an address is in, if that is known by its span; else any other. */
+  at(address: number): Window {
+    const span = ((address - this.first) * this.scale) >>> 0
+    return span < this.spans.length ? (this.spans[span] as Window) : NOWHERE
+  }
 
   /**
    * Where in `window` an access of `size` bytes at `address` begins, after `window` was set to where that is; -1 when it
@@ -29,16 +69,22 @@ export class Cursor {
 
   /** Looks in another window than that of the last access. */
   private move(address: number, size: number): number {
-    const window = this.table.find(address)
+    const window = this.at(address)
     const offset = window.offsetOf(address, size)
-    if (offset < 0) return this.open(address, size)
+    if (offset < 0) return this.search(address, size)
     this.window = window
     return offset
   }
 
-  /** Tries once more, if the window was not open yet. */
-  private open(address: number, size: number): number {
-    return this.table.open(address) ? this.move(address, size) : -1
+  /** Looks where spans do not tell, and opens the window if it was not open yet. */
+  private search(address: number, size: number): number {
+    const { table } = this
+    let window = table.find(address)
+    if (table.spans !== this.spans) this.attach(table)
+    if (window === NOWHERE && table.open(address)) window = table.find(address)
+    const offset = window.offsetOf(address, size)
+    if (offset >= 0) this.window = window
+    return offset
   }
 
   /** Keeps what the cursor leads to while code of users runs, where that could be let go of; whether it has to be let go. */

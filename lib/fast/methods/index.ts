@@ -5,7 +5,8 @@ import { copyMethods } from './copies'
 import type { Kind, Methods, Natives } from './kind'
 import { type BufferOf, type Lookups, lookupMethods } from './lookups'
 import { objectMethods } from './objects'
-import { scalarMethods } from './scalars'
+import { scalarReads } from './scalar-reads'
+import { scalarWrites } from './scalar-writes'
 
 export { anchored, noteUse, type Traits } from './attach'
 
@@ -14,7 +15,7 @@ type ToNative = Kind['toNative']
 /** Those of everything that gives access to memory. */
 export function byteMethods(native: Natives<Methods>, toNative: ToNative, isPageAligned: boolean): object {
   const kind: Kind = { native, toNative, cursorOf: Anchor.cursor }
-  const scalars = scalarMethods(kind)
+  const scalars = { ...scalarReads(kind), ...scalarWrites(kind) }
   return {
     ...scalars,
     ...objectMethods(kind, scalars),

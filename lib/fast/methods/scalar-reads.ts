@@ -1,0 +1,185 @@
+/**
+ * Reads of one scalar. Each method is written out: the engine turns such a method into a few instructions, but one that is
+ * told by an argument what to do it would not.
+ *
+ * A method looks at two windows: that of the last access, and that of the address's span. What is not in one of them is left to a
+ * function of the same name, the one cold place: it is the only one to get `addr`, which the engine would otherwise box in
+ * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
+ */
+import { type Cursor, toNumber as numberOf } from './cursor'
+import type { Kind, Methods } from './kind'
+
+type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
+
+// Taken out of the import, which would be looked up at each use.
+const toNumber = numberOf
+
+export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods, `read${ScalarName}`> {
+  function readU8(object: object, cursor: Cursor, addr: unknown): number {
+    const offset = cursor.locate(addr, 1)
+    return offset < 0 ? native.readU8(toNative(object, cursor), addr) : cursor.window.view.getUint8(offset)
+  }
+  function readI8(object: object, cursor: Cursor, addr: unknown): number {
+    const offset = cursor.locate(addr, 1)
+    return offset < 0 ? native.readI8(toNative(object, cursor), addr) : cursor.window.view.getInt8(offset)
+  }
+  function readU16(object: object, cursor: Cursor, addr: unknown): number {
+    const offset = cursor.locate(addr, 2)
+    return offset < 0 ? native.readU16(toNative(object, cursor), addr) : cursor.window.view.getUint16(offset, true)
+  }
+  function readI16(object: object, cursor: Cursor, addr: unknown): number {
+    const offset = cursor.locate(addr, 2)
+    return offset < 0 ? native.readI16(toNative(object, cursor), addr) : cursor.window.view.getInt16(offset, true)
+  }
+  function readU32(object: object, cursor: Cursor, addr: unknown): number {
+    const offset = cursor.locate(addr, 4)
+    return offset < 0 ? native.readU32(toNative(object, cursor), addr) : cursor.window.view.getUint32(offset, true)
+  }
+  function readI32(object: object, cursor: Cursor, addr: unknown): number {
+    const offset = cursor.locate(addr, 4)
+    return offset < 0 ? native.readI32(toNative(object, cursor), addr) : cursor.window.view.getInt32(offset, true)
+  }
+  function readU64(object: object, cursor: Cursor, addr: unknown): bigint {
+    const offset = cursor.locate(addr, 8)
+    return offset < 0 ? native.readU64(toNative(object, cursor), addr) : cursor.window.view.getBigUint64(offset, true)
+  }
+  function readI64(object: object, cursor: Cursor, addr: unknown): bigint {
+    const offset = cursor.locate(addr, 8)
+    return offset < 0 ? native.readI64(toNative(object, cursor), addr) : cursor.window.view.getBigInt64(offset, true)
+  }
+
+  return {
+    readU8(this: object, addr: unknown): number {
+      const cursor = cursorOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limit1) return window.view.getUint8(offset)
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limit1) {
+        cursor.window = window
+        return window.view.getUint8(offset)
+      }
+      return readU8(this, cursor, addr)
+    },
+    readI8(this: object, addr: unknown): number {
+      const cursor = cursorOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limit1) return window.view.getInt8(offset)
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limit1) {
+        cursor.window = window
+        return window.view.getInt8(offset)
+      }
+      return readI8(this, cursor, addr)
+    },
+    readU16(this: object, addr: unknown): number {
+      const cursor = cursorOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limit2) return window.view.getUint16(offset, true)
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limit2) {
+        cursor.window = window
+        return window.view.getUint16(offset, true)
+      }
+      return readU16(this, cursor, addr)
+    },
+    readI16(this: object, addr: unknown): number {
+      const cursor = cursorOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limit2) return window.view.getInt16(offset, true)
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limit2) {
+        cursor.window = window
+        return window.view.getInt16(offset, true)
+      }
+      return readI16(this, cursor, addr)
+    },
+    readU32(this: object, addr: unknown): number {
+      const cursor = cursorOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limit4) return window.view.getUint32(offset, true)
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limit4) {
+        cursor.window = window
+        return window.view.getUint32(offset, true)
+      }
+      return readU32(this, cursor, addr)
+    },
+    readI32(this: object, addr: unknown): number {
+      const cursor = cursorOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limit4) return window.view.getInt32(offset, true)
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limit4) {
+        cursor.window = window
+        return window.view.getInt32(offset, true)
+      }
+      return readI32(this, cursor, addr)
+    },
+    readU64(this: object, addr: unknown): bigint {
+      const cursor = cursorOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0) {
+        return window.u64[offset >>> 3] as bigint
+      }
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0) {
+        cursor.window = window
+        return window.u64[offset >>> 3] as bigint
+      }
+      return readU64(this, cursor, addr)
+    },
+    readI64(this: object, addr: unknown): bigint {
+      const cursor = cursorOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      let { window } = cursor
+      let distance = address - window.start
+      let offset = distance >>> 0
+      if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0) {
+        return window.i64[offset >>> 3] as bigint
+      }
+      window = cursor.at(address)
+      distance = address - window.start
+      offset = distance >>> 0
+      if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0) {
+        cursor.window = window
+        return window.i64[offset >>> 3] as bigint
+      }
+      return readI64(this, cursor, addr)
+    },
+  }
+}

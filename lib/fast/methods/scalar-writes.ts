@@ -1,0 +1,269 @@
+/**
+ * Writes of one scalar. Each method is written out: the engine turns such a method into a few instructions, but one that is
+ * told by an argument what to do it would not.
+ *
+ * A method looks at two windows: that of the last access, and that of the address's span. What is not in one of them is left to a
+ * function of the same name, the one cold place: it is the only one to get `addr`, which the engine would otherwise box in
+ * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
+ */
+import { I64, U64 } from '../../intrinsics'
+import { type Cursor, toNumber as numberOf } from './cursor'
+import type { Kind, Methods } from './kind'
+
+type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
+
+// Taken out of the import, which would be looked up at each use.
+const toNumber = numberOf
+
+/** A value of 64 bits that fits is the same when it is read again. (`BigInt.asUintN` would be a call.) */
+const unsigned = new U64(1)
+const signed = new I64(1)
+
+function isU64(value: bigint): boolean {
+  unsigned[0] = value
+  return unsigned[0] === value
+}
+
+function isI64(value: bigint): boolean {
+  signed[0] = value
+  return signed[0] === value
+}
+
+// A value that does not fit is left to the native method, which refuses it.
+export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods, `write${ScalarName}`> {
+  function writeU8(object: object, cursor: Cursor, value: number, addr: unknown): void {
+    const offset = typeof value === 'number' && (value & 0xff) === value ? cursor.locate(addr, 1) : -1
+    if (offset < 0) return native.writeU8(toNative(object, cursor), value, addr)
+    const { window } = cursor
+    if (window.isTracked) window.write(offset, 1, value)
+    else window.view.setUint8(offset, value)
+  }
+  function writeI8(object: object, cursor: Cursor, value: number, addr: unknown): void {
+    const offset = typeof value === 'number' && (value << 24) >> 24 === value ? cursor.locate(addr, 1) : -1
+    if (offset < 0) return native.writeI8(toNative(object, cursor), value, addr)
+    const { window } = cursor
+    if (window.isTracked) window.write(offset, 1, value)
+    else window.view.setInt8(offset, value)
+  }
+  function writeU16(object: object, cursor: Cursor, value: number, addr: unknown): void {
+    const offset = typeof value === 'number' && (value & 0xffff) === value ? cursor.locate(addr, 2) : -1
+    if (offset < 0) return native.writeU16(toNative(object, cursor), value, addr)
+    const { window } = cursor
+    if (window.isTracked) window.write(offset, 2, value)
+    else window.view.setUint16(offset, value, true)
+  }
+  function writeI16(object: object, cursor: Cursor, value: number, addr: unknown): void {
+    const offset = typeof value === 'number' && (value << 16) >> 16 === value ? cursor.locate(addr, 2) : -1
+    if (offset < 0) return native.writeI16(toNative(object, cursor), value, addr)
+    const { window } = cursor
+    if (window.isTracked) window.write(offset, 2, value)
+    else window.view.setInt16(offset, value, true)
+  }
+  function writeU32(object: object, cursor: Cursor, value: number, addr: unknown): void {
+    const offset = typeof value === 'number' && value >>> 0 === value ? cursor.locate(addr, 4) : -1
+    if (offset < 0) return native.writeU32(toNative(object, cursor), value, addr)
+    const { window } = cursor
+    if (window.isTracked) window.write(offset, 4, value)
+    else window.view.setUint32(offset, value, true)
+  }
+  function writeI32(object: object, cursor: Cursor, value: number, addr: unknown): void {
+    const offset = typeof value === 'number' && (value | 0) === value ? cursor.locate(addr, 4) : -1
+    if (offset < 0) return native.writeI32(toNative(object, cursor), value, addr)
+    const { window } = cursor
+    if (window.isTracked) window.write(offset, 4, value)
+    else window.view.setInt32(offset, value, true)
+  }
+  function writeU64(object: object, cursor: Cursor, value: number | bigint, addr: unknown): void {
+    const offset = typeof value === 'bigint' && isU64(value) ? cursor.locate(addr, 8) : -1
+    if (offset < 0) return native.writeU64(toNative(object, cursor), value, addr)
+    const { window } = cursor
+    if (window.isTracked) window.write64(offset, 8, value as bigint)
+    else window.view.setBigUint64(offset, value as bigint, true)
+  }
+  function writeI64(object: object, cursor: Cursor, value: number | bigint, addr: unknown): void {
+    const offset = typeof value === 'bigint' && isI64(value) ? cursor.locate(addr, 8) : -1
+    if (offset < 0) return native.writeI64(toNative(object, cursor), value, addr)
+    const { window } = cursor
+    if (window.isTracked) window.write64(offset, 8, value as bigint)
+    else window.view.setBigInt64(offset, value as bigint, true)
+  }
+
+  return {
+    writeU8(this: object, value: number, addr: unknown): void {
+      const cursor = cursorOf(this)
+      if (typeof value === 'number' && (value & 0xff) === value) {
+        const address = typeof addr === 'number' ? addr : toNumber(addr)
+        let { window } = cursor
+        let distance = address - window.start
+        let offset = distance >>> 0
+        if (offset === distance && offset <= window.limit1) {
+          if (window.isTracked) return window.write(offset, 1, value)
+          return window.view.setUint8(offset, value)
+        }
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+        if (offset === distance && offset <= window.limit1) {
+          cursor.window = window
+          if (window.isTracked) return window.write(offset, 1, value)
+          return window.view.setUint8(offset, value)
+        }
+      }
+      writeU8(this, cursor, value, addr)
+    },
+    writeI8(this: object, value: number, addr: unknown): void {
+      const cursor = cursorOf(this)
+      if (typeof value === 'number' && (value << 24) >> 24 === value) {
+        const address = typeof addr === 'number' ? addr : toNumber(addr)
+        let { window } = cursor
+        let distance = address - window.start
+        let offset = distance >>> 0
+        if (offset === distance && offset <= window.limit1) {
+          if (window.isTracked) return window.write(offset, 1, value)
+          return window.view.setInt8(offset, value)
+        }
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+        if (offset === distance && offset <= window.limit1) {
+          cursor.window = window
+          if (window.isTracked) return window.write(offset, 1, value)
+          return window.view.setInt8(offset, value)
+        }
+      }
+      writeI8(this, cursor, value, addr)
+    },
+    writeU16(this: object, value: number, addr: unknown): void {
+      const cursor = cursorOf(this)
+      if (typeof value === 'number' && (value & 0xffff) === value) {
+        const address = typeof addr === 'number' ? addr : toNumber(addr)
+        let { window } = cursor
+        let distance = address - window.start
+        let offset = distance >>> 0
+        if (offset === distance && offset <= window.limit2) {
+          if (window.isTracked) return window.write(offset, 2, value)
+          return window.view.setUint16(offset, value, true)
+        }
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+        if (offset === distance && offset <= window.limit2) {
+          cursor.window = window
+          if (window.isTracked) return window.write(offset, 2, value)
+          return window.view.setUint16(offset, value, true)
+        }
+      }
+      writeU16(this, cursor, value, addr)
+    },
+    writeI16(this: object, value: number, addr: unknown): void {
+      const cursor = cursorOf(this)
+      if (typeof value === 'number' && (value << 16) >> 16 === value) {
+        const address = typeof addr === 'number' ? addr : toNumber(addr)
+        let { window } = cursor
+        let distance = address - window.start
+        let offset = distance >>> 0
+        if (offset === distance && offset <= window.limit2) {
+          if (window.isTracked) return window.write(offset, 2, value)
+          return window.view.setInt16(offset, value, true)
+        }
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+        if (offset === distance && offset <= window.limit2) {
+          cursor.window = window
+          if (window.isTracked) return window.write(offset, 2, value)
+          return window.view.setInt16(offset, value, true)
+        }
+      }
+      writeI16(this, cursor, value, addr)
+    },
+    writeU32(this: object, value: number, addr: unknown): void {
+      const cursor = cursorOf(this)
+      if (typeof value === 'number' && value >>> 0 === value) {
+        const address = typeof addr === 'number' ? addr : toNumber(addr)
+        let { window } = cursor
+        let distance = address - window.start
+        let offset = distance >>> 0
+        if (offset === distance && offset <= window.limit4) {
+          if (window.isTracked) return window.write(offset, 4, value)
+          return window.view.setUint32(offset, value, true)
+        }
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+        if (offset === distance && offset <= window.limit4) {
+          cursor.window = window
+          if (window.isTracked) return window.write(offset, 4, value)
+          return window.view.setUint32(offset, value, true)
+        }
+      }
+      writeU32(this, cursor, value, addr)
+    },
+    writeI32(this: object, value: number, addr: unknown): void {
+      const cursor = cursorOf(this)
+      if (typeof value === 'number' && (value | 0) === value) {
+        const address = typeof addr === 'number' ? addr : toNumber(addr)
+        let { window } = cursor
+        let distance = address - window.start
+        let offset = distance >>> 0
+        if (offset === distance && offset <= window.limit4) {
+          if (window.isTracked) return window.write(offset, 4, value)
+          return window.view.setInt32(offset, value, true)
+        }
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+        if (offset === distance && offset <= window.limit4) {
+          cursor.window = window
+          if (window.isTracked) return window.write(offset, 4, value)
+          return window.view.setInt32(offset, value, true)
+        }
+      }
+      writeI32(this, cursor, value, addr)
+    },
+    writeU64(this: object, value: number | bigint, addr: unknown): void {
+      const cursor = cursorOf(this)
+      if (typeof value === 'bigint' && isU64(value)) {
+        const address = typeof addr === 'number' ? addr : toNumber(addr)
+        let { window } = cursor
+        let distance = address - window.start
+        let offset = distance >>> 0
+        if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0 && !window.isTracked) {
+          window.u64[offset >>> 3] = value
+          return
+        }
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+        if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0 && !window.isTracked) {
+          cursor.window = window
+          window.u64[offset >>> 3] = value
+          return
+        }
+      }
+      writeU64(this, cursor, value, addr)
+    },
+    writeI64(this: object, value: number | bigint, addr: unknown): void {
+      const cursor = cursorOf(this)
+      if (typeof value === 'bigint' && isI64(value)) {
+        const address = typeof addr === 'number' ? addr : toNumber(addr)
+        let { window } = cursor
+        let distance = address - window.start
+        let offset = distance >>> 0
+        if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0 && !window.isTracked) {
+          window.i64[offset >>> 3] = value
+          return
+        }
+        window = cursor.at(address)
+        distance = address - window.start
+        offset = distance >>> 0
+        if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0 && !window.isTracked) {
+          cursor.window = window
+          window.i64[offset >>> 3] = value
+          return
+        }
+      }
+      writeI64(this, cursor, value, addr)
+    },
+  }
+}
