@@ -13,10 +13,12 @@ export interface Door {
   realm(): typeof globalThis
   /** Sets the function of the runtime that keeps objects from being cloned. */
   keepFromCloningBy(keep: (object: object) => void): void
+  /** Sets the function that finds, or makes, the native half of a plain object; of everything else it returns undefined. */
+  findHalvesBy(halfOf: (object: object) => object | undefined): void
 
   /** Sets the function that maps, regions and bitmaps are handed to when they are made, before anybody else has them. */
   stampBy(stamp: (object: object) => void): void
-  /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a slice. */
+  /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a mapping. */
   layout(object: object): Float64Array
   openWindow(object: object, piece: number, offset: number, length: number): ArrayBuffer
   /** Stores what the letter says and marks its page, in one step; null where memory is not tracked. */
@@ -29,8 +31,8 @@ export interface Door {
   watchSlot(atomic: Atomic, slot: number): void
   pinSnapshot(atomic: Atomic, slot: number): LoadGuard
   forgetSlot(slot: number): void
-  /** Sets who is told that a slot is stale, and who knows the native guard behind a plain one. */
-  answerSlots(stale: (slot: number) => void, pinOf: (object: object) => LoadGuard | undefined): void
+  /** Sets who is told that a slot is stale. */
+  answerSlots(stale: (slot: number) => void): void
 
   lockAsyncOptions(atomic: Atomic, options: unknown): [timeout?: number, signal?: AbortSignal]
   joinLine(atomic: Atomic, callback: (guard: ExclusiveGuard) => void): number

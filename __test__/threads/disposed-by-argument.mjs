@@ -1,5 +1,5 @@
 // Disposes of a guard of the lock while `replace` looks at its argument. All that runs then is the function of `lib/` that
-// knows plain guards: here another one stands in its place.
+// knows the native halves of plain objects: here another one stands in its place.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { createRequire } from 'node:module'
@@ -9,10 +9,7 @@ const { GuestMemoryAtomic, GuestMemoryMmap, door } = createRequire(import.meta.u
 
 const atomic = new GuestMemoryAtomic(new GuestMemoryMmap())
 const guard = atomic.lock()
-door.answerSlots(
-  () => {},
-  () => guard.dispose(),
-)
+door.findHalvesBy(() => guard.dispose())
 let answer = 'nothing'
 try {
   guard.replace({})

@@ -12,8 +12,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
+use napi::Env;
 use napi::bindgen_prelude::This;
-use napi::{Env, ValueType};
 use napi_derive::napi;
 use vm_memory::GuestMemory;
 
@@ -29,28 +29,11 @@ use crate::node::environment;
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
 use crate::node::object::{check_new, no_constructor};
-use crate::node::reference::Function;
 use crate::node::scalar::ScalarValue;
 use crate::node::value::{BigU64, Number, Value};
 use crate::tickets::{self, TICKETS};
 use crate::volatile_memory::VolatileSlice;
 use sync::tickets::Ticketed;
-
-thread_local! {
-    /// The function that finds the native guard behind a plain guard.
-    static PIN_OF: Function = const { Function::none() };
-}
-
-/// Sets the function of `lib/` that finds the native guard behind a plain guard, in this thread. It returns undefined
-/// for everything else. Users cannot get in between, as they could with a property.
-pub fn ask_for_pins(pin_of: Value) -> Result<()> {
-    PIN_OF.with(|function| function.set(pin_of))
-}
-
-/// Forgets the function of an environment that has ended.
-pub fn clear() {
-    PIN_OF.with(Function::clear);
-}
 
 /// Takes a memory from an argument: a map, or a guard that holds one.
 pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
@@ -58,12 +41,6 @@ pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
         return map.target();
     }
     if let Some(guard) = value.try_instance::<GuestMemoryLoadGuard>() {
-        return guard.target();
-    }
-    if value.kind() == ValueType::Object
-        && let Some(pin) = PIN_OF.with(|function| function.call(&[value.raw()]))?
-        && let Some(guard) = pin.try_instance::<GuestMemoryLoadGuard>()
-    {
         return guard.target();
     }
     Err(value.must_be(name, "a GuestMemoryMmap or a GuestMemoryLoadGuard"))

@@ -23,13 +23,12 @@ use napi::bindgen_prelude::{Object, ToNapiValue, register_module_export};
 use napi::{Env, JsValue, Status, sys};
 use napi_derive::{module_init, napi};
 
-use crate::atomic;
 use crate::door::{letter, lock_async, slots};
 use crate::memory::{shared_map, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, Result, check};
-use crate::node::{cloning, external, identity, intrinsics};
+use crate::node::{cloning, external, half, identity, intrinsics};
 use crate::tickets;
 
 thread_local! {
@@ -103,7 +102,7 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
     external::clear();
     identity::clear();
     cloning::clear();
-    atomic::clear();
+    half::clear();
     zero_copy::clear();
     slots::clear();
     letter::clear();

@@ -8,7 +8,8 @@
  *     methods/      is that of guards, which import it
  *     of-maps/      and the others are copies of it, made by the build (scripts/copy-methods.mjs)
  *     of-regions/
- *     of-slices/
+ *     of-mappings/
+ *     of-slices/    of which slices, which have no tables, use a part
  *
  * They are required by constant names, so that bundlers and tracers can follow.
  */
@@ -21,7 +22,11 @@ import { installGuards } from './guards'
 import { uncurryThis } from '../intrinsics'
 import type * as MethodsModule from './methods'
 import type { Traits } from './methods/attach'
-import { type Kind, nativesOf } from './methods/kind'
+import type { Kind } from './methods/kind'
+import type { BackingOf } from './methods/parts'
+import { type Natives, nativesOf } from './natives'
+import { Backing, type Volatile } from './places/backing'
+import { installVolatile } from './volatile'
 
 // As it is now: users may replace it.
 const isPrototypeOf = uncurryThis(Object.prototype.isPrototypeOf)
@@ -38,6 +43,14 @@ function itself({ anchored, noteUse }: typeof MethodsModule, traits: Traits): Ki
   }
 }
 
+/** Makes what slices and references of a region or a mapping are backed by. */
+function backings({ anchored, noteUse }: typeof MethodsModule, traits: Traits, native: Natives<Volatile>): BackingOf {
+  return (object) => {
+    const cursor = anchored(object)
+    return new Backing(object, cursor, native, () => noteUse(cursor, traits, () => object))
+  }
+}
+
 export function installFastPaths(native: typeof VmMemory, door: Door): void {
   // Views read integers in the order that they are told, memory has that of the host.
   if (process.env.VM_MEMORY_FAST_PATHS === '0' || endianness() !== 'LE') return
@@ -45,24 +58,29 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   const { prototype: map } = native.GuestMemoryMmap
   const { prototype: guard } = native.GuestMemoryLoadGuard
   const { prototype: region } = native.GuestRegionMmap
-  const { prototype: slice } = native.VolatileSlice
+  const { prototype: mapping } = native.MmapRegion
   const ofMaps = require('./of-maps') as typeof MethodsModule
   const ofRegions = require('./of-regions') as typeof MethodsModule
+  const ofMappings = require('./of-mappings') as typeof MethodsModule
   const ofSlices = require('./of-slices') as typeof MethodsModule
-  const mapTraits: Traits = { door, isPageAligned: true, worthFrom: 2 }
-  const regionTraits: Traits = { door, isPageAligned: true, worthFrom: 2 }
-  // Slices are many, and short-lived.
-  const sliceTraits: Traits = { door, isPageAligned: false, worthFrom: 32 }
+  const traits: Traits = { door, worthFrom: 2 }
   const bufferOf = uncurryThis(
     Object.getOwnPropertyDescriptor(region, 'buffer')?.get as (this: VmMemory.GuestRegionMmap) => ArrayBuffer,
   )
-  const guards = installGuards(native, door, (cursor, mapOf) => ofMaps.noteUse(cursor, mapTraits, mapOf))
+  const guards = installGuards(native, door, (cursor, mapOf) => ofMaps.noteUse(cursor, traits, mapOf))
   door.stampBy((object) => {
     if (isPrototypeOf(map, object)) ofMaps.anchored(object)
     else if (isPrototypeOf(region, object)) ofRegions.anchored(object)
   })
-  install(map, ofMaps.mapMethods(nativesOf(map), itself(ofMaps, mapTraits), bufferOf))
-  install(guard, guards.methods.mapMethods(guards.natives, guards.guardToNative, bufferOf))
-  install(region, ofRegions.byteMethods(nativesOf(region), itself(ofRegions, regionTraits), true))
-  install(slice, ofSlices.byteMethods(nativesOf(slice), itself(ofSlices, sliceTraits), false))
+  const regions = nativesOf(region)
+  const mappings = nativesOf(mapping)
+  const ofRegion = backings(ofRegions, traits, regions)
+  install(map, ofMaps.mapMethods(nativesOf(map), itself(ofMaps, traits), bufferOf, ofRegion))
+  install(guard, guards.methods.mapMethods(guards.natives, guards.guardToNative, bufferOf, ofRegion))
+  install(region, ofRegions.byteMethods(regions, itself(ofRegions, traits)))
+  install(region, ofRegions.partMethods(regions, itself(ofRegions, traits), ofRegion))
+  const ofMapping = backings(ofMappings, traits, mappings)
+  install(mapping, ofMappings.partMethods(mappings, itself(ofMappings, traits), ofMapping))
+  const halfOf = installVolatile(native, ofSlices)
+  door.findHalvesBy((object) => guards.halfOf(object) ?? halfOf(object))
 }

@@ -14,6 +14,7 @@
  */
 import type * as VmMemory from '../../index'
 import { I32, isInteger, lengthOf, Numbers, setPrototypeOf, toDouble } from '../intrinsics'
+import type { Backing } from './places/backing'
 import { NOWHERE, type Source, Window } from './window'
 
 /** The longest window: offsets in it are small integers. Longer pieces have several. */
@@ -51,6 +52,8 @@ const NO_SPANS: readonly Window[] = bare<Window>()
 export class Table {
   /** The regions that were asked for, by piece. */
   readonly regions = bare<VmMemory.GuestRegionMmap>()
+  /** The same as what slices and references are parts of. */
+  readonly backings = bare<Backing>()
   /** By number; `NOWHERE` for those that were not opened, or cannot be. */
   private readonly windows = bare<Window>()
   /** Where the windows start, and of which pieces they are. */

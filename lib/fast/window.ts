@@ -23,8 +23,6 @@ export const ATOMIC = 16
 export interface Source {
   openWindow(piece: number, offset: number, length: number): ArrayBuffer
   trackedWriter(piece: number): TrackedWriter | null
-  /** Whether windows begin on a page of the host: what is aligned in them is aligned there. */
-  readonly isPageAligned: boolean
 }
 
 const NO_BUFFER = new Buffer()
@@ -45,12 +43,10 @@ export class Window {
   limit2 = -1
   limit4 = -1
   limit8 = -1
-  /** The same of 8 bytes that `u64` has as an element, where that has all that are aligned. */
-  limitAligned8 = -1
   view = NO_VIEW
   buffer = NO_BUFFER
   bytes = NO_BYTES
-  /** The same bytes for `Atomics`, where windows begin on a page; a rest at the end is left out. */
+  /** The same bytes for `Atomics`: windows begin on a page of the host. A rest at the end is left out. */
   u16 = NO_U16
   u32 = NO_U32
   u64 = NO_U64
@@ -104,18 +100,15 @@ export class Window {
       this.writer = writer
       this.buffer = buffer
       this.bytes = new Bytes(buffer)
-      if (source.isPageAligned) {
-        this.u16 = new U16(buffer, 0, this.size >> 1)
-        this.u32 = new U32(buffer, 0, this.size >> 2)
-        this.u64 = new U64(buffer, 0, this.size >> 3)
-        this.i64 = new I64(buffer, 0, this.size >> 3)
-      }
+      this.u16 = new U16(buffer, 0, this.size >> 1)
+      this.u32 = new U32(buffer, 0, this.size >> 2)
+      this.u64 = new U64(buffer, 0, this.size >> 3)
+      this.i64 = new I64(buffer, 0, this.size >> 3)
       this.view = new View(buffer)
       this.limit1 = this.size - 1
       this.limit2 = this.size - 2
       this.limit4 = this.size - 4
       this.limit8 = this.size - 8
-      if (source.isPageAligned) this.limitAligned8 = this.limit8
       return true
     } catch {
       // The native methods will say what is wrong.

@@ -7,7 +7,7 @@ import { root } from '../targets.mjs'
 
 /** Folders of dist/: the fast methods, and their copies for classes that have them for themselves. */
 export const METHODS = 'fast/methods'
-export const COPIES = ['fast/of-maps', 'fast/of-regions', 'fast/of-slices']
+export const COPIES = ['fast/of-maps', 'fast/of-regions', 'fast/of-mappings', 'fast/of-slices']
 
 /** Lists all files of dist/, by what is in lib/. */
 export function compiledFiles() {

@@ -7,6 +7,7 @@ use napi_derive::napi;
 
 use crate::node::cloning;
 use crate::node::error::Result;
+use crate::node::half;
 use crate::node::identity;
 
 use crate::node::value::Value;
@@ -34,4 +35,10 @@ pub fn keep_from_cloning_by(function: Value) -> Result<()> {
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn stamp_by(function: Value) -> Result<()> {
     identity::stamp_by(function.function("function")?)
+}
+
+/// Sets the function that finds, or makes, the native half of a plain object.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn find_halves_by(function: Value) -> Result<()> {
+    half::ask(function.function("function")?)
 }

@@ -1,5 +1,5 @@
-//! The native part of the guards of `lib/`: a cell that counts the replacements of a map, news of them for idle
-//! threads, and the native guard behind a plain one.
+//! The native part of the guards of `lib/`: a cell that counts the replacements of a map, and news of them for idle
+//! threads.
 //!
 //! In each thread a *slot* keeps the current snapshot of an atomic, so that `memory()` need not come here. The slot
 //! compares its generation with the cell of the atomic, which is memory shared with Rust. A slot that is not used is
@@ -11,7 +11,7 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi::sys;
 use napi_derive::napi;
 
-use crate::atomic::{self, GuestMemoryAtomic, GuestMemoryLoadGuard};
+use crate::atomic::{GuestMemoryAtomic, GuestMemoryLoadGuard};
 use crate::memory::shared_map::{self, SharedMap};
 use crate::node::bell::{Bell, Message};
 use crate::node::environment;
@@ -74,13 +74,11 @@ thread_local! {
     static STALE: Function = const { Function::none() };
 }
 
-/// Sets two functions of this thread: `stale`, which is told the number of a slot that is stale, and `pin_of`, which
-/// finds the native guard behind a plain one.
+/// Sets the function of this thread that is told the number of a slot that is stale.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
-pub fn answer_slots(stale: Value, pin_of: Value) -> Result<()> {
-    let (stale, pin_of) = (stale.function("stale")?, pin_of.function("pinOf")?);
-    STALE.with(|function| function.set(stale))?;
-    atomic::ask_for_pins(pin_of)
+pub fn answer_slots(stale: Value) -> Result<()> {
+    let stale = stale.function("stale")?;
+    STALE.with(|function| function.set(stale))
 }
 
 /// Forgets the function of an environment that has ended.

@@ -13,18 +13,18 @@ use crate::door::letter;
 use crate::memory::mapping::{OwnedSlice, Owner, Region, Slice, arc_of};
 use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
+use crate::mmap_unix::MmapRegion;
 use crate::node::buffer::{Buffer, new_typed_array};
 use crate::node::environment;
 use crate::node::error::{BindingError, Result, check};
 use crate::node::identity::Handle;
 use crate::node::value::{MAX_SAFE_INTEGER, Value};
-use crate::volatile_memory::VolatileSlice;
 
 /// An object with access to memory, as the pieces that it consists of.
 enum Pieces<'call> {
     /// The regions of a map.
     Map(&'call GuestMemoryMmap),
-    /// A region or a slice: one piece, at 0.
+    /// A region or a mapping: one piece, at 0.
     One(OwnedSlice),
 }
 
@@ -36,8 +36,8 @@ impl Pieces<'_> {
         if let Some(region) = object.try_instance::<GuestRegionMmap>() {
             return region.owner().whole().map(Self::One);
         }
-        let slice = object.instance::<VolatileSlice>("object")?;
-        slice.whole().map(Self::One)
+        let mapping = object.instance::<MmapRegion>("object")?;
+        mapping.owner().whole().map(Self::One)
     }
 
     fn piece(self, index: usize) -> Result<OwnedSlice> {
@@ -83,7 +83,7 @@ impl Extent {
     }
 }
 
-/// Returns the layout of a map, a region or a slice.
+/// Returns the layout of a map, a region or a mapping.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn layout(object: Value) -> Result<Value> {
     match Pieces::of(object)? {

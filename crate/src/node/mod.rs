@@ -6,6 +6,7 @@ pub mod cloning;
 pub mod environment;
 pub mod error;
 pub mod external;
+pub mod half;
 pub mod identity;
 pub mod intrinsics;
 pub mod object;

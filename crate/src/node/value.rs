@@ -326,14 +326,11 @@ impl Value {
         Ok(Self::new(self.env, result))
     }
 
-    /// Returns the native half of an instance of `T`; None for anything else, look-alikes included.
-    pub fn try_instance<'call, T: TypeTag>(self) -> Option<&'call T> {
-        if self.kind() != ValueType::Object {
-            return None;
-        }
+    /// Returns what is wrapped by an object, if that is a `T`.
+    pub fn wrapped<'call, T: TypeTag>(self) -> Option<&'call T> {
         let mut tagged = false;
         let mut native = ptr::null_mut();
-        // SAFETY: `raw` is an object of `env`.
+        // SAFETY: `raw` is a value of `env`, and other values than objects are refused.
         let status = unsafe {
             sys::napi_check_object_type_tag(self.env, self.raw, &T::type_tag(), &raw mut tagged)
         };
@@ -356,12 +353,6 @@ impl Value {
         // SAFETY: `raw` is a value of `env`.
         let unknown = unsafe { Unknown::from_raw_unchecked(self.env, self.raw) };
         Ok(T::instance_of(&Env::from_raw(self.env), &unknown)?)
-    }
-
-    /// Takes the native half of an instance of `T`.
-    pub fn instance<'call, T: TypeTag + TypeName>(self, name: &str) -> Result<&'call T> {
-        self.try_instance()
-            .ok_or_else(|| self.invalid_type(name, &format!("an instance of {}", T::type_name())))
     }
 
     /// Makes the error that says what the argument must be.

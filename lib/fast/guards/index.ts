@@ -25,11 +25,12 @@
 import type * as VmMemory from '../../../index'
 import type { Door } from '../../door'
 import { defineMethod } from '../../protocols'
-import { apply, uncurryThis } from '../../intrinsics'
+import { uncurryThis } from '../../intrinsics'
 import * as methods from '../methods'
 import { Anchor } from '../methods/anchor'
 import type { Cursor } from '../methods/cursor'
-import { type Natives, nativesOf } from '../methods/kind'
+import { type Natives, nativesOf } from '../natives'
+import { redirect } from '../redirect'
 import { generationOf } from './cell'
 import { Slots } from './slots'
 import { SlotAnchor } from './slot'
@@ -39,7 +40,7 @@ type Guard = VmMemory.GuestMemoryLoadGuard
 type Atomic = VmMemory.GuestMemoryAtomic
 type Map = VmMemory.GuestMemoryMmap
 
-const { cursor: cursorOf, put, set: anchor } = Anchor
+const { cursor: cursorOf, peek, put, set: anchor } = Anchor
 
 /** When a collection finds no guard, the engine forgets what guards look like, and all code that was made for them. */
 const keptAlive: object[] = []
@@ -55,38 +56,25 @@ function nativeGuard<T>(guard: T): T | VmMemory.GuestMemoryLoadGuard {
   return snapshotOf(cursorOf(guard))?.pin ?? guard
 }
 
-/** Lets all that guards can do be done on their snapshots. */
-function redirect(prototype: Guard): void {
-  for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-    if (name === 'constructor') continue
-    const { get, value } = descriptor
-    if (get) {
-      const getOf = uncurryThis(get as (this: unknown) => unknown)
-      Object.defineProperty(prototype, name, {
-        ...descriptor,
-        get(this: object): unknown {
-          return getOf(nativeGuard(this))
-        },
-      })
-    } else {
-      const method = value as (...args: unknown[]) => unknown
-      defineMethod(prototype, name, function (this: object, ...args: unknown[]) {
-        return apply(method, nativeGuard(this), args)
-      })
-    }
-  }
+export interface Guards {
+  /** The fast methods for guards. */
+  readonly methods: typeof methods
+  readonly natives: Natives<Guard>
+  /** What the native methods are to be called on. */
+  guardToNative(guard: object, cursor: Cursor): object
+  /** The native half of a guard; undefined of everything else. */
+  halfOf(object: object): object | undefined
 }
 
 /**
  * Puts guards that are plain objects in the place of native ones.
  * @param noteUse notes a native access by a cursor to the memory of a map
- * @returns the fast methods for guards, and what the native ones are called on
  */
 export function installGuards(
   native: typeof VmMemory,
   door: Door,
   noteUse: (cursor: Cursor, mapOf: () => Map) => void,
-): { methods: typeof methods; natives: Natives<Guard>; guardToNative(guard: object, cursor: Cursor): object } {
+): Guards {
   const { prototype: atomicPrototype } = native.GuestMemoryAtomic
   const { prototype: guardPrototype } = native.GuestMemoryLoadGuard
   const { prototype: lockPrototype } = native.GuestMemoryExclusiveGuard
@@ -98,10 +86,7 @@ export function installGuards(
   gone.dispose()
   const slots = new Slots(door, atomics, guards, gone)
   const { disposed } = slots
-  door.answerSlots(
-    (number) => slots.check(number),
-    (object) => snapshotOf(cursorOf(object))?.pin,
-  )
+  door.answerSlots((number) => slots.check(number))
 
   const GuardObject = function () {} as unknown as new () => Guard
   GuardObject.prototype = guardPrototype
@@ -119,7 +104,7 @@ export function installGuards(
     return snapshot === disposed ? null : snapshot
   }
 
-  redirect(guardPrototype)
+  redirect(guardPrototype, nativeGuard)
 
   // `memory` and `dispose` are kept so short that the engine can put them, and all they call, where they are called.
   function memory(this: Atomic): Guard {
@@ -180,5 +165,6 @@ export function installGuards(
       if (snapshot !== disposed) noteUse(snapshot, () => snapshot.map)
       return snapshot.pin
     },
+    halfOf: (object) => snapshotOf(peek(object))?.pin,
   }
 }

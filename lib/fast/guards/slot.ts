@@ -1,5 +1,5 @@
 /** What a thread keeps of an atomic. */
-import { Existing } from '../methods/anchor'
+import { Existing } from '../existing'
 import { type Cell, generationOf } from './cell'
 import type { Keeper, Snapshot } from './snapshot'
 

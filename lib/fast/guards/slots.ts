@@ -2,7 +2,7 @@
 import type * as VmMemory from '../../../index'
 import type { Door } from '../../door'
 import { I32, uncurryThis } from '../../intrinsics'
-import type { Natives } from '../methods/kind'
+import type { Natives } from '../natives'
 import { newCell } from './cell'
 import { Slot, SlotAnchor } from './slot'
 import { type GuardNatives, Snapshot } from './snapshot'

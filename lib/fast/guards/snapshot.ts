@@ -1,6 +1,6 @@
 /** A map as it was: what guards stand on. */
 import type * as VmMemory from '../../../index'
-import type { Natives } from '../methods/kind'
+import type { Natives } from '../natives'
 import { Cursor } from '../methods/cursor'
 import { type Cell, generationOf } from './cell'
 

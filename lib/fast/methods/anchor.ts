@@ -2,15 +2,11 @@
  * What the fast paths keep with an object: a private field that is put on objects from outside, so that nobody else sees
  * it, frozen objects can have it, and it goes with the object.
  */
+import { Existing } from '../existing'
 import { type Cursor, NO_CURSOR as NONE } from './cursor'
 
 // What is imported is looked up at each use, which makes functions longer than the engine likes.
 const NO_CURSOR = NONE
-
-/** A constructor that "makes" an object that exists: its heirs put their fields on it. */
-export const Existing = function (object: object) {
-  return object
-} as unknown as new (object: object) => object
 
 export class Anchor extends Existing {
   #cursor: Cursor
@@ -37,6 +33,11 @@ export class Anchor extends Existing {
   /** Whether an object has a cursor. Not asked by `cursor`: the engine learns from what it sees in each place. */
   static has(object: object): boolean {
     return #cursor in object
+  }
+
+  /** The same where objects of all classes are asked, so that the engine does not come to expect them in `cursor`. */
+  static peek(object: object): Cursor {
+    return #cursor in object ? object.#cursor : NO_CURSOR
   }
 
   /** Changes what is anchored to an object that has something. */

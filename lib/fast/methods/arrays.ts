@@ -13,9 +13,8 @@ import {
   tagOf,
 } from '../../intrinsics'
 import { realm } from '../../realm'
-import { EMPTY } from '../table'
-import type { Cursor } from './cursor'
-import type { Kind } from './kind'
+import type { Finder } from '../finder'
+import type { Kind, Methods } from './kind'
 
 const { BigInt64Array, BigUint64Array, Int16Array, Int32Array, Int8Array, Uint16Array, Uint32Array, Uint8Array } = realm
 
@@ -114,8 +113,8 @@ interface ArrayMethods {
  * called on: they go on with what they have. So the cursor is held while a type is read. One that knows no memory is left to
  * them at once, before anything is read.
  */
-export function arrayMethods({ native, toNative, cursorOf }: Kind): ArrayMethods {
-  function read(object: object, cursor: Cursor, form: Form, addr: unknown): Elements {
+export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Methods, F>): ArrayMethods {
+  function read(object: object, cursor: F, form: Form, addr: unknown): Elements {
     const { type, elements, length, size } = form
     const offset = elements === null ? -1 : cursor.locate(addr, size)
     if (elements === null || offset < 0) return native.readObj(toNative(object, cursor), type, addr) as Elements
@@ -124,7 +123,7 @@ export function arrayMethods({ native, toNative, cursorOf }: Kind): ArrayMethods
     return array
   }
 
-  function write(object: object, cursor: Cursor, form: Form, value: unknown, addr: unknown): void {
+  function write(object: object, cursor: F, form: Form, value: unknown, addr: unknown): void {
     const { type, elements, size } = form
     const fits = elements !== null && tagOf(value) === elements.tag && byteLengthOf(value) === size
     const offset = fits ? cursor.locate(addr, size) : -1
@@ -137,7 +136,7 @@ export function arrayMethods({ native, toNative, cursorOf }: Kind): ArrayMethods
   return {
     readArray(object, type, addr) {
       const cursor = cursorOf(object)
-      if (cursor.table === EMPTY) return native.readObj(toNative(object, cursor), type, addr) as Elements
+      if (!cursor.knowsMemory()) return native.readObj(toNative(object, cursor), type, addr) as Elements
       const isHeld = cursor.hold()
       try {
         return read(object, cursor, formOf(type), addr)
@@ -147,7 +146,7 @@ export function arrayMethods({ native, toNative, cursorOf }: Kind): ArrayMethods
     },
     writeArray(object, type, value, addr) {
       const cursor = cursorOf(object)
-      if (cursor.table === EMPTY) return native.writeObj(toNative(object, cursor), type, value as bigint, addr)
+      if (!cursor.knowsMemory()) return native.writeObj(toNative(object, cursor), type, value as bigint, addr)
       const isHeld = cursor.hold()
       try {
         write(object, cursor, formOf(type), value, addr)

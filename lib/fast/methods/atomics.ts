@@ -1,11 +1,11 @@
 /**
- * `load` and `store` by `Atomics`, which are sequentially consistent: at least as strong as whatever was asked. Only where
- * the window begins on a page, so that what is aligned in it is aligned on the host.
+ * `load` and `store` by `Atomics`, which are sequentially consistent: at least as strong as whatever was asked. Windows begin
+ * on a page of the host, so what is aligned in them is aligned there.
  */
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
+import { toNumber as numberOf } from '../finder'
 import { ATOMIC } from '../window'
-import { toNumber as numberOf } from './cursor'
 import type { Kind, Methods } from './kind'
 
 type AtomicMethods = Pick<Methods, 'load' | 'store'>
@@ -20,11 +20,11 @@ const RELEASE = 1
 const ACQUIRE = 2
 const SEQ_CST = 4
 
-function canLoad(order: VmMemory.Ordering): boolean {
+export function canLoad(order: VmMemory.Ordering): boolean {
   return order === ACQUIRE || order === RELAXED || order === SEQ_CST
 }
 
-function canStore(order: VmMemory.Ordering): boolean {
+export function canStore(order: VmMemory.Ordering): boolean {
   return order === RELEASE || order === RELAXED || order === SEQ_CST
 }
 

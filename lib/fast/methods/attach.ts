@@ -8,8 +8,6 @@ import { Anchor } from './anchor'
 /** What the objects of a class are like. */
 export interface Traits {
   readonly door: Door
-  /** Whether their memory begins on a page of the host. */
-  readonly isPageAligned: boolean
   /** From which access on views are worth their making. */
   readonly worthFrom: number
 }
@@ -59,10 +57,9 @@ function layoutOf(object: object, { door }: Traits): Float64Array {
   }
 }
 
-function sourceOf(object: object, { door, isPageAligned }: Traits): Source {
+function sourceOf(object: object, { door }: Traits): Source {
   return {
     openWindow: (piece, offset, length) => door.openWindow(object, piece, offset, length),
     trackedWriter: (piece) => door.trackedWriter(object, piece),
-    isPageAligned,
   }
 }

@@ -10,7 +10,7 @@ import {
   setBytes,
   tagOf,
 } from '../../intrinsics'
-import type { Cursor } from './cursor'
+import type { Finder } from '../finder'
 import type { Kind, Methods } from './kind'
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice' | 'fill'>
@@ -33,14 +33,14 @@ function sourceOf(buf: unknown, length: number): Uint8Array {
 }
 
 /** Copies from memory, if it is certain that all of it can be copied; whether it was. */
-function tryRead(cursor: Cursor, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
+function tryRead(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
   const offset = length < 0 ? -1 : cursor.locate(addr, length)
   if (offset < 0) return false
   setBytes(buf, new Bytes(cursor.window.buffer, offset, length))
   return true
 }
 
-function tryWrite(cursor: Cursor, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
+function tryWrite(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
   const offset = length < 0 ? -1 : cursor.locate(addr, length)
   if (offset < 0 || cursor.window.isTracked) return false
   setBytes(cursor.window.bytes, sourceOf(buf, length), offset)
@@ -48,7 +48,7 @@ function tryWrite(cursor: Cursor, buf: VmMemory.Bytes, length: number, addr: unk
 }
 
 /** Fills memory, if it is certain that the value is a byte and all of the bytes are there; whether it was filled. */
-function tryFill(cursor: Cursor, value: unknown, addr: unknown, count: unknown): boolean {
+function tryFill(cursor: Finder, value: unknown, addr: unknown, count: unknown): boolean {
   if (typeof value !== 'number' || (value & 0xff) !== value) return false
   if (typeof count !== 'number' || (count | 0) !== count || count <= 0) return false
   const offset = cursor.locate(addr, count)
@@ -57,7 +57,7 @@ function tryFill(cursor: Cursor, value: unknown, addr: unknown, count: unknown):
   return true
 }
 
-export function copyMethods({ native, toNative, cursorOf }: Kind): Copies {
+export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Methods, F>): Copies {
   return {
     read(this: object, buf: VmMemory.Bytes, addr: unknown): number {
       const cursor = cursorOf(this)

@@ -1,27 +1,13 @@
 /** Where in memory a method finds its bytes. An answer is given only where it is certain. */
-import { bufferOf, U32, U64 } from '../../intrinsics'
+import { type Finder, toNumber } from '../finder'
 import { EMPTY, type Table } from '../table'
 import { NOWHERE as NONE, type Window } from '../window'
 
 // What is imported is looked up at each use, which makes functions longer than the engine likes.
 const NOWHERE = NONE
 
-/** An address of 64 bits as two halves. `Number(address)` would be a call, and box what it gives. */
-const cell = new U64(1)
-const halves = new U32(bufferOf(cell))
-
-/** What is no integer is within no window. (Not NaN, which the engine turns into integers by a call.) */
-const NO_ADDRESS = 0.5
-
-/** The number of an address that is a bigint, rounded beyond the safe integers, where windows end; of all else, `NO_ADDRESS`. */
-export function toNumber(address: unknown): number {
-  if (typeof address !== 'bigint') return NO_ADDRESS
-  cell[0] = address
-  return cell[0] === address ? (halves[1] as number) * 2 ** 32 + (halves[0] as number) : NO_ADDRESS
-}
-
 /** Where in memory the methods of an object look first, and how they find anything else. */
-export class Cursor {
+export class Cursor implements Finder {
   /** Where the last access was; the next one is often there too. */
   window: Window = NOWHERE
   /** What the table has of these, so that they are a step nearer. */
@@ -57,10 +43,6 @@ export class Cursor {
     return span < this.spans.length ? (this.spans[span] as Window) : NOWHERE
   }
 
-  /**
-   * Where in `window` an access of `size` bytes at `address` begins, after `window` was set to where that is; -1 when it
-   * is not within one window, or not certain.
-   */
   locate(address: unknown, size: number): number {
     const number = typeof address === 'number' ? address : toNumber(address)
     const offset = this.window.offsetOf(number, size)
@@ -87,7 +69,10 @@ export class Cursor {
     return offset
   }
 
-  /** Keeps what the cursor leads to while code of users runs, where that could be let go of; whether it has to be let go. */
+  knowsMemory(): boolean {
+    return this.table !== EMPTY
+  }
+
   hold(): boolean {
     return false
   }

@@ -1,10 +1,14 @@
 /** The fast methods of a class. Instantiated for each class: see the folder's index above. */
+import type { Finder } from '../finder'
+import type { Natives } from '../natives'
+import type { Volatile } from '../places/backing'
 import { Anchor } from './anchor'
 import { atomicMethods } from './atomics'
 import { copyMethods } from './copies'
-import type { Kind, Methods, Natives } from './kind'
+import type { Kind, Methods } from './kind'
 import { type BufferOf, type Lookups, lookupMethods } from './lookups'
 import { objectMethods } from './objects'
+import { type BackingOf, mapSliceMethods, type RegionLookup, volatileMethods } from './parts'
 import { scalarReads } from './scalar-reads'
 import { scalarWrites } from './scalar-writes'
 
@@ -13,21 +17,32 @@ export { anchored, noteUse, type Traits } from './attach'
 type ToNative = Kind['toNative']
 
 /** Those of everything that gives access to memory. */
-export function byteMethods(native: Natives<Methods>, toNative: ToNative, isPageAligned: boolean): object {
+export function byteMethods(native: Natives<Methods>, toNative: ToNative): object {
   const kind: Kind = { native, toNative, cursorOf: Anchor.cursor }
   const scalars = { ...scalarReads(kind), ...scalarWrites(kind) }
-  return {
-    ...scalars,
-    ...objectMethods(kind, scalars),
-    ...copyMethods(kind),
-    ...(isPageAligned ? atomicMethods(kind) : {}),
-  }
+  return { ...scalars, ...sharedMethods(kind, scalars), ...atomicMethods(kind) }
+}
+
+/** Those that are the same for all that leads to memory: cursors, and the places of slices. */
+export function sharedMethods<F extends Finder>(kind: Kind<Methods, F>, scalars: Partial<Methods>): object {
+  return { ...objectMethods(kind, scalars), ...copyMethods(kind) }
+}
+
+/** Those of a region or a mapping that return parts of it. */
+export function partMethods(native: Natives<Volatile>, toNative: ToNative, backingOf: BackingOf): object {
+  return volatileMethods({ native, toNative, cursorOf: Anchor.cursor }, backingOf)
 }
 
 /** Those of a map. */
-export function mapMethods(native: Natives<Methods & Lookups>, toNative: ToNative, bufferOf: BufferOf): object {
+export function mapMethods(
+  native: Natives<Methods & Lookups & RegionLookup>,
+  toNative: ToNative,
+  bufferOf: BufferOf,
+  backingOf: BackingOf,
+): object {
   return {
-    ...byteMethods(native, toNative, true),
+    ...byteMethods(native, toNative),
     ...lookupMethods({ native, toNative, cursorOf: Anchor.cursor }, bufferOf),
+    ...mapSliceMethods({ native, toNative, cursorOf: Anchor.cursor }, backingOf),
   }
 }

@@ -1,12 +1,13 @@
 /** `readObj` and `writeObj`: of one scalar by the methods for scalars, of a big-endian one by the view. */
 import type * as VmMemory from '../../../index'
 import { uncurryThis } from '../../intrinsics'
+import type { Finder } from '../finder'
 import { arrayMethods } from './arrays'
 import type { Kind, Methods } from './kind'
 
 type Objects = Pick<Methods, 'readObj' | 'writeObj'>
 
-export function objectMethods(kind: Kind, scalars: Partial<Methods>): Objects {
+export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars: Partial<Methods>): Objects {
   const { native, toNative, cursorOf } = kind
   const { readArray, writeArray } = arrayMethods(kind)
   // As functions: `call` may be anybody's by then.

@@ -6,7 +6,8 @@
  * function of the same name, the one cold place: it is the only one to get `addr`, which the engine would otherwise box in
  * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
  */
-import { type Cursor, toNumber as numberOf } from './cursor'
+import { toNumber as numberOf } from '../finder'
+import type { Cursor } from './cursor'
 import type { Kind, Methods } from './kind'
 
 type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
@@ -151,13 +152,13 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0) {
+      if (offset === distance && offset <= window.limit8 && (offset & 7) === 0) {
         return window.u64[offset >>> 3] as bigint
       }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
-      if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0) {
+      if (offset === distance && offset <= window.limit8 && (offset & 7) === 0) {
         cursor.window = window
         return window.u64[offset >>> 3] as bigint
       }
@@ -169,13 +170,13 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0) {
+      if (offset === distance && offset <= window.limit8 && (offset & 7) === 0) {
         return window.i64[offset >>> 3] as bigint
       }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
-      if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0) {
+      if (offset === distance && offset <= window.limit8 && (offset & 7) === 0) {
         cursor.window = window
         return window.i64[offset >>> 3] as bigint
       }

@@ -7,7 +7,8 @@
  * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
  */
 import { I64, U64 } from '../../intrinsics'
-import { type Cursor, toNumber as numberOf } from './cursor'
+import { toNumber as numberOf } from '../finder'
+import type { Cursor } from './cursor'
 import type { Kind, Methods } from './kind'
 
 type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
@@ -228,14 +229,14 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let { window } = cursor
         let distance = address - window.start
         let offset = distance >>> 0
-        if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0 && !window.isTracked) {
+        if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           window.u64[offset >>> 3] = value
           return
         }
         window = cursor.at(address)
         distance = address - window.start
         offset = distance >>> 0
-        if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0 && !window.isTracked) {
+        if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           cursor.window = window
           window.u64[offset >>> 3] = value
           return
@@ -250,14 +251,14 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let { window } = cursor
         let distance = address - window.start
         let offset = distance >>> 0
-        if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0 && !window.isTracked) {
+        if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           window.i64[offset >>> 3] = value
           return
         }
         window = cursor.at(address)
         distance = address - window.start
         offset = distance >>> 0
-        if (offset === distance && offset <= window.limitAligned8 && (offset & 7) === 0 && !window.isTracked) {
+        if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           cursor.window = window
           window.i64[offset >>> 3] = value
           return

@@ -1,0 +1,33 @@
+/** How a method finds its bytes. */
+import { bufferOf, U32, U64 } from '../intrinsics'
+import type { Window } from './window'
+
+/** An address of 64 bits as two halves. `Number(address)` would be a call, and box what it gives. */
+const cell = new U64(1)
+const halves = new U32(bufferOf(cell))
+
+/** What is no integer is within no window. (Not NaN, which the engine turns into integers by a call.) */
+const NO_ADDRESS = 0.5
+
+/** The number of an address that is a bigint, rounded beyond the safe integers, where windows end; of all else, `NO_ADDRESS`. */
+export function toNumber(address: unknown): number {
+  if (typeof address !== 'bigint') return NO_ADDRESS
+  cell[0] = address
+  return cell[0] === address ? (halves[1] as number) * 2 ** 32 + (halves[0] as number) : NO_ADDRESS
+}
+
+/** What leads a method to its bytes: the cursor of an object with a table, or the place of a slice. */
+export interface Finder {
+  /** Where the last access was. */
+  readonly window: Window
+  /**
+   * Where in `window` an access of `size` bytes at `address` begins, after `window` was set to where that is; -1 when it
+   * is not within one window, or not certain.
+   */
+  locate(address: unknown, size: number): number
+  /** Whether memory can be met here at all: before, whatever is asked is left to the native methods. */
+  knowsMemory(): boolean
+  /** Keeps what this leads to while code of users runs, where that could be let go of; whether it has to be let go. */
+  hold(): boolean
+  letGo(): void
+}

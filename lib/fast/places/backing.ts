@@ -1,0 +1,21 @@
+/** The region or the mapping that slices and references are parts of. */
+import type * as VmMemory from '../../../index'
+import type { Finder } from '../finder'
+import type { Natives } from '../natives'
+
+export type Volatile = Pick<
+  VmMemory.VolatileMemory,
+  'getSlice' | 'asVolatileSlice' | 'getRef' | 'getArrayRef' | 'getAtomicRef'
+>
+
+export class Backing {
+  constructor(
+    readonly object: object,
+    /** Where accesses look that no window has. */
+    readonly finder: Finder,
+    /** The native methods of its class. */
+    readonly native: Natives<Volatile>,
+    /** Notes a native access to its memory. */
+    readonly noteUse: () => void,
+  ) {}
+}

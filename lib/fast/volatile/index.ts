@@ -1,0 +1,117 @@
+/** Slices and references as plain objects: all that their classes can do, on places. */
+import type * as VmMemory from '../../../index'
+import { defineMethod } from '../../protocols'
+import { uncurryThis } from '../../intrinsics'
+import type * as MethodsModule from '../methods'
+import type { Kind } from '../methods/kind'
+import { nativesOf } from '../natives'
+import { redirect } from '../redirect'
+import type { Backing } from '../places/backing'
+import { NO_PLACE, type Place } from '../places/place'
+import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
+import { arrayRefMethods, atomicRefMethods, refMethods } from './references'
+import { scalarMethods } from './scalars'
+import { atomicMethods, partMethods } from './slices'
+
+type PlaceOf = (object: object) => Place
+
+/** Makes the native half of an object with a place. */
+type Make = (backing: Backing, place: Place) => object
+
+const makeSlice: Make = ({ native, object }, { offset, length }) => native.getSlice(object, offset, length)
+const makeRef: Make = ({ native, object }, { kind, offset }) => native.getRef(object, kind.name, offset)
+const makeArrayRef: Make = ({ native, object }, { kind, offset, length }) =>
+  native.getArrayRef(object, kind.name, offset, length / kind.size)
+const makeAtomicRef: Make = ({ native, object }, { kind, offset }) =>
+  native.getAtomicRef(object, kind.name as VmMemory.AtomicType, offset)
+
+/** The native half of an object with a place; undefined of that of nothing. */
+function halfOf(place: Place, make: Make): object | undefined {
+  const { backing } = place
+  return backing === null ? undefined : (place.native ??= make(backing, place))
+}
+
+function install(prototype: object, methods: object): void {
+  for (const [name, method] of Object.entries(methods)) defineMethod(prototype, name, method)
+}
+
+/** Lets a getter be answered by places, and be left to the native one where `get` returns undefined. */
+function installGetter(prototype: object, placeOf: PlaceOf, name: string, get: (place: Place) => unknown): void {
+  const descriptor = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor
+  const native = uncurryThis(descriptor.get as (this: unknown) => unknown)
+  Object.defineProperty(prototype, name, {
+    ...descriptor,
+    get(this: object): unknown {
+      const place = placeOf(this)
+      const value = place.backing === null ? undefined : get(place)
+      return value === undefined ? native(this) : value
+    },
+  })
+}
+
+/** What `bitmap` is where that is certain. */
+function noBitmap({ reach, window }: Place): null | undefined {
+  return reach > 0 && !window.isTracked ? null : undefined
+}
+
+const lengthOf = (place: Place): number => place.length
+const isEmpty = (place: Place): boolean => place.length === 0
+const typeOf = ({ kind }: Place): string => kind.name
+
+/**
+ * Puts slices and references that are plain objects in the place of native ones.
+ * @param shared the fast methods that slices have as all others do
+ * @returns the native half of a slice or a reference; undefined of everything else
+ */
+export function installVolatile(
+  native: typeof VmMemory,
+  { sharedMethods }: Pick<typeof MethodsModule, 'sharedMethods'>,
+): (object: object) => object | undefined {
+  /** The native methods of a class, and the rest of what fast ones need. All members are led to native halves from now on. */
+  function kindOf<T extends object>(prototype: T, placeOf: PlaceOf, make: Make): Kind<T, Place> {
+    const natives = nativesOf(prototype)
+    redirect(prototype, (object) => halfOf(placeOf(object), make) ?? object)
+    return {
+      native: natives,
+      cursorOf: placeOf,
+      toNative(object, place) {
+        const half = halfOf(place, make)
+        if (half === undefined) return object
+        if (!place.attach()) place.backing?.noteUse()
+        return half
+      },
+    }
+  }
+
+  const { prototype: slice } = native.VolatileSlice
+  const slices = kindOf(slice, SliceStamp.place, makeSlice)
+  const scalars = scalarMethods(slices)
+  install(slice, { ...scalars, ...sharedMethods(slices, scalars), ...atomicMethods(slices), ...partMethods(slices) })
+  installGetter(slice, SliceStamp.place, 'len', lengthOf)
+  installGetter(slice, SliceStamp.place, 'isEmpty', isEmpty)
+  installGetter(slice, SliceStamp.place, 'bitmap', noBitmap)
+
+  const { prototype: ref } = native.VolatileRef
+  install(ref, refMethods(kindOf(ref, RefStamp.place, makeRef)))
+  installGetter(ref, RefStamp.place, 'type', typeOf)
+  installGetter(ref, RefStamp.place, 'len', lengthOf)
+  installGetter(ref, RefStamp.place, 'bitmap', noBitmap)
+
+  const { prototype: arrayRef } = native.VolatileArrayRef
+  install(arrayRef, arrayRefMethods(kindOf(arrayRef, ArrayRefStamp.place, makeArrayRef)))
+  installGetter(arrayRef, ArrayRefStamp.place, 'type', typeOf)
+  installGetter(arrayRef, ArrayRefStamp.place, 'len', ({ kind, length }) => length / kind.size)
+  installGetter(arrayRef, ArrayRefStamp.place, 'elementSize', ({ kind }) => kind.size)
+  installGetter(arrayRef, ArrayRefStamp.place, 'isEmpty', isEmpty)
+  installGetter(arrayRef, ArrayRefStamp.place, 'bitmap', noBitmap)
+
+  const { prototype: atomicRef } = native.AtomicRef
+  install(atomicRef, atomicRefMethods(kindOf(atomicRef, AtomicRefStamp.place, makeAtomicRef)))
+  installGetter(atomicRef, AtomicRefStamp.place, 'type', typeOf)
+
+  return (object) => {
+    const place = SliceStamp.peek(object)
+    if (place !== NO_PLACE) return halfOf(place, makeSlice)
+    return undefined
+  }
+}

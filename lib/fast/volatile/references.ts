@@ -1,0 +1,102 @@
+/** The fast methods of references: to a value, to values, and to an integer with atomic access. */
+import type * as VmMemory from '../../../index'
+import { toDouble } from '../../intrinsics'
+import { canLoad, canStore } from '../methods/atomics'
+import type { Kind } from '../methods/kind'
+import { loadAtomic, NO_KIND, readScalar, storeAtomic, writeScalar } from '../places/kinds'
+import { type Place, sizeOf } from '../places/place'
+import { RefStamp, SliceStamp } from '../places/stamps'
+
+const { make: makeSlice } = SliceStamp
+const { make: makeRef } = RefStamp
+
+export function refMethods({
+  native,
+  toNative,
+  cursorOf: placeOf,
+}: Kind<Pick<VmMemory.VolatileRef, 'load' | 'store' | 'toSlice'>, Place>): object {
+  return {
+    load(this: object): number | bigint {
+      const place = placeOf(this)
+      if (place.reach > 0 || place.attach()) {
+        const value = readScalar(place.window, place.kind, place.base)
+        if (value !== undefined) return value
+      }
+      return native.load(toNative(this, place))
+    },
+    store(this: object, value: number | bigint): void {
+      const place = placeOf(this)
+      if ((place.reach > 0 || place.attach()) && writeScalar(place.window, place.kind, place.base, value)) return
+      native.store(toNative(this, place), value)
+    },
+    toSlice(this: object): VmMemory.VolatileSlice {
+      const place = placeOf(this)
+      return place.backing === null ? native.toSlice(this) : makeSlice(place.part(0, place.length, NO_KIND))
+    },
+  }
+}
+
+export function arrayRefMethods({
+  native,
+  toNative,
+  cursorOf: placeOf,
+}: Kind<Pick<VmMemory.VolatileArrayRef, 'refAt' | 'load' | 'store' | 'toSlice'>, Place>): object {
+  /** Where in the window of a place an element is; -1 where that is not certain. */
+  function locate(place: Place, index: unknown): number {
+    const position = sizeOf(index)
+    return position < 0 ? -1 : place.locate(position * place.kind.size, place.kind.size)
+  }
+
+  return {
+    refAt(this: object, index: VmMemory.Usize): VmMemory.VolatileRef {
+      const place = placeOf(this)
+      const { size } = place.kind
+      let start = sizeOf(index) * size
+      if (start < 0 || start + size > place.length) {
+        native.refAt(toNative(this, place), index)
+        start = toDouble(index) * size
+      }
+      return makeRef(place.part(start, size, place.kind))
+    },
+    load(this: object, index: VmMemory.Usize): number | bigint {
+      const place = placeOf(this)
+      const offset = locate(place, index)
+      const value = offset < 0 ? undefined : readScalar(place.window, place.kind, offset)
+      return value === undefined ? native.load(toNative(this, place), index) : value
+    },
+    store(this: object, index: VmMemory.Usize, value: number | bigint): void {
+      const place = placeOf(this)
+      const offset = locate(place, index)
+      if (offset >= 0 && writeScalar(place.window, place.kind, offset, value)) return
+      native.store(toNative(this, place), index, value)
+    },
+    toSlice(this: object): VmMemory.VolatileSlice {
+      const place = placeOf(this)
+      return place.backing === null ? native.toSlice(this) : makeSlice(place.part(0, place.length, NO_KIND))
+    },
+  }
+}
+
+/** Windows begin on a page of the host, and what is not aligned there has no such reference. */
+export function atomicRefMethods({
+  native,
+  toNative,
+  cursorOf: placeOf,
+}: Kind<Pick<VmMemory.AtomicRef, 'load' | 'store'>, Place>): object {
+  return {
+    load(this: object, order: VmMemory.Ordering): number | bigint {
+      const place = placeOf(this)
+      if (canLoad(order) && (place.reach > 0 || place.attach())) {
+        return loadAtomic(place.window, place.kind, place.base)
+      }
+      return native.load(toNative(this, place), order)
+    },
+    // As upstream, it marks nothing.
+    store(this: object, value: number | bigint, order: VmMemory.Ordering): void {
+      const place = placeOf(this)
+      const isKnown = canStore(order) && (place.reach > 0 || place.attach())
+      if (isKnown && storeAtomic(place.window, place.kind, place.base, value)) return
+      native.store(toNative(this, place), value, order)
+    },
+  }
+}

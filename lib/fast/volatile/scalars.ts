@@ -1,0 +1,270 @@
+/**
+ * Reads and writes of one scalar of a slice. Each method is written out, as those of maps and regions are. A function of the same
+ * name is the cold place: it looks for the memory, and leaves the rest to the native method.
+ */
+import type * as VmMemory from '../../../index'
+import * as intrinsics from '../../intrinsics'
+import { toNumber as numberOf } from '../finder'
+import type { Kind, Methods } from '../methods/kind'
+import type { Place } from '../places/place'
+
+type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
+type Scalars = Pick<Methods, `read${ScalarName}` | `write${ScalarName}`>
+
+// Taken out of the import, which would be looked up at each use.
+const { asIntN, asUintN } = intrinsics
+const toNumber = numberOf
+
+export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Methods, Place>): Scalars {
+  function readU8(object: object, place: Place, addr: unknown): number {
+    const offset = place.locate(addr, 1)
+    return offset < 0
+      ? native.readU8(toNative(object, place), addr as VmMemory.U64)
+      : place.window.view.getUint8(offset)
+  }
+  function readI8(object: object, place: Place, addr: unknown): number {
+    const offset = place.locate(addr, 1)
+    return offset < 0 ? native.readI8(toNative(object, place), addr as VmMemory.U64) : place.window.view.getInt8(offset)
+  }
+  function readU16(object: object, place: Place, addr: unknown): number {
+    const offset = place.locate(addr, 2)
+    return offset < 0
+      ? native.readU16(toNative(object, place), addr as VmMemory.U64)
+      : place.window.view.getUint16(offset, true)
+  }
+  function readI16(object: object, place: Place, addr: unknown): number {
+    const offset = place.locate(addr, 2)
+    return offset < 0
+      ? native.readI16(toNative(object, place), addr as VmMemory.U64)
+      : place.window.view.getInt16(offset, true)
+  }
+  function readU32(object: object, place: Place, addr: unknown): number {
+    const offset = place.locate(addr, 4)
+    return offset < 0
+      ? native.readU32(toNative(object, place), addr as VmMemory.U64)
+      : place.window.view.getUint32(offset, true)
+  }
+  function readI32(object: object, place: Place, addr: unknown): number {
+    const offset = place.locate(addr, 4)
+    return offset < 0
+      ? native.readI32(toNative(object, place), addr as VmMemory.U64)
+      : place.window.view.getInt32(offset, true)
+  }
+  function readU64(object: object, place: Place, addr: unknown): bigint {
+    const offset = place.locate(addr, 8)
+    return offset < 0
+      ? native.readU64(toNative(object, place), addr as VmMemory.U64)
+      : place.window.view.getBigUint64(offset, true)
+  }
+  function readI64(object: object, place: Place, addr: unknown): bigint {
+    const offset = place.locate(addr, 8)
+    return offset < 0
+      ? native.readI64(toNative(object, place), addr as VmMemory.U64)
+      : place.window.view.getBigInt64(offset, true)
+  }
+  function writeU8(object: object, place: Place, value: number, addr: unknown): void {
+    const fits = typeof value === 'number' && (value & 0xff) === value
+    const offset = fits ? place.locate(addr, 1) : -1
+    if (offset < 0) return native.writeU8(toNative(object, place), value, addr as VmMemory.U64)
+    const { window } = place
+    if (window.isTracked) window.write(offset, 1, value)
+    else window.view.setUint8(offset, value)
+  }
+  function writeI8(object: object, place: Place, value: number, addr: unknown): void {
+    const fits = typeof value === 'number' && (value << 24) >> 24 === value
+    const offset = fits ? place.locate(addr, 1) : -1
+    if (offset < 0) return native.writeI8(toNative(object, place), value, addr as VmMemory.U64)
+    const { window } = place
+    if (window.isTracked) window.write(offset, 1, value)
+    else window.view.setInt8(offset, value)
+  }
+  function writeU16(object: object, place: Place, value: number, addr: unknown): void {
+    const fits = typeof value === 'number' && (value & 0xffff) === value
+    const offset = fits ? place.locate(addr, 2) : -1
+    if (offset < 0) return native.writeU16(toNative(object, place), value, addr as VmMemory.U64)
+    const { window } = place
+    if (window.isTracked) window.write(offset, 2, value)
+    else window.view.setUint16(offset, value, true)
+  }
+  function writeI16(object: object, place: Place, value: number, addr: unknown): void {
+    const fits = typeof value === 'number' && (value << 16) >> 16 === value
+    const offset = fits ? place.locate(addr, 2) : -1
+    if (offset < 0) return native.writeI16(toNative(object, place), value, addr as VmMemory.U64)
+    const { window } = place
+    if (window.isTracked) window.write(offset, 2, value)
+    else window.view.setInt16(offset, value, true)
+  }
+  function writeU32(object: object, place: Place, value: number, addr: unknown): void {
+    const fits = typeof value === 'number' && value >>> 0 === value
+    const offset = fits ? place.locate(addr, 4) : -1
+    if (offset < 0) return native.writeU32(toNative(object, place), value, addr as VmMemory.U64)
+    const { window } = place
+    if (window.isTracked) window.write(offset, 4, value)
+    else window.view.setUint32(offset, value, true)
+  }
+  function writeI32(object: object, place: Place, value: number, addr: unknown): void {
+    const fits = typeof value === 'number' && (value | 0) === value
+    const offset = fits ? place.locate(addr, 4) : -1
+    if (offset < 0) return native.writeI32(toNative(object, place), value, addr as VmMemory.U64)
+    const { window } = place
+    if (window.isTracked) window.write(offset, 4, value)
+    else window.view.setInt32(offset, value, true)
+  }
+  function writeU64(object: object, place: Place, value: number | bigint, addr: unknown): void {
+    const fits = typeof value === 'bigint' && asUintN(64, value) === value
+    const offset = fits ? place.locate(addr, 8) : -1
+    if (offset < 0) return native.writeU64(toNative(object, place), value, addr as VmMemory.U64)
+    const { window } = place
+    if (window.isTracked) window.write64(offset, 8, value as bigint)
+    else window.view.setBigUint64(offset, value as bigint, true)
+  }
+  function writeI64(object: object, place: Place, value: number | bigint, addr: unknown): void {
+    const fits = typeof value === 'bigint' && asIntN(64, value) === value
+    const offset = fits ? place.locate(addr, 8) : -1
+    if (offset < 0) return native.writeI64(toNative(object, place), value, addr as VmMemory.U64)
+    const { window } = place
+    if (window.isTracked) window.write64(offset, 8, value as bigint)
+    else window.view.setBigInt64(offset, value as bigint, true)
+  }
+
+  return {
+    readU8(this: object, addr: unknown): number {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 1) return place.window.view.getUint8(place.base + at)
+      return readU8(this, place, addr)
+    },
+    readI8(this: object, addr: unknown): number {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 1) return place.window.view.getInt8(place.base + at)
+      return readI8(this, place, addr)
+    },
+    readU16(this: object, addr: unknown): number {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 2) return place.window.view.getUint16(place.base + at, true)
+      return readU16(this, place, addr)
+    },
+    readI16(this: object, addr: unknown): number {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 2) return place.window.view.getInt16(place.base + at, true)
+      return readI16(this, place, addr)
+    },
+    readU32(this: object, addr: unknown): number {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 4) return place.window.view.getUint32(place.base + at, true)
+      return readU32(this, place, addr)
+    },
+    readI32(this: object, addr: unknown): number {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 4) return place.window.view.getInt32(place.base + at, true)
+      return readI32(this, place, addr)
+    },
+    readU64(this: object, addr: unknown): bigint {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 8) return place.window.view.getBigUint64(place.base + at, true)
+      return readU64(this, place, addr)
+    },
+    readI64(this: object, addr: unknown): bigint {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 8) return place.window.view.getBigInt64(place.base + at, true)
+      return readI64(this, place, addr)
+    },
+
+    // A value that does not fit is left to the native method, which refuses it.
+    writeU8(this: object, value: number, addr: unknown): void {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 1 && typeof value === 'number' && (value & 0xff) === value) {
+        const { window } = place
+        if (!window.isTracked) return window.view.setUint8(place.base + at, value)
+      }
+      writeU8(this, place, value, addr)
+    },
+    writeI8(this: object, value: number, addr: unknown): void {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 1 && typeof value === 'number' && (value << 24) >> 24 === value) {
+        const { window } = place
+        if (!window.isTracked) return window.view.setInt8(place.base + at, value)
+      }
+      writeI8(this, place, value, addr)
+    },
+    writeU16(this: object, value: number, addr: unknown): void {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 2 && typeof value === 'number' && (value & 0xffff) === value) {
+        const { window } = place
+        if (!window.isTracked) return window.view.setUint16(place.base + at, value, true)
+      }
+      writeU16(this, place, value, addr)
+    },
+    writeI16(this: object, value: number, addr: unknown): void {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 2 && typeof value === 'number' && (value << 16) >> 16 === value) {
+        const { window } = place
+        if (!window.isTracked) return window.view.setInt16(place.base + at, value, true)
+      }
+      writeI16(this, place, value, addr)
+    },
+    writeU32(this: object, value: number, addr: unknown): void {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 4 && typeof value === 'number' && value >>> 0 === value) {
+        const { window } = place
+        if (!window.isTracked) return window.view.setUint32(place.base + at, value, true)
+      }
+      writeU32(this, place, value, addr)
+    },
+    writeI32(this: object, value: number, addr: unknown): void {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 4 && typeof value === 'number' && (value | 0) === value) {
+        const { window } = place
+        if (!window.isTracked) return window.view.setInt32(place.base + at, value, true)
+      }
+      writeI32(this, place, value, addr)
+    },
+    writeU64(this: object, value: number | bigint, addr: unknown): void {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 8 && typeof value === 'bigint' && asUintN(64, value) === value) {
+        const { window } = place
+        if (!window.isTracked) return window.view.setBigUint64(place.base + at, value, true)
+      }
+      writeU64(this, place, value, addr)
+    },
+    writeI64(this: object, value: number | bigint, addr: unknown): void {
+      const place = placeOf(this)
+      const address = typeof addr === 'number' ? addr : toNumber(addr)
+      const at = address >>> 0
+      if (at === address && at <= place.reach - 8 && typeof value === 'bigint' && asIntN(64, value) === value) {
+        const { window } = place
+        if (!window.isTracked) return window.view.setBigInt64(place.base + at, value, true)
+      }
+      writeI64(this, place, value, addr)
+    },
+  }
+}

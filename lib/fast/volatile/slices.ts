@@ -1,0 +1,147 @@
+/** The fast methods of slices. */
+import type * as VmMemory from '../../../index'
+import { arrayOf, toDouble } from '../../intrinsics'
+import { canLoad, canStore } from '../methods/atomics'
+import type { Kind, Methods } from '../methods/kind'
+import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
+import { type Place, sizeOf } from '../places/place'
+import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
+
+type Slice = VmMemory.VolatileSlice
+type PartName = 'getSlice' | 'subslice' | 'offset' | 'splitAt' | 'asVolatileSlice'
+type RefName = 'getRef' | 'getArrayRef' | 'getAtomicRef'
+
+const { make: makeSlice } = SliceStamp
+const { make: makeRef } = RefStamp
+const { make: makeArrayRef } = ArrayRefStamp
+const { make: makeAtomicRef } = AtomicRefStamp
+
+/** `load` and `store`. */
+export function atomicMethods({
+  native,
+  toNative,
+  cursorOf: placeOf,
+}: Kind<Pick<Methods, 'load' | 'store'>, Place>): object {
+  return {
+    load(this: object, type: VmMemory.AtomicType, addr: VmMemory.U64, order: VmMemory.Ordering): number | bigint {
+      const place = placeOf(this)
+      const kind = kindOf(type)
+      if (kind !== null && kind.isAtomic && canLoad(order)) {
+        const offset = place.locate(addr, kind.size)
+        if (offset >= 0 && offset % kind.size === 0) return loadAtomic(place.window, kind, offset)
+      }
+      return native.load(toNative(this, place), type as never, addr, order)
+    },
+    store(
+      this: object,
+      type: VmMemory.AtomicType,
+      value: number | bigint,
+      addr: VmMemory.U64,
+      order: VmMemory.Ordering,
+    ): void {
+      const place = placeOf(this)
+      const kind = kindOf(type)
+      if (kind !== null && kind.isAtomic && canStore(order)) {
+        const offset = place.locate(addr, kind.size)
+        if (offset >= 0 && offset % kind.size === 0 && storeAndMark(place.window, kind, offset, value)) return
+      }
+      native.store(toNative(this, place), type, value, addr, order)
+    },
+  }
+}
+
+/** Parts of a slice: slices, and references. The native methods decide on what is not certain, and then the place is known. */
+export function partMethods({
+  native,
+  toNative,
+  cursorOf: placeOf,
+}: Kind<Pick<Slice, PartName | RefName>, Place>): object {
+  function getSlice(this: object, offset: VmMemory.Usize, count: VmMemory.Usize): Slice {
+    const place = placeOf(this)
+    const start = sizeOf(offset)
+    const length = sizeOf(count)
+    if (start >= 0 && length >= 0 && start + length <= place.length)
+      return makeSlice(place.part(start, length, NO_KIND))
+    native.getSlice(toNative(this, place), offset, count)
+    return makeSlice(place.part(toDouble(offset), toDouble(count), NO_KIND))
+  }
+
+  return {
+    getSlice,
+    subslice(this: object, offset: VmMemory.Usize, count: VmMemory.Usize): Slice {
+      const place = placeOf(this)
+      const start = sizeOf(offset)
+      const length = sizeOf(count)
+      if (start >= 0 && length >= 0 && start + length <= place.length)
+        return makeSlice(place.part(start, length, NO_KIND))
+      native.subslice(toNative(this, place), offset, count)
+      return makeSlice(place.part(toDouble(offset), toDouble(count), NO_KIND))
+    },
+    offset(this: object, count: VmMemory.Usize): Slice {
+      const place = placeOf(this)
+      let start = sizeOf(count)
+      if (start < 0 || start > place.length) {
+        native.offset(toNative(this, place), count)
+        start = toDouble(count)
+      }
+      return makeSlice(place.part(start, place.length - start, NO_KIND))
+    },
+    splitAt(this: object, mid: VmMemory.Usize): Slice[] {
+      const place = placeOf(this)
+      let middle = sizeOf(mid)
+      if (middle < 0 || middle > place.length) {
+        native.splitAt(toNative(this, place), mid)
+        middle = toDouble(mid)
+      }
+      return arrayOf(
+        makeSlice(place.part(0, middle, NO_KIND)),
+        makeSlice(place.part(middle, place.length - middle, NO_KIND)),
+      )
+    },
+    asVolatileSlice(this: object): Slice {
+      const place = placeOf(this)
+      if (place.backing === null) return native.asVolatileSlice(this)
+      return makeSlice(place.part(0, place.length, NO_KIND))
+    },
+    getRef(this: object, type: VmMemory.ScalarType, offset: VmMemory.Usize): VmMemory.VolatileRef {
+      const place = placeOf(this)
+      const kind = kindOf(type)
+      const start = sizeOf(offset)
+      if (kind !== null && start >= 0 && start + kind.size <= place.length) {
+        return makeRef(place.part(start, kind.size, kind))
+      }
+      native.getRef(toNative(this, place), type, offset)
+      const known = kind as ScalarKind
+      return makeRef(place.part(toDouble(offset), known.size, known))
+    },
+    getArrayRef(
+      this: object,
+      type: VmMemory.ScalarType,
+      offset: VmMemory.Usize,
+      n: VmMemory.Usize,
+    ): VmMemory.VolatileArrayRef {
+      const place = placeOf(this)
+      const kind = kindOf(type)
+      const start = sizeOf(offset)
+      const count = sizeOf(n)
+      if (kind !== null && start >= 0 && count >= 0 && start + count * kind.size <= place.length) {
+        return makeArrayRef(place.part(start, count * kind.size, kind))
+      }
+      native.getArrayRef(toNative(this, place), type, offset, n)
+      const known = kind as ScalarKind
+      return makeArrayRef(place.part(toDouble(offset), toDouble(n) * known.size, known))
+    },
+    getAtomicRef(this: object, type: VmMemory.AtomicType, offset: VmMemory.Usize): VmMemory.AtomicRef {
+      const place = placeOf(this)
+      const kind = kindOf(type)
+      const start = sizeOf(offset)
+      // Whether it is aligned is known where there is a window.
+      if (kind !== null && kind.isAtomic && start >= 0 && start + kind.size <= place.length && place.attach()) {
+        if ((place.base + start) % kind.size === 0) return makeAtomicRef(place.part(start, kind.size, kind))
+      }
+      native.getAtomicRef(toNative(this, place), type, offset)
+      const known = kind as ScalarKind
+      return makeAtomicRef(place.part(toDouble(offset), known.size, known))
+    },
+  }
+}
