@@ -1,10 +1,9 @@
 /** Parts of regions, mappings and maps: slices and references, which are plain objects (`../places`). */
 import type * as VmMemory from '../../../index'
-import { toDouble } from '../../intrinsics'
 import { EMPTY } from '../table'
 import type { Backing, Volatile } from '../places/backing'
 import { kindOf, NO_KIND, type ScalarKind } from '../places/kinds'
-import { NOT_YET, Place, sizeOf } from '../places/place'
+import { NOT_YET, Place, sizeOf, sizeTaken } from '../places/place'
 import { ArrayRefStamp, AtomicRefStamp, nativeLength, RefStamp, SliceStamp } from '../places/stamps'
 import { NOWHERE } from '../window'
 import type { Cursor } from './cursor'
@@ -33,7 +32,7 @@ function placeAt(cursor: Cursor, address: unknown, length: number, kind: ScalarK
 
 /** The place of bytes that the native method has found. */
 function placeFound(backing: Backing, offset: unknown, length: number, kind: ScalarKind): Place {
-  return new Place(backing, NOWHERE, 0, NOT_YET, toDouble(offset), length, kind, null)
+  return new Place(backing, NOWHERE, 0, NOT_YET, sizeTaken(offset), length, kind, null)
 }
 
 /** Those of a region or a mapping. */
@@ -52,7 +51,7 @@ export function volatileMethods({ native, toNative, cursorOf }: Kind<Volatile>, 
 
   function otherSlice(object: object, offset: VmMemory.Usize, count: VmMemory.Usize): Place {
     native.getSlice(toNative(object, cursorOf(object)), offset, count)
-    return placeFound(backing(object), offset, toDouble(count), NO_KIND)
+    return placeFound(backing(object), offset, sizeTaken(count), NO_KIND)
   }
 
   function wholeSlice(object: object): Place {
@@ -69,7 +68,7 @@ export function volatileMethods({ native, toNative, cursorOf }: Kind<Volatile>, 
   function otherArrayRef(object: object, type: VmMemory.ScalarType, offset: VmMemory.Usize, n: VmMemory.Usize): Place {
     native.getArrayRef(toNative(object, cursorOf(object)), type, offset, n)
     const kind = kindOf(type) as ScalarKind
-    return placeFound(backing(object), offset, toDouble(n) * kind.size, kind)
+    return placeFound(backing(object), offset, sizeTaken(n) * kind.size, kind)
   }
 
   function otherAtomicRef(object: object, type: VmMemory.AtomicType, offset: VmMemory.Usize): Place {
@@ -126,7 +125,7 @@ export function mapSliceMethods(
     const backing = backingOf(found[0])
     const piece = cursor.table.pieceAt(addr)
     if (piece !== undefined && piece >= 0) cursor.table.backings[piece] = backing
-    return placeFound(backing, found[1], toDouble(count), NO_KIND)
+    return placeFound(backing, found[1], sizeTaken(count), NO_KIND)
   }
 
   return {

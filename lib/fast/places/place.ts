@@ -7,7 +7,7 @@
  * So an object needs nothing of its own in Rust, and no finalizer. Where a native method is called on it, or something
  * native gets it as an argument, its native half is made, and kept with the place.
  */
-import { isInteger } from '../../intrinsics'
+import { isInteger, toDouble } from '../../intrinsics'
 import { type Finder, toNumber as numberOf } from '../finder'
 import { NOWHERE as NONE, type Window } from '../window'
 import type { Backing } from './backing'
@@ -94,4 +94,9 @@ export const NO_PLACE = new Place(null, NOWHERE, 0, NOT_YET, 0, -1, NO_KIND, nul
 /** An offset or a count that is certainly one; -1 for everything else, which is left to the native methods. */
 export function sizeOf(value: unknown): number {
   return typeof value === 'number' && value >>> 0 === value ? value >>> 0 : -1
+}
+
+/** An offset or a count that a native method has taken. (Not the zero that is negative.) */
+export function sizeTaken(value: unknown): number {
+  return toDouble(value) + 0
 }

@@ -1,10 +1,9 @@
 /** The fast methods of references: to a value, to values, and to an integer with atomic access. */
 import type * as VmMemory from '../../../index'
-import { toDouble } from '../../intrinsics'
 import { canLoad, canStore } from '../methods/atomics'
 import type { Kind } from '../methods/kind'
 import { loadAtomic, NO_KIND, readScalar, storeAtomic, writeScalar } from '../places/kinds'
-import { type Place, sizeOf } from '../places/place'
+import { type Place, sizeOf, sizeTaken } from '../places/place'
 import { RefStamp, SliceStamp } from '../places/stamps'
 
 const { make: makeSlice } = SliceStamp
@@ -54,7 +53,7 @@ export function arrayRefMethods({
       let start = sizeOf(index) * size
       if (start < 0 || start + size > place.length) {
         native.refAt(toNative(this, place), index)
-        start = toDouble(index) * size
+        start = sizeTaken(index) * size
       }
       return makeRef(place.part(start, size, place.kind))
     },

@@ -1,10 +1,10 @@
 /** The fast methods of slices. */
 import type * as VmMemory from '../../../index'
-import { arrayOf, toDouble } from '../../intrinsics'
+import { arrayOf } from '../../intrinsics'
 import { canLoad, canStore } from '../methods/atomics'
 import type { Kind, Methods } from '../methods/kind'
 import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
-import { type Place, sizeOf } from '../places/place'
+import { type Place, sizeOf, sizeTaken } from '../places/place'
 import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
 
 type Slice = VmMemory.VolatileSlice
@@ -63,7 +63,7 @@ export function partMethods({
     if (start >= 0 && length >= 0 && start + length <= place.length)
       return makeSlice(place.part(start, length, NO_KIND))
     native.getSlice(toNative(this, place), offset, count)
-    return makeSlice(place.part(toDouble(offset), toDouble(count), NO_KIND))
+    return makeSlice(place.part(sizeTaken(offset), sizeTaken(count), NO_KIND))
   }
 
   return {
@@ -75,14 +75,14 @@ export function partMethods({
       if (start >= 0 && length >= 0 && start + length <= place.length)
         return makeSlice(place.part(start, length, NO_KIND))
       native.subslice(toNative(this, place), offset, count)
-      return makeSlice(place.part(toDouble(offset), toDouble(count), NO_KIND))
+      return makeSlice(place.part(sizeTaken(offset), sizeTaken(count), NO_KIND))
     },
     offset(this: object, count: VmMemory.Usize): Slice {
       const place = placeOf(this)
       let start = sizeOf(count)
       if (start < 0 || start > place.length) {
         native.offset(toNative(this, place), count)
-        start = toDouble(count)
+        start = sizeTaken(count)
       }
       return makeSlice(place.part(start, place.length - start, NO_KIND))
     },
@@ -91,7 +91,7 @@ export function partMethods({
       let middle = sizeOf(mid)
       if (middle < 0 || middle > place.length) {
         native.splitAt(toNative(this, place), mid)
-        middle = toDouble(mid)
+        middle = sizeTaken(mid)
       }
       return arrayOf(
         makeSlice(place.part(0, middle, NO_KIND)),
@@ -112,7 +112,7 @@ export function partMethods({
       }
       native.getRef(toNative(this, place), type, offset)
       const known = kind as ScalarKind
-      return makeRef(place.part(toDouble(offset), known.size, known))
+      return makeRef(place.part(sizeTaken(offset), known.size, known))
     },
     getArrayRef(
       this: object,
@@ -129,7 +129,7 @@ export function partMethods({
       }
       native.getArrayRef(toNative(this, place), type, offset, n)
       const known = kind as ScalarKind
-      return makeArrayRef(place.part(toDouble(offset), toDouble(n) * known.size, known))
+      return makeArrayRef(place.part(sizeTaken(offset), sizeTaken(n) * known.size, known))
     },
     getAtomicRef(this: object, type: VmMemory.AtomicType, offset: VmMemory.Usize): VmMemory.AtomicRef {
       const place = placeOf(this)
@@ -141,7 +141,7 @@ export function partMethods({
       }
       native.getAtomicRef(toNative(this, place), type, offset)
       const known = kind as ScalarKind
-      return makeAtomicRef(place.part(toDouble(offset), known.size, known))
+      return makeAtomicRef(place.part(sizeTaken(offset), known.size, known))
     },
   }
 }
