@@ -33,6 +33,8 @@ export interface Door {
   forgetSlot(slot: number): void
   /** Sets who is told that a slot is stale. */
   answerSlots(stale: (slot: number) => void): void
+  /** Makes functions that take the lock of an atomic if it is free, give it back, and publish a map before they do. */
+  makeSeat(atomic: Atomic): [enter: () => boolean, leave: () => void, replace: (map: VmMemory.GuestMemoryMmap) => void]
 
   lockAsyncOptions(atomic: Atomic, options: unknown): [timeout?: number, signal?: AbortSignal]
   joinLine(atomic: Atomic, callback: (guard: ExclusiveGuard) => void): number

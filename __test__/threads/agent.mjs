@@ -150,6 +150,17 @@ const tasks = {
       for (;;) map.clone()
     })
   },
+  /** Takes the lock whenever it is free, and gives it back or publishes a map, without an end. */
+  cycleLocks: () => {
+    parentPort.postMessage({ inside: true })
+    const map = atomic.memory().intoInner()
+    for (let cycle = 0; ; cycle += 1) {
+      const guard = atomic.tryLock()
+      if (guard === null) continue
+      if (cycle % 4 === 0) guard.replace(map)
+      else guard.dispose()
+    }
+  },
   updateAndThrow: () => {
     atomic.update((map) => {
       map.insertRegion(regionAt(7))

@@ -25,7 +25,6 @@ use crate::memory::mapping::{Memory, arc_of};
 use crate::memory::shared_map::{Holder, SharedMap};
 use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
-use crate::node::environment;
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
 use crate::node::object::{check_new, no_constructor};
@@ -113,11 +112,7 @@ impl GuestMemoryAtomic {
     /// Takes the update lock if it is free now, or returns null. Not upstream.
     #[napi(catch_unwind, ts_return_type = "GuestMemoryExclusiveGuard | null")]
     pub fn try_lock(&self) -> Option<GuestMemoryExclusiveGuard> {
-        let pass = self.shared.gate.try_enter(environment::number())?;
-        Some(GuestMemoryExclusiveGuard::of(Holder::new(
-            &self.shared,
-            pass,
-        )))
+        self.shared.try_enter().map(GuestMemoryExclusiveGuard::of)
     }
 
     /// Takes the update lock, calls `fn` with the current map, publishes the map that `fn` returns, and unlocks. If
@@ -253,6 +248,23 @@ impl GuestMemoryLoadGuard {
     }
 }
 
+/// Publishes a map, and gives the lock back. A wrong argument changes nothing.
+pub fn replace(place: &Cell<Option<Holder>>, map: Value) -> Result<()> {
+    // First, with the holder in its place, so that whatever runs meanwhile can dispose of the guard.
+    let argument = map_argument(map, "map");
+    let Some(holder) = place.take() else {
+        return Err(BindingError::disposed("GuestMemoryExclusiveGuard"));
+    };
+    match argument {
+        Ok((memory, object)) => holder.shared.publish(&memory, object),
+        Err(error) => {
+            // The lock is still held.
+            place.set(Some(holder));
+            Err(error)
+        }
+    }
+}
+
 /// The update lock, held. A guard that is dropped without `dispose` unlocks when it is garbage-collected. If its thread
 /// ends, the guard unlocks at once. (`GuestMemoryExclusiveGuard`)
 #[napi]
@@ -279,19 +291,7 @@ impl GuestMemoryExclusiveGuard {
     /// @throws `ERR_DISPOSED`
     #[napi(catch_unwind, ts_args_type = "map: GuestMemoryMmap")]
     pub fn replace(&self, map: Value) -> Result<()> {
-        // First, with the holder in its place, so that whatever runs meanwhile can dispose of the guard.
-        let argument = map_argument(map, "map");
-        let Some(holder) = self.holder.take() else {
-            return Err(BindingError::disposed("GuestMemoryExclusiveGuard"));
-        };
-        match argument {
-            Ok((memory, object)) => holder.shared.publish(&memory, object),
-            Err(error) => {
-                // A wrong argument changes nothing: the lock is still held.
-                self.holder.set(Some(holder));
-                Err(error)
-            }
-        }
+        replace(&self.holder, map)
     }
 
     /// Unlocks without replacing the map. Any later use throws `ERR_DISPOSED`; a second `dispose` does nothing.

@@ -15,6 +15,7 @@ use crate::node::value::Value;
 pub mod errors;
 pub mod letter;
 pub mod lock_async;
+pub mod seats;
 pub mod slots;
 pub mod windows;
 

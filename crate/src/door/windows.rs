@@ -1,7 +1,6 @@
 //! The native part of the fast paths of `lib/`: the layout of memory, windows on it as buffers, and a function that
 //! writes to tracked memory without the cost of the glue.
 
-use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
@@ -15,9 +14,9 @@ use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
 use crate::mmap_unix::MmapRegion;
 use crate::node::buffer::{Buffer, new_typed_array};
-use crate::node::environment;
-use crate::node::error::{BindingError, Result, check};
+use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
+use crate::node::raw_function;
 use crate::node::value::{MAX_SAFE_INTEGER, Value};
 
 /// An object with access to memory, as the pieces that it consists of.
@@ -145,67 +144,18 @@ pub fn tracked_writer(object: Value, index: Value) -> Result<Option<Handle>> {
     if piece.slice.bitmap().is_none() {
         return Ok(None);
     }
-    let env = environment::current();
-    let name = c"write";
-    let piece = Box::into_raw(Box::new(piece));
-    let mut function = ptr::null_mut();
-    // SAFETY: the piece lives until `finalize` drops it, when the function is gone.
-    check(unsafe {
-        sys::napi_create_function(
-            env,
-            name.as_ptr(),
-            name.count_bytes().cast_signed(),
-            Some(write),
-            piece.cast(),
-            &raw mut function,
-        )
-    })
-    .and_then(|()| {
-        // SAFETY: as above.
-        check(unsafe {
-            sys::napi_add_finalizer(
-                env,
-                function,
-                piece.cast(),
-                Some(finalize),
-                ptr::null_mut(),
-                ptr::null_mut(),
-            )
-        })
-    })
-    .inspect_err(|_| {
-        // SAFETY: nobody else has it, or the function, which is dropped unseen.
-        drop(unsafe { Box::from_raw(piece) });
-    })?;
-    Ok(Some(Handle(function)))
-}
-
-unsafe extern "C" fn finalize(_: sys::napi_env, piece: *mut c_void, _: *mut c_void) {
-    // SAFETY: the box that `tracked_writer` gave away; a finalizer runs once.
-    drop(unsafe { Box::from_raw(piece.cast::<OwnedSlice>()) });
+    raw_function::make(c"write", write, piece).map(Some)
 }
 
 /// Added to a kind, which is the size of the value: stores it atomically (`lib/fast/window.ts`).
 const ATOMIC: usize = 16;
 
 unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    let mut piece = ptr::null_mut();
-    // SAFETY: no argument is asked for, only what the function was made with.
-    unsafe {
-        sys::napi_get_cb_info(
-            env,
-            info,
-            ptr::null_mut(),
-            ptr::null_mut(),
-            ptr::null_mut(),
-            &raw mut piece,
-        );
-    }
-    // SAFETY: the box that `tracked_writer` made, which lives as long as the function that is running.
-    let slice = &unsafe { &*piece.cast::<OwnedSlice>() }.slice;
+    // SAFETY: `tracked_writer` has made the function with a piece.
+    let (piece, _) = unsafe { raw_function::own::<OwnedSlice>(env, info) };
     let written = letter::read().ok_or(VolatileMemoryError::Overflow { base: 0, offset: 0 });
     if written
-        .and_then(|letter| store(slice, letter.offset, letter.kind, letter.value))
+        .and_then(|letter| store(&piece.slice, letter.offset, letter.kind, letter.value))
         .is_err()
     {
         // SAFETY: `env` is the environment that called, the texts are constant.

@@ -61,6 +61,12 @@ impl SharedMap {
         identity::register(&self.snapshot(), object.0)
     }
 
+    /// Takes the lock if it is free.
+    pub fn try_enter(self: &Arc<Self>) -> Option<Holder> {
+        let pass = self.gate.try_enter(environment::number())?;
+        Some(Holder::new(self, pass))
+    }
+
     /// Waits for the lock, as `lock()` does.
     pub fn enter(self: &Arc<Self>, limit: Option<Duration>, operation: &str) -> Result<Holder> {
         let thread = environment::number();

@@ -10,6 +10,7 @@ pub mod half;
 pub mod identity;
 pub mod intrinsics;
 pub mod object;
+pub mod raw_function;
 pub mod reference;
 pub mod scalar;
 pub mod scope;

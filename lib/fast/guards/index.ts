@@ -32,6 +32,7 @@ import type { Cursor } from '../methods/cursor'
 import { type Natives, nativesOf } from '../natives'
 import { redirect } from '../redirect'
 import { generationOf } from './cell'
+import { installExclusiveGuards } from './exclusive'
 import { Slots } from './slots'
 import { SlotAnchor } from './slot'
 import { Snapshot } from './snapshot'
@@ -77,10 +78,8 @@ export function installGuards(
 ): Guards {
   const { prototype: atomicPrototype } = native.GuestMemoryAtomic
   const { prototype: guardPrototype } = native.GuestMemoryLoadGuard
-  const { prototype: lockPrototype } = native.GuestMemoryExclusiveGuard
   const atomics = nativesOf(atomicPrototype)
   const guards = nativesOf(guardPrototype)
-  const { replace } = nativesOf(lockPrototype)
 
   const gone = new native.GuestMemoryAtomic(new native.GuestMemoryMmap()).memory()
   gone.dispose()
@@ -149,13 +148,7 @@ export function installGuards(
       slots.checkAll()
     }
   })
-  defineMethod(lockPrototype, 'replace', function (this: VmMemory.GuestMemoryExclusiveGuard, map: Map) {
-    try {
-      replace(this, map)
-    } finally {
-      slots.checkAll()
-    }
-  })
+  installExclusiveGuards(door, slots)
   return {
     methods,
     natives: guards,

@@ -1,11 +1,14 @@
 /** What a thread keeps of an atomic. */
 import { Existing } from '../existing'
 import { type Cell, generationOf } from './cell'
+import type { Seat, SeatKeeper } from './seat'
 import type { Keeper, Snapshot } from './snapshot'
 
-export class Slot implements Keeper {
+export class Slot implements Keeper, SeatKeeper {
   /** The current snapshot, or what was that. */
   snapshot: Snapshot
+  /** Takes the lock of the atomic; null while a guard has the seat, and before there is one. */
+  seat: Seat | null = null
 
   constructor(
     private readonly cell: Cell,
