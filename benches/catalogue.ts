@@ -89,6 +89,20 @@ const lookup: Work[] = [
   { id: 'lookup/num-regions/8', title: 'numRegions, 8 regions' },
 ]
 
+const parts: Work[] = [
+  // What a foreign function costs at least: the others are compared with it.
+  { id: 'parts/decode', title: 'one u32 by its pointer' },
+  { id: 'parts/slice/map', title: 'getSlice of a map, three reads of it' },
+  { id: 'parts/slice/region', title: 'getSlice of a region, three reads of it' },
+  { id: 'parts/slice/held', title: 'read u32 of a held slice' },
+  { id: 'parts/slice/load', title: 'load u32 of a held slice, acquire' },
+  { id: 'parts/ref', title: 'load by a held VolatileRef' },
+  { id: 'parts/array-ref', title: 'load by a held VolatileArrayRef' },
+  { id: 'parts/atomic-ref', title: 'load by a held AtomicRef, acquire' },
+]
+
+const lock: Work[] = [{ id: 'lock/cycle', title: 'tryLock(), dispose' }]
+
 const copy: Work[] = ['read', 'write'].flatMap((direction) =>
   COPY_SIZES.flatMap((size) =>
     ['one', 'two'].map((where) => ({
@@ -181,6 +195,8 @@ export const GROUPS: readonly Group[] = [
   { id: 'ring', title: 'Ring indices', works: ring },
   { id: 'guard', title: 'Load guards', works: guard },
   { id: 'lookup', title: 'Looking up', works: lookup },
+  { id: 'parts', title: 'Slices and references', works: parts },
+  { id: 'lock', title: 'The update lock', works: lock },
   { id: 'copy', title: 'Copies', works: copy },
   { id: 'plug', title: 'Hot-plug', works: plug },
   { id: 'buffer', title: 'Zero-copy buffers', works: buffer },

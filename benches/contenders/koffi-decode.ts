@@ -1,7 +1,7 @@
 /** koffi's `decode` and `encode` at addresses, in the fastest of their forms. */
 import koffi, { type TypeObject } from 'koffi'
 import { COPY_REGION_SIZE, REGION_SIZE, regionStarts } from '../layout.js'
-import type { Loop } from '../loop.js'
+import { loop, type Loop } from '../loop.js'
 import { runThreads } from '../threads.js'
 import { provideCopies } from './copy-works.js'
 import { allocate } from './koffi-memory.js'
@@ -101,10 +101,16 @@ function provideThreads(works: Works): void {
   }
 }
 
+function provideParts(works: Works): void {
+  const pointer = allocate(REGION_SIZE)
+  works.set('parts/decode', () => loop(() => uint32(pointer)))
+}
+
 export function provide(group: string, works: Works): void {
   const make = (count: number): Memory => new Memory(makeRegions(regionStarts(count), REGION_SIZE))
   if (group === 'scalar') provideScalars(works, make)
   if (group === 'regions') provideRegions(works, make)
   if (group === 'copy') provideCopies(works, new Memory(makeRegions([0, COPY_REGION_SIZE], COPY_REGION_SIZE)))
+  if (group === 'parts') provideParts(works)
   if (group === 'threads') provideThreads(works)
 }

@@ -8,6 +8,7 @@ import {
   memfdCreate,
   Ordering,
   type SharedMemory,
+  type VolatileSlice,
 } from '../../index.js'
 import {
   ADDRESS_MASK,
@@ -108,6 +109,28 @@ function providePlugs(works: Works): void {
   }
 }
 
+function provideParts(works: Works): void {
+  const memory = makeMemory(8)
+  touch(memory, randomAddresses(8))
+  const region = memory.findRegion(regionStarts(8)[0]!)!
+  const slice = memory.getSlice(regionStarts(8)[0]!, 4096)
+  for (let i = 0; i < 64; i += 1) region.getSlice(0, 16).readU32(0)
+  const threeReads = (part: VolatileSlice): number => part.readU32(0) + part.readU32(4) + part.readU32(8)
+  works.set('parts/slice/map', () => loop((i) => threeReads(memory.getSlice((i & 255) * 16, 16))))
+  works.set('parts/slice/region', () => loop((i) => threeReads(region.getSlice((i & 255) * 16, 16))))
+  works.set('parts/slice/held', () => loop((i) => slice.readU32((i & 1023) * 4)))
+  works.set('parts/slice/load', () => loop((i) => slice.load('u32', (i & 1023) * 4, Ordering.Acquire)))
+  const [ref, array, integer] = [slice.getRef('u32', 8), slice.getArrayRef('u32', 0, 64), slice.getAtomicRef('u32', 8)]
+  works.set('parts/ref', () => loop(() => ref.load()))
+  works.set('parts/array-ref', () => loop((i) => array.load(i & 63)))
+  works.set('parts/atomic-ref', () => loop(() => integer.load(Ordering.Acquire)))
+}
+
+function provideLocks(works: Works): void {
+  const atomic = new GuestMemoryAtomic(makeMemory(8))
+  works.set('lock/cycle', () => loop(() => atomic.tryLock()!.dispose()))
+}
+
 const BUFFERS = 256
 const BUFFER_SIZE = 0x1_0000
 
@@ -169,6 +192,8 @@ export function provide(group: string, works: Works): void {
       })
     },
     plug: providePlugs,
+    parts: provideParts,
+    lock: provideLocks,
     buffer: provideBuffers,
     transfer: provideTransfers,
     upstream: provideUpstream,
