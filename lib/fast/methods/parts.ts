@@ -106,7 +106,7 @@ export function volatileMethods({ native, toNative, cursorOf }: Kind<Volatile>, 
     getAtomicRef(this: object, type: VmMemory.AtomicType, offset: VmMemory.Usize): VmMemory.AtomicRef {
       const kind = kindOf(type)
       const place = kind === null || !kind.isAtomic ? null : placeAt(cursorOf(this), offset, kind.size, kind)
-      const isAligned = place !== null && place.base % place.length === 0
+      const isAligned = place !== null && (place.base & (place.length - 1)) === 0
       return makeAtomicRef(isAligned ? place : otherAtomicRef(this, type, offset))
     },
   }

@@ -28,7 +28,7 @@ export function atomicMethods({
       const kind = kindOf(type)
       if (kind !== null && kind.isAtomic && canLoad(order)) {
         const offset = place.locate(addr, kind.size)
-        if (offset >= 0 && offset % kind.size === 0) return loadAtomic(place.window, kind, offset)
+        if (offset >= 0 && (offset & (kind.size - 1)) === 0) return loadAtomic(place.window, kind, offset)
       }
       return native.load(toNative(this, place), type as never, addr, order)
     },
@@ -43,7 +43,7 @@ export function atomicMethods({
       const kind = kindOf(type)
       if (kind !== null && kind.isAtomic && canStore(order)) {
         const offset = place.locate(addr, kind.size)
-        if (offset >= 0 && offset % kind.size === 0 && storeAndMark(place.window, kind, offset, value)) return
+        if (offset >= 0 && (offset & (kind.size - 1)) === 0 && storeAndMark(place.window, kind, offset, value)) return
       }
       native.store(toNative(this, place), type, value, addr, order)
     },
@@ -137,7 +137,7 @@ export function partMethods({
       const start = sizeOf(offset)
       // Whether it is aligned is known where there is a window.
       if (kind !== null && kind.isAtomic && start >= 0 && start + kind.size <= place.length && place.attach()) {
-        if ((place.base + start) % kind.size === 0) return makeAtomicRef(place.part(start, kind.size, kind))
+        if (((place.base + start) & (kind.size - 1)) === 0) return makeAtomicRef(place.part(start, kind.size, kind))
       }
       native.getAtomicRef(toNative(this, place), type, offset)
       const known = kind as ScalarKind
