@@ -537,6 +537,33 @@ for (const [what, breakRing] of Object.entries(brokenRings)) {
   })
 }
 
+test.serial('a queue that begins where addresses are numbers, and ends beyond, does not start', async (t) => {
+  const guest = await startGuest(t)
+  const { frontEnd } = guest
+  const high = new Ram(t, 'high', 2 ** 53 - RAM_SIZE / 2)
+  t.true(await frontEnd.addMemory(high))
+  const user = (fromLimit: number): bigint => high.region.userAddress + BigInt(RAM_SIZE / 2 + fromLimit)
+  const low = { index: 1, flags: 0, desc: user(-0x3000), avail: user(-0x2000), used: user(-0x1000) }
+  const kick = (): Promise<boolean> =>
+    frontEnd.tell(Request.SET_VRING_KICK, message.encodeVringFd({ index: 1, hasFd: true }), [guest.queue.kick])
+  t.true(await frontEnd.tell(Request.SET_VRING_NUM, message.encodeVringState({ index: 1, num: QUEUE_SIZE })))
+  for (const beyond of [
+    { desc: user(-16) },
+    { desc: user(-16 * QUEUE_SIZE + 16) },
+    { avail: user(-2) },
+    { avail: user(-4 - 2 * QUEUE_SIZE) },
+    { used: user(-4) },
+    { used: user(-4 - 8 * QUEUE_SIZE) },
+  ]) {
+    const address = message.encodeVringAddress({ ...low, ...beyond })
+    t.true(await frontEnd.tell(Request.SET_VRING_ADDR, address))
+    t.false(await kick())
+  }
+  t.true(await frontEnd.tell(Request.SET_VRING_ADDR, message.encodeVringAddress(low)))
+  t.true(await kick())
+  t.like(await request(guest, blk.VIRTIO_BLK_T_IN, 3), { status: blk.VIRTIO_BLK_S_OK })
+})
+
 const brokenRequests: Readonly<
   Record<string, [type: number, sector: number, addr: number, len: number, status: number]>
 > = {

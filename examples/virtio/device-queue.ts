@@ -54,6 +54,7 @@ export class DeviceQueue {
   #nextAvail: number
   #usedIdx: number
 
+  /** Throws `VirtqError` for a queue whose addresses are not all numbers. */
   constructor(layout: virtq.VirtqLayout, options: QueueOptions = {}) {
     this.#layout = layout
     this.#indirect = options.indirect ?? false
@@ -62,6 +63,8 @@ export class DeviceQueue {
     this.#usedIdx = options.usedIdx ?? 0
     this.#usedEvent = layout.avail + virtq.VIRTQ_AVAIL_RING + 2 * layout.size
     this.#availEvent = layout.used + virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * layout.size
+    const ends = [layout.desc + virtq.VIRTQ_DESC_SIZE * layout.size, this.#usedEvent + 2, this.#availEvent + 2]
+    if (!ends.every(Number.isSafeInteger)) throw new VirtqError('the queue reaches beyond address 2^53')
   }
 
   /** The available index of the next chain. */
