@@ -299,6 +299,40 @@ test.serial('a descriptor that is not a UNIX stream socket is refused, with exit
   t.regex(await refused(t, ['--fd=99', image]), /^2\nvhost-user-blk: descriptor 99 is not a socket \(.*EBADF\)$/)
 })
 
+test.serial('a socket that cannot be made is refused, with exit code 2', async (t) => {
+  const { folder, image, socket } = makePlace(t, makeImage())
+  const loop = path.join(folder, 'loop')
+  fs.symlinkSync('loop', loop)
+  for (const [where, reason] of [
+    ['', /a socket's path is not empty$/],
+    [path.join(folder, 'x'.repeat(108)), /a socket's path has at most 107 bytes$/],
+    [path.join(loop, 'socket'), /cannot listen here \(ELOOP.*\)$/],
+    [path.join(folder, 'nothing', 'socket'), /cannot listen here \(bind: ENOENT\)$/],
+    [image, /cannot listen here \(bind: EADDRINUSE\)$/],
+  ] as const) {
+    const said = await refused(t, [image, where])
+    t.regex(said, /^2\nvhost-user-blk: .*$/)
+    t.regex(said, reason)
+  }
+  t.true(fs.readFileSync(image).equals(makeImage()))
+  // Somebody listens, and so many wait that there is no room for one more: that must not be waited for.
+  const listening = libc.listen(socket, fs.closeSync)
+  t.teardown(() => fs.closeSync(listening))
+  for (let waiting = 0; ; waiting++) {
+    t.regex(await refused(t, [image, socket]), /^2\nvhost-user-blk: .*: somebody listens here already$/)
+    if (waiting === 1) break
+    t.throws(
+      () => {
+        for (;;) {
+          const connection = Connection.connect(socket)
+          t.teardown(() => connection.close())
+        }
+      },
+      { code: 'EAGAIN' },
+    )
+  }
+})
+
 test.serial('a disk has the serial that it is given', async (t) => {
   const { image, socket } = makePlace(t, makeImage())
   const program = await start(t, ['--serial=12345678901234567890', image, socket])

@@ -152,10 +152,10 @@ export function listen(path: string, close: (fd: number) => void): number {
   )
 }
 
-/** A socket connected to whoever listens at `path`. */
+/** A socket connected to whoever listens at `path`; EAGAIN when too many wait to be accepted there. */
 export function connect(path: string, close: (fd: number) => void): number {
   const address = unixAddress(path)
-  return newSocket(0, (fd) => checked('connect', connectSocket(fd, address, address.length)), close)
+  return newSocket(SOCK_NONBLOCK, (fd) => checked('connect', connectSocket(fd, address, address.length)), close)
 }
 
 /** The next connection, null when there is none now. */

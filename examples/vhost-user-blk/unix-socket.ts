@@ -1,4 +1,5 @@
 import { closeSync, lstatSync, rmSync, unlinkSync } from 'node:fs'
+import { errorCode } from '../machine/input-file.js'
 import { UsageError } from '../machine/usage-error.js'
 import * as libc from './libc.js'
 import { Waitable } from './waitable.js'
@@ -154,26 +155,42 @@ export function inheritedConnections(fd: number): Connections {
 }
 
 function listenAt(path: string): number {
+  makeRoomAt(path)
+  try {
+    return libc.listen(path, closeSync)
+  } catch (error) {
+    throw cannotListen(path, error)
+  }
+}
+
+/** Sees to it that a path names a socket to be, and removes one that nobody listens at any more. Throws `UsageError`. */
+export function makeRoomAt(path: string): void {
+  // The system would take it for a socket without a path, at which nobody looks.
+  if (path === '') throw new UsageError("a socket's path is not empty")
   if (Buffer.byteLength(path) > libc.SOCKET_PATH_MAX) {
     throw new UsageError(`${path}: a socket's path has at most ${libc.SOCKET_PATH_MAX} bytes`)
   }
   try {
     removeStale(path)
-    return libc.listen(path, closeSync)
   } catch (error) {
-    if (error instanceof libc.SystemError) throw new UsageError(`${path}: cannot listen here (${error.message})`)
-    throw error
+    throw cannotListen(path, error)
   }
 }
 
-/** Removes a socket that nobody listens at any more. */
 function removeStale(path: string): void {
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return
   try {
     Connection.connect(path).close()
   } catch (error) {
-    if (error instanceof libc.SystemError && error.code === 'ECONNREFUSED') return unlinkSync(path)
-    throw error
+    if (errorCode(error) === 'ECONNREFUSED') return unlinkSync(path)
+    // So many wait there already that there is no room for one more.
+    if (errorCode(error) !== 'EAGAIN') throw error
   }
   throw new UsageError(`${path}: somebody listens here already`)
+}
+
+/** Tells the user about an error of the system; any other is returned as it is. */
+function cannotListen(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || errorCode(error) === undefined) return error
+  return new UsageError(`${path}: cannot listen here (${error.message})`)
 }
