@@ -5,7 +5,9 @@
  *     qemu-io -f raw nbd:unix:/tmp/nbd.sock -c 'write -P 0x5a 1M 64k' -c 'read -P 0x5a 1M 64k'
  */
 import { Argument, Command, InvalidArgumentError } from 'commander'
+import { UsageError } from '../machine/usage-error.js'
 import { LineLimit } from '../vhost-user-blk/line-limit.js'
+import { makeRoomAt } from '../vhost-user-blk/unix-socket.js'
 import { ExportedMemory } from './exported-memory.js'
 import { createNbdServer } from './server.js'
 
@@ -25,7 +27,20 @@ function seconds(text: string): number {
   return value
 }
 
+/** Where clients find a socket. */
+const uriOf = (path: string): string => `nbd+unix:///?socket=${encodeURIComponent(path).replaceAll('%2F', '/')}`
+
+/** `listen` takes what can be read as a number for a TCP port, on all interfaces. */
+const notPort = (path: string): string => (path !== '' && Number(path) >= 0 ? `./${path}` : path)
+
 function serve(path: string, { handshakeLimit }: { handshakeLimit: number }): void {
+  try {
+    makeRoomAt(notPort(path))
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(`nbd: ${error.message}`)
+    process.exit(2)
+  }
   const exported = new ExportedMemory()
   const log = new LineLimit((line) => console.error(`nbd: ${line}`))
   const server = createNbdServer(exported, { handshakeLimit, log: (line) => log.write(line) })
@@ -35,7 +50,7 @@ function serve(path: string, { handshakeLimit }: { handshakeLimit: number }): vo
     console.error(`nbd: ${message}`)
     process.exit(1)
   })
-  server.listen(path, () => console.log(`serving ${exported.description} at nbd+unix:///?socket=${path}`))
+  server.listen(notPort(path), () => console.log(`serving ${exported.description} at ${uriOf(path)}`))
   setInterval(() => exported.swapRegion(), SWAP_EVERY)
   const end = (): void => {
     log.flush()
