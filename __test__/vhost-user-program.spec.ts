@@ -423,3 +423,34 @@ test.serial('a block device is served, and its blocks are given back', async (t)
   t.true(fs.readFileSync(image).equals(expected))
   t.is(fs.statSync(image).blocks, SECTORS - 64)
 })
+
+test.serial(
+  'a block device that is mounted is refused, and one that nobody writes to has several readers',
+  async (t) => {
+    const { folder, image, socket } = makePlace(t, new Uint8Array(2 ** 20))
+    const mountPoint = path.join(folder, 'mounted')
+    fs.mkdirSync(mountPoint)
+    const run = (command: string, ...args: string[]): string =>
+      execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' }).trim()
+    let device: string
+    try {
+      run('mkfs.ext4', '-q', image)
+      device = run('losetup', '-f', '--show', image)
+      t.teardown(() => run('losetup', '-d', device))
+      run('mount', device, mountPoint)
+    } catch (error) {
+      t.log(`not tested: this user cannot mount an image (${String(error).split('\n')[0]})`)
+      return t.pass()
+    }
+    try {
+      for (const args of [[], ['--read-only']]) {
+        t.regex(await refused(t, [...args, device, socket]), /^2\nvhost-user-blk: .*: is in use \(mounted\?\)$/)
+      }
+    } finally {
+      run('umount', mountPoint)
+    }
+    const readers = [await start(t, ['-r', device, socket]), await start(t, ['-r', device, `${socket}-2`])]
+    t.regex(await refused(t, [device, `${socket}-3`]), /^2\nvhost-user-blk: .*: is in use/)
+    for (const reader of readers) t.is(await reader.stop(), 0)
+  },
+)

@@ -47,9 +47,11 @@ function open(path: string, readOnly: boolean): number {
     if (!stats.isFile() && !stats.isBlockDevice())
       throw new UsageError(`${path}: is neither a regular file nor a block device`)
     const { O_RDONLY, O_RDWR, O_EXCL } = constants
-    // With O_EXCL, opening a block device that is mounted fails.
+    // With O_EXCL, opening a block device that is mounted fails. But of several that only read it, none may keep it so.
     const exclusive = stats.isBlockDevice() ? O_EXCL : 0
-    return openSync(path, readOnly ? O_RDONLY : O_RDWR | exclusive)
+    if (!readOnly) return openSync(path, O_RDWR | exclusive)
+    if (exclusive !== 0) closeSync(openSync(path, O_RDONLY | exclusive))
+    return openSync(path, O_RDONLY)
   } catch (error) {
     if (error instanceof UsageError) throw error
     const reason = errorCode(error) === 'EBUSY' ? 'is in use (mounted?)' : reasonOf(error)
