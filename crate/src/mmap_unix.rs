@@ -510,6 +510,7 @@ impl MmapRegionBuilder {
 /// Checks whether `size` bytes at `file` can be mapped, and throws what the mapping would throw. Sets the file's cursor
 /// to 0. (`check_file_offset`)
 ///
+/// @param file a `FileOffset`; an object with its properties alone is refused (`ERR_INVALID_ARG_TYPE`)
 /// @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
 // Not the class as it is: declarations that were made before it had `dispose` are to fit.
 #[napi(
