@@ -8,7 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { BlkDriver, type Completion } from '../examples/machine/blk-driver.js'
 import { SeededRandom } from '../examples/machine/seeded-random.js'
-import { SystemError } from '../examples/vhost-user-blk/libc.js'
+import { SystemError, makeEventFd } from '../examples/vhost-user-blk/libc.js'
 import * as message from '../examples/vhost-user-blk/message.js'
 import { ProtocolError, Request } from '../examples/vhost-user-blk/message.js'
 import { DeviceQueue, VirtqError } from '../examples/virtio/device-queue.js'
@@ -544,8 +544,11 @@ test.serial('a queue that begins where addresses are numbers, and ends beyond, d
   t.true(await frontEnd.addMemory(high))
   const user = (fromLimit: number): bigint => high.region.userAddress + BigInt(RAM_SIZE / 2 + fromLimit)
   const low = { index: 1, flags: 0, desc: user(-0x3000), avail: user(-0x2000), used: user(-0x1000) }
+  // Of its own: of two queues that listen to one descriptor, either may take a signal.
+  const kickFd = makeEventFd()
+  t.teardown(() => fs.closeSync(kickFd))
   const kick = (): Promise<boolean> =>
-    frontEnd.tell(Request.SET_VRING_KICK, message.encodeVringFd({ index: 1, hasFd: true }), [guest.queue.kick])
+    frontEnd.tell(Request.SET_VRING_KICK, message.encodeVringFd({ index: 1, hasFd: true }), [kickFd])
   t.true(await frontEnd.tell(Request.SET_VRING_NUM, message.encodeVringState({ index: 1, num: QUEUE_SIZE })))
   for (const beyond of [
     { desc: user(-16) },
