@@ -33,6 +33,8 @@ export interface Door {
   forgetSlot(slot: number): void
   /** Sets who is told that a slot is stale. */
   answerSlots(stale: (slot: number) => void): void
+  /** How many owners of bytes are kept until the process ends, since a thread that has ended may have given them away. */
+  keptForEver(): number
   /** Makes functions that take the lock of an atomic if it is free, give it back, and publish a map before they do. */
   makeSeat(atomic: Atomic): [enter: () => boolean, leave: () => void, replace: (map: VmMemory.GuestMemoryMmap) => void]
 

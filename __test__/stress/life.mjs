@@ -15,6 +15,12 @@ export const atomic = GuestMemoryAtomic.fromShared(workerData.ticket)
 /** Lets finalizers run, and messages come in. */
 export const turn = () => setImmediate()
 
+/**
+ * Whether calls are done: when a thread is told to end, all that it calls returns at once, undone, and it may still take some
+ * steps. (So newer versions of Node.js do, for all addons.)
+ */
+export const canCall = () => atomic.clone() !== undefined
+
 export async function collect() {
   globalThis.gc()
   await turn()

@@ -8,6 +8,8 @@ import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
+// Before the package, which takes away what it needs.
+import { keptForEver } from './kept.js'
 import { GuestMemoryAtomic, GuestMemoryMmap, memfdCreate } from '../../index.js'
 import { descriptorsOf, eventually, mappingsOf } from '../process-resources.js'
 import { increment, totals } from './counter.mjs'
@@ -71,6 +73,8 @@ export class Run {
   readonly #fd = openFile(this.#name)
   readonly #atomic = new GuestMemoryAtomic(firstMap(this.#fd))
   readonly #seats: Seat[] = []
+  /** What must not be kept. */
+  readonly #leaked: ReturnType<GuestMemoryAtomic['memory']>[] = []
   #started = 0
   #ticketsLeft = 0
   #diedWaiting = 0
@@ -168,7 +172,8 @@ export class Run {
       this.#board.attempt(MAIN_SEAT)
       const memory = this.#atomic.memory()
       increment(memory, MAIN_SEAT, () => {})
-      memory.dispose()
+      if (this.#options.sabotage === 'mappings') this.#leaked.push(memory)
+      else memory.dispose()
       guard.dispose()
       this.#board.acknowledge(MAIN_SEAT)
       this.#board.count('beats')
@@ -192,22 +197,21 @@ export class Run {
   async #audit(descriptors: number | null): Promise<void> {
     const guard = this.#atomic.tryLock()
     if (guard === null) return this.#fail('the lock is held, and nobody is there to hold it')
-    const held = this.#auditMemory()
+    this.#auditMemory()
     guard.replace(new GuestMemoryMmap())
     if (descriptors === null) return
-    // Bytes that a thread may have given away when it was terminated are kept for good: see `crate/src/node/external.rs`. Of
-    // 455 threads that nobody had stolen from, one to five left a mapping.
-    const kept = Math.ceil(this.#board.counted('terminations') / 100) + 1
+    // Bytes that a thread may have given away when it was terminated stay mapped, each by one buffer at least.
     const isBack = (): boolean =>
-      mappingsOf(this.#name) <= kept && descriptorsOf(this.#name) - descriptors === mappingsOf(this.#name)
+      mappingsOf(this.#name) <= keptForEver() && descriptorsOf(this.#name) - descriptors === mappingsOf(this.#name)
     if (!(await eventually(isBack, 200))) {
-      this.#fail(`left: ${mappingsOf(this.#name)} mappings, ${descriptorsOf(this.#name) - descriptors} descriptors`)
+      this.#fail(
+        `left: ${mappingsOf(this.#name)} mappings, ${descriptorsOf(this.#name) - descriptors} descriptors, of ${keptForEver()} that may be`,
+      )
     }
-    held?.dispose()
   }
 
-  /** Compares all accounts; returns what keeps the memory, if it is to be kept. */
-  #auditMemory(): ReturnType<GuestMemoryAtomic['memory']> | null {
+  /** Compares all accounts. */
+  #auditMemory(): void {
     const board = this.#board
     const memory = this.#atomic.memory()
     const { count, own } = totals(memory, ROLES.length + 1)
@@ -226,9 +230,7 @@ export class Run {
     if (generation < known || generation > known + unknown) {
       this.#fail(`${generation} maps were published, which should be ${known}, and up to ${unknown} more`)
     }
-    if (this.#options.sabotage === 'mappings') return memory
     memory.dispose()
-    return null
   }
 
   #report(): Report {

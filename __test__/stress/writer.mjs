@@ -3,7 +3,7 @@
 
 import { advance } from './counter.mjs'
 import { PAGE, slotAddress } from './layout.mjs'
-import { atomic, board, fd, forgetLock, inside, linger, live, random, sabotage, withLock } from './life.mjs'
+import { atomic, board, canCall, fd, forgetLock, inside, linger, live, random, sabotage, withLock } from './life.mjs'
 import { nextMap, readManifest } from './maps.mjs'
 
 /** With the lock held. */
@@ -57,5 +57,5 @@ function scribble() {
 void live(async () => {
   if (sabotage === 'update') changeUnlocked()
   if (sabotage === 'pages') scribble()
-  if (await change()) board.count('replaces')
+  if ((await change()) && canCall()) board.count('replaces')
 })

@@ -7,6 +7,7 @@ use napi_derive::napi;
 
 use crate::node::cloning;
 use crate::node::error::Result;
+use crate::node::external;
 use crate::node::half;
 use crate::node::identity;
 
@@ -42,4 +43,11 @@ pub fn stamp_by(function: Value) -> Result<()> {
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn find_halves_by(function: Value) -> Result<()> {
     half::ask(function.function("function")?)
+}
+
+/// Returns how many owners of bytes are kept until the process ends.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+#[must_use]
+pub fn kept_for_ever() -> u32 {
+    external::kept_for_ever()
 }
