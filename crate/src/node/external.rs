@@ -12,23 +12,11 @@
 //! ```
 //!
 //! So each environment looks at its buffers once more before Node does. If a buffer still has its bytes, nobody else
-//! has them. If it has lost them, another thread may read them as long as the process lives, and nothing will tell when
-//! the last reader has gone. The owner of such bytes is kept for ever.
+//! has them. If it has lost them, or is gone, another thread may read them as long as the process lives. Where the engine tells
+//! whether anybody still has the bytes (`backing_store.rs`), their owner is kept for ever if so. Where it does not, the owner is
+//! kept in any case: a process with an address range too few is better than one that is killed by a read.
 //!
-//! A buffer that was collected may have been stolen before, and nothing tells. If nobody has its bytes, they are freed some
-//! milliseconds after it, in another thread, and their finalizer runs with what is due next in this one. So when the environment
-//! ends, the bytes of a collected buffer are kept, too, unless their finalizer has run. A thread that has collected buffers just
-//! before it ends waits for that:
-//!
-//! ```text
-//!   collected ── bytes freed, in another thread ──► finalizer due ─────┐
-//!       └─► note_gone due                                              │
-//!   the environment ends:   what is due runs:  note_gone, which waits; └─► the finalizer; then all that is left: look
-//! ```
-//!
-//! What is collected after that, or cannot be freed in that time, is kept although nobody has stolen it. (In a minute of the
-//! stress suite, whose threads do little else than make buffers, and are terminated at any moment, one thread in four to five
-//! leaves a mapping. A process with an address range too few is better than one that is killed by a read.)
+//! The bytes of a buffer that was collected are freed some milliseconds later, in another thread. The look waits for that.
 //!
 //! A cleanup hook would look too late: newer versions of Node finalize buffers before they call any hook. But all
 //! versions begin with the buffer that was made last. That is the *sentinel*: a byte that nobody sees, made anew behind
@@ -45,10 +33,12 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use napi::sys;
 
+use crate::node::backing_store::WeakStore;
 use crate::node::environment;
 use crate::node::error::{BindingError, Error, Result, check};
 use crate::node::value::Value;
@@ -133,25 +123,8 @@ pub fn kept_for_ever() -> u32 {
     KEPT.load(Ordering::Relaxed)
 }
 
-/// Is called when a buffer was collected. Its bytes may be there for some time yet: where the thread is about to end, waits
-/// until they are not.
-unsafe extern "C" fn note_gone(env: sys::napi_env, hint: *mut c_void, _: *mut c_void) {
-    // SAFETY: it is the hint that `watch` gave away, and a finalizer runs once.
-    let hint = unsafe { Hint::take_over(hint) };
-    if MAY_WAIT.get() && !hint.is_released() && is_ending(env) {
-        MAY_WAIT.set(false);
-        std::thread::sleep(FREED_AFTER);
-    }
-}
-
-/// The time that an engine takes, at most, to free the bytes of collected buffers, in another thread. (A collection of
-/// 3000 buffers takes less than 2 ms; on a busy machine that thread may have to wait for more than 5.)
-const FREED_AFTER: Duration = Duration::from_millis(30);
-
 thread_local! {
-    /// This thread waits at its end, once. (The end of the main thread is the end of the others, and of the process.)
-    static MAY_WAIT: Cell<bool> = const { Cell::new(false) };
-    /// Only of Node it is known when it frees and finalizes what.
+    /// Only of Node it is known that it runs finalizers while others have the bytes.
     static IS_NODE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -163,32 +136,7 @@ pub fn know_runtime() -> Result<()> {
     let is_node =
         versions.property(c"bun")?.is_undefined() && versions.property(c"deno")?.is_undefined();
     IS_NODE.set(is_node);
-    MAY_WAIT.set(is_node && !is_main_thread());
     Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn is_main_thread() -> bool {
-    // SAFETY: both only ask.
-    unsafe { libc::gettid() == libc::getpid() }
-}
-
-#[cfg(target_os = "macos")]
-fn is_main_thread() -> bool {
-    // SAFETY: it only asks.
-    unsafe { libc::pthread_main_np() == 1 }
-}
-
-/// Tells whether an environment is about to end, and can run no more code of JavaScript.
-fn is_ending(env: sys::napi_env) -> bool {
-    let mut value = ptr::null_mut();
-    let mut is_same = false;
-    // SAFETY: `env` is the environment of this thread.
-    unsafe {
-        sys::napi_get_undefined(env, &raw mut value);
-        // It could call nothing; but it is refused with all that could.
-        sys::napi_strict_equals(env, value, value, &raw mut is_same) != sys::Status::napi_ok
-    }
 }
 
 /// Makes an `ArrayBuffer` that keeps the owner of its bytes.
@@ -211,7 +159,7 @@ pub fn array_buffer(span: Span, owner: impl Send + 'static) -> Result<sys::napi_
     };
     if status == sys::Status::napi_ok {
         // A buffer that cannot be watched is not handed out, and nobody else has it.
-        watch(env, buffer, &hint).inspect_err(|_| hint.release())?;
+        watch(env, buffer, span, &hint).inspect_err(|_| hint.release())?;
         return Ok(buffer);
     }
     hint.release();
@@ -227,6 +175,8 @@ struct Watched {
     /// A weak reference.
     buffer: sys::napi_ref,
     hint: Weak<Hint>,
+    /// None where the engine does not tell.
+    store: Option<WeakStore>,
 }
 
 /// The buffers of an environment. Finalized ones are swept out as the list grows.
@@ -253,7 +203,7 @@ impl Buffers {
     }
 
     fn sweep(&mut self, env: sys::napi_env) {
-        self.watched.retain(|Watched { buffer, hint }| {
+        self.watched.retain(|Watched { buffer, hint, .. }| {
             let is_finalized = hint.upgrade().is_none_or(|hint| hint.is_released());
             if is_finalized {
                 // SAFETY: a reference of this environment, which nobody uses any more.
@@ -292,27 +242,17 @@ static BYTE: u8 = 0;
 
 /// Adds a new buffer to those that are looked at when the environment ends. Borrows nothing while the engine makes
 /// objects, since engines may run finalizers then.
-fn watch(env: sys::napi_env, buffer: sys::napi_value, hint: &Arc<Hint>) -> Result<()> {
+fn watch(env: sys::napi_env, buffer: sys::napi_value, span: Span, hint: &Arc<Hint>) -> Result<()> {
     place_sentinel(env)?;
-    let given = hint.give_away();
-    // SAFETY: the buffer is one of this environment, and the hint is there until `note_gone` takes it over.
-    check(unsafe {
-        sys::napi_add_finalizer(
-            env,
-            buffer,
-            given,
-            Some(note_gone),
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
-    })
-    .inspect_err(|_| {
-        // SAFETY: it was given away just now, and to nobody.
-        drop(unsafe { Hint::take_over(given) });
-    })?;
-    let buffer = reference(env, buffer, 0)?;
-    let hint = Arc::downgrade(hint);
-    BUFFERS.with_borrow_mut(|buffers| buffers.push(env, Watched { buffer, hint }));
+    let watched = Watched {
+        store: IS_NODE
+            .get()
+            .then(|| WeakStore::of(buffer, span.start))
+            .flatten(),
+        buffer: reference(env, buffer, 0)?,
+        hint: Arc::downgrade(hint),
+    };
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(env, watched));
     Ok(())
 }
 
@@ -354,15 +294,44 @@ unsafe extern "C" fn look(env: sys::napi_env, _data: *mut c_void, number: *mut c
         return;
     }
     SENTINEL.set(NO_SENTINEL);
-    for Watched { buffer, hint } in BUFFERS.replace(Buffers::new()).watched {
+    let mut gone = Vec::new();
+    for Watched {
+        buffer,
+        hint,
+        store,
+    } in BUFFERS.replace(Buffers::new()).watched
+    {
         let Some(hint) = hint.upgrade() else {
             continue;
         };
         if is_detached(env, buffer).unwrap_or(IS_NODE.get()) {
-            hint.keep_for_ever();
+            gone.push((hint, store));
         }
     }
+    keep_stolen(gone);
 }
+
+/// Keeps the owners of those bytes that somebody still has, or may have.
+fn keep_stolen(mut gone: Vec<(Arc<Hint>, Option<WeakStore>)>) {
+    let is_live =
+        |(_, store): &(_, Option<WeakStore>)| store.as_ref().is_none_or(WeakStore::is_live);
+    let until = Instant::now() + FREED_AFTER;
+    loop {
+        gone.retain(is_live);
+        let is_to_be_known = gone.iter().any(|(_, store)| store.is_some());
+        if !is_to_be_known || Instant::now() >= until {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    for (hint, _) in gone {
+        hint.keep_for_ever();
+    }
+}
+
+/// The time that an engine takes, at most, to free the bytes of collected buffers, in another thread. (A collection of
+/// 3000 buffers takes less than 2 ms; on a busy machine that thread may have to wait for more than 5.)
+const FREED_AFTER: Duration = Duration::from_millis(100);
 
 /// Tells whether somebody has taken the bytes of a buffer away; None if the buffer is gone.
 fn is_detached(env: sys::napi_env, reference: sys::napi_ref) -> Option<bool> {
