@@ -5,6 +5,7 @@
 //! along, and when the functions are collected, the lock is given back.
 
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use napi_derive::napi;
 
 use crate::atomic::{self, GuestMemoryAtomic};
 use crate::memory::shared_map::{Holder, SharedMap};
-use crate::node::error::Result;
+use crate::node::error::{Result, check};
 use crate::node::identity::Handle;
-use crate::node::raw_function;
+use crate::node::raw_function::{self, RawFunction};
 use crate::node::value::Value;
 
 struct Seat {
@@ -34,45 +35,48 @@ pub fn make_seat(atomic: Value) -> Result<Vec<Handle>> {
         holder: Cell::new(None),
     });
     Ok(vec![
-        raw_function::make(c"enter", enter, Rc::clone(&seat))?,
-        raw_function::make(c"leave", leave, Rc::clone(&seat))?,
-        raw_function::make(c"replace", replace, seat)?,
+        raw_function::make(Enter(Rc::clone(&seat)))?,
+        raw_function::make(Leave(Rc::clone(&seat)))?,
+        raw_function::make(Replace(seat))?,
     ])
 }
 
-impl Seat {
-    /// Takes the lock, unless somebody has it.
-    fn enter(&self) -> bool {
+struct Enter(Rc<Seat>);
+struct Leave(Rc<Seat>);
+struct Replace(Rc<Seat>);
+
+impl RawFunction for Enter {
+    const NAME: &'static CStr = c"enter";
+
+    fn call(&self, argument: Value) -> Result<sys::napi_value> {
         // While the seat is taken, so is the lock.
-        let Some(holder) = self.shared.try_enter() else {
-            return false;
-        };
-        self.holder.set(Some(holder));
-        true
+        let holder = self.0.shared.try_enter();
+        let mut entered = ptr::null_mut();
+        // SAFETY: the argument is a value of the environment that called.
+        check(unsafe {
+            sys::napi_get_boolean(argument.env(), holder.is_some(), &raw mut entered)
+        })?;
+        if holder.is_some() {
+            self.0.holder.set(holder);
+        }
+        Ok(entered)
     }
 }
 
-unsafe extern "C" fn enter(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: `make_seat` has made the function with a seat.
-    let (seat, _) = unsafe { raw_function::own::<Rc<Seat>>(env, info) };
-    let mut entered = ptr::null_mut();
-    // SAFETY: `env` is the environment that called.
-    unsafe { sys::napi_get_boolean(env, seat.enter(), &raw mut entered) };
-    entered
-}
+impl RawFunction for Leave {
+    const NAME: &'static CStr = c"leave";
 
-unsafe extern "C" fn leave(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as in `enter`.
-    let (seat, _) = unsafe { raw_function::own::<Rc<Seat>>(env, info) };
-    drop(seat.holder.take());
-    ptr::null_mut()
-}
-
-unsafe extern "C" fn replace(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as in `enter`.
-    let (seat, map) = unsafe { raw_function::own::<Rc<Seat>>(env, info) };
-    if let Err(error) = atomic::replace(&seat.holder, Value::new(env, map)) {
-        error.throw();
+    fn call(&self, _: Value) -> Result<sys::napi_value> {
+        drop(self.0.holder.take());
+        Ok(ptr::null_mut())
     }
-    ptr::null_mut()
+}
+
+impl RawFunction for Replace {
+    const NAME: &'static CStr = c"replace";
+
+    fn call(&self, map: Value) -> Result<sys::napi_value> {
+        atomic::replace(&self.0.holder, map)?;
+        Ok(ptr::null_mut())
+    }
 }

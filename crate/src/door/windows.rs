@@ -1,6 +1,7 @@
 //! The native part of the fast paths of `lib/`: the layout of memory, windows on it as buffers, and a function that
 //! writes to tracked memory without the cost of the glue.
 
+use std::ffi::CStr;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
@@ -16,7 +17,7 @@ use crate::mmap_unix::MmapRegion;
 use crate::node::buffer::{Buffer, new_typed_array};
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
-use crate::node::raw_function;
+use crate::node::raw_function::{self, RawFunction};
 use crate::node::value::{MAX_SAFE_INTEGER, Value};
 
 /// An object with access to memory, as the pieces that it consists of.
@@ -144,30 +145,23 @@ pub fn tracked_writer(object: Value, index: Value) -> Result<Option<Handle>> {
     if piece.slice.bitmap().is_none() {
         return Ok(None);
     }
-    raw_function::make(c"write", write, piece).map(Some)
+    raw_function::make(TrackedWriter(piece)).map(Some)
 }
 
 /// Added to a kind, which is the size of the value: stores it atomically (`lib/fast/window.ts`).
 const ATOMIC: usize = 16;
 
-unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: `tracked_writer` has made the function with a piece.
-    let (piece, _) = unsafe { raw_function::own::<OwnedSlice>(env, info) };
-    let written = letter::read().ok_or(VolatileMemoryError::Overflow { base: 0, offset: 0 });
-    if written
-        .and_then(|letter| store(&piece.slice, letter.offset, letter.kind, letter.value))
-        .is_err()
-    {
-        // SAFETY: `env` is the environment that called, the texts are constant.
-        unsafe {
-            sys::napi_throw_range_error(
-                env,
-                c"ERR_OUT_OF_RANGE".as_ptr(),
-                c"There is no such place in the window".as_ptr(),
-            )
-        };
+struct TrackedWriter(OwnedSlice);
+
+impl RawFunction for TrackedWriter {
+    const NAME: &'static CStr = c"write";
+
+    fn call(&self, _: Value) -> Result<sys::napi_value> {
+        letter::read()
+            .and_then(|letter| store(&self.0.slice, letter.offset, letter.kind, letter.value).ok())
+            .ok_or_else(|| BindingError::out_of_range("There is no such place in the window"))?;
+        Ok(ptr::null_mut())
     }
-    ptr::null_mut()
 }
 
 /// Upstream's `write_obj` or `store`, which mark the page.

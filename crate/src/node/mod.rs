@@ -1,5 +1,6 @@
 //! Node-API, as this crate uses it. Nothing here knows of memory.
 
+pub mod attachment;
 pub mod backing_store;
 pub mod bell;
 pub mod buffer;
