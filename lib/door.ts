@@ -25,6 +25,11 @@ export interface Door {
   trackedWriter(object: object, piece: number): (() => void) | null
   /** Lets an array be the letter: offset and kind as doubles, and a value. Nobody else may have it. */
   takeLetter(words: BigUint64Array): void
+  /**
+   * Lets an array be the box, and names tell the numbers of operations. Nobody else may have it. Returns what does what the box says,
+   * and what gives an object its number.
+   */
+  openMailbox(box: BigUint64Array, names: readonly string[]): [ask: () => void, numberOf: (object: object) => number]
 
   /** Counts the replacements of an atomic's map, in memory shared with Rust. */
   generationCell(atomic: Atomic): ArrayBuffer

@@ -48,7 +48,7 @@ export const { setPrototypeOf } = Object
 export const { asIntN, asUintN } = BigInt
 export const { load: atomicLoad, store: atomicStore } = Atomics
 export const { isArray, of: arrayOf } = Array
-export const { isInteger } = Number
+export const { isInteger, MAX_SAFE_INTEGER } = Number
 export const toDouble = Number
 export const { isProxy, isSharedArrayBuffer } = types
 

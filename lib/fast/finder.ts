@@ -25,6 +25,8 @@ export interface Finder {
    * is not within one window, or not certain.
    */
   locate(address: unknown, size: number): number
+  /** What the mailbox knows the memory by; `NO_NUMBER` where it does not. */
+  readonly number: number
   /** Whether memory can be met here at all: before, whatever is asked is left to the native methods. */
   knowsMemory(): boolean
   /** Keeps what this leads to while code of users runs, where that could be let go of; whether it has to be let go. */

@@ -15,6 +15,7 @@
 import type * as VmMemory from '../../index'
 import { I32, isInteger, lengthOf, Numbers, setPrototypeOf, toDouble } from '../intrinsics'
 import type { Backing } from './places/backing'
+import { NO_NUMBER } from './mailbox'
 import { NOWHERE, type Source, Window } from './window'
 
 /** The longest window: offsets in it are small integers. Longer pieces have several. */
@@ -41,6 +42,9 @@ const CLOSED = new Window(NaN, 0, 0, 0, false)
 
 const NO_NUMBERS = new I32()
 
+/** Less than any number of the mailbox. */
+const ASK = -1
+
 /** An array that has nothing but its elements: what is not there cannot be found on a prototype of users either. */
 function bare<T>(): T[] {
   return setPrototypeOf([], null) as T[]
@@ -66,6 +70,8 @@ export class Table {
   /** How many addresses have to be searched for before there are spans. */
   private readonly patience: number
   private searches = 0
+  /** What the mailbox knows the memory by; `ASK` before it was asked. */
+  private known = ASK
   /** The number of the window that each span has a part of. */
   private numbers = NO_NUMBERS
   /** The open windows by span; `NOWHERE` for what is not certain. */
@@ -105,6 +111,16 @@ export class Table {
     this.unit = this.exactUnit(last)
     this.scale = 1 / this.unit
     this.patience = ((last - this.first) / this.unit) * SEARCHES_PER_SPAN
+  }
+
+  /** What the mailbox knows the memory by; `NO_NUMBER` where it does not. */
+  get number(): number {
+    return this.known === ASK ? this.askNumber() : this.known
+  }
+
+  private askNumber(): number {
+    this.known = this.source === null ? NO_NUMBER : this.source.number()
+    return this.known
   }
 
   /** The greatest length of spans of which none has parts of two windows, or the least that does not make too many. */

@@ -23,6 +23,8 @@ export const ATOMIC = 16
 export interface Source {
   openWindow(piece: number, offset: number, length: number): ArrayBuffer
   trackedWriter(piece: number): TrackedWriter | null
+  /** Gets a number of the mailbox for the memory; `NO_NUMBER` where there is none. */
+  number(): number
 }
 
 const NO_BUFFER = new Buffer()

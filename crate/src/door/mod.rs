@@ -16,6 +16,7 @@ use crate::node::value::Value;
 pub mod errors;
 pub mod letter;
 pub mod lock_async;
+pub mod mailbox;
 pub mod seats;
 pub mod slots;
 pub mod windows;

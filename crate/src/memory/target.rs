@@ -18,6 +18,9 @@ pub trait Target {
 
     fn address(value: Value) -> Result<Self::Address>;
 
+    /// Makes an address of what is one already; None if it is none on this platform.
+    fn address_at(address: u64) -> Option<Self::Address>;
+
     /// Returns the object of upstream that is accessed.
     fn bytes(&self) -> &Self::Bytes;
 
@@ -29,6 +32,16 @@ pub trait Target {
 
     /// Does what `Bytes::write` does, from memory of JavaScript.
     fn write_from(&self, buffer: Buffer, address: Self::Address) -> Result<usize>;
+
+    /// Does what `read_into` does, into a buffer that is certainly no guest memory.
+    fn read_apart(&self, buffer: Buffer, address: Self::Address) -> Result<usize> {
+        self.read_into(buffer, address)
+    }
+
+    /// Does what `write_from` does, from a buffer that is certainly no guest memory.
+    fn write_apart(&self, buffer: Buffer, address: Self::Address) -> Result<usize> {
+        self.write_from(buffer, address)
+    }
 
     /// Does what `Bytes::write` does from a buffer of `count` bytes that are all `value`. Needs no such buffer.
     fn fill(&self, value: u8, address: Self::Address, count: usize) -> Result<usize>;
@@ -121,6 +134,10 @@ impl Target for OwnedSlice {
         value.usize("addr")
     }
 
+    fn address_at(address: u64) -> Option<usize> {
+        usize::try_from(address).ok()
+    }
+
     fn bytes(&self) -> &Slice {
         &self.slice
     }
@@ -176,6 +193,10 @@ impl Target for Region {
 
     fn address(value: Value) -> Result<MemoryRegionAddress> {
         value.u64("addr").map(MemoryRegionAddress)
+    }
+
+    fn address_at(address: u64) -> Option<MemoryRegionAddress> {
+        Some(MemoryRegionAddress(address))
     }
 
     fn bytes(&self) -> &Region {
@@ -243,6 +264,10 @@ impl Target for Memory {
         value.u64("addr").map(GuestAddress)
     }
 
+    fn address_at(address: u64) -> Option<GuestAddress> {
+        Some(GuestAddress(address))
+    }
+
     fn bytes(&self) -> &Memory {
         self
     }
@@ -260,10 +285,14 @@ impl Target for Memory {
         if is_entangled(self, buffer, address) {
             let mut copy = crate::node::buffer::zeroed(buffer.len())?;
             let copy = Buffer::of(&mut copy);
-            let count = self.read_into(copy, address)?;
+            let count = self.read_apart(copy, address)?;
             buffer.copy_from(copy.first(count));
             return Ok(count);
         }
+        self.read_apart(buffer, address)
+    }
+
+    fn read_apart(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {
         Ok(
             self.try_access(buffer.len(), address, |done, _, offset, region| {
                 let slice = region.as_volatile_slice()?;
@@ -276,8 +305,12 @@ impl Target for Memory {
     fn write_from(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {
         if is_entangled(self, buffer, address) {
             let mut copy = buffer.to_vec()?;
-            return self.write_from(Buffer::of(&mut copy), address);
+            return self.write_apart(Buffer::of(&mut copy), address);
         }
+        self.write_apart(buffer, address)
+    }
+
+    fn write_apart(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {
         Ok(
             self.try_access(buffer.len(), address, |done, _, offset, region| {
                 let slice = region.as_volatile_slice()?;

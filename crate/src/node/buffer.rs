@@ -158,6 +158,15 @@ impl Buffer {
         }
     }
 
+    /// Shows bytes that lie anywhere.
+    ///
+    /// # Safety
+    ///
+    /// There are `length` bytes at `start` for as long as the result is used.
+    pub unsafe fn at(start: *mut u8, length: usize) -> Self {
+        Self { start, length }
+    }
+
     pub fn len(&self) -> usize {
         self.length
     }

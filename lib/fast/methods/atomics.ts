@@ -5,6 +5,7 @@
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
 import { toNumber as numberOf } from '../finder'
+import { kindOf, loadByMail, storeByMail } from '../places/kinds'
 import { ATOMIC } from '../window'
 import type { Kind, Methods } from './kind'
 
@@ -52,6 +53,9 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
           if (offset >= 0 && (offset & 7) === 0) return atomicLoad(cursor.window.u64, offset >> 3)
           break
       }
+      const kind = kindOf(type)
+      const value = kind?.isAtomic ? loadByMail(cursor.number, kind, addr) : undefined
+      if (value !== undefined) return value
     }
     return native.load(toNative(object, cursor), type as never, addr, order)
   }
@@ -93,6 +97,8 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
           else atomicStore(cursor.window.u64, offset >> 3, value as bigint)
           return
       }
+      const kind = kindOf(type)
+      if (kind?.isAtomic && storeByMail(cursor.number, kind, value, addr)) return
     }
     native.store(toNative(object, cursor), type, value, addr, order)
   }

@@ -1,5 +1,6 @@
 /** When and how an object gets its fast paths. */
 import type { Door } from '../../door'
+import { NO_NUMBER, numberOf } from '../mailbox'
 import { EMPTY, NO_LAYOUT, piecesOf, Table } from '../table'
 import type { Source } from '../window'
 import { Cursor } from './cursor'
@@ -61,5 +62,13 @@ function sourceOf(object: object, { door }: Traits): Source {
   return {
     openWindow: (piece, offset, length) => door.openWindow(object, piece, offset, length),
     trackedWriter: (piece) => door.trackedWriter(object, piece),
+    number() {
+      try {
+        return numberOf(object)
+      } catch {
+        // Of a mapping.
+        return NO_NUMBER
+      }
+    },
   }
 }

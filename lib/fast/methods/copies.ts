@@ -11,6 +11,7 @@ import {
   tagOf,
 } from '../../intrinsics'
 import type { Finder } from '../finder'
+import * as mailbox from '../mailbox'
 import type { Kind, Methods } from './kind'
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice' | 'fill'>
@@ -47,14 +48,28 @@ function tryWrite(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unk
   return true
 }
 
-/** Fills memory, if it is certain that the value is a byte and all of the bytes are there; whether it was filled. */
-function tryFill(cursor: Finder, value: unknown, addr: unknown, count: unknown): boolean {
-  if (typeof value !== 'number' || (value & 0xff) !== value) return false
-  if (typeof count !== 'number' || (count | 0) !== count || count <= 0) return false
+/** Whether it is certain that a value is one of a byte, and a count one of bytes. */
+function isFill(value: unknown, count: unknown): count is number {
+  return (
+    typeof value === 'number' &&
+    (value & 0xff) === value &&
+    typeof count === 'number' &&
+    (count | 0) === count &&
+    count > 0
+  )
+}
+
+/** Fills memory, if it is certain that all of the bytes are there; whether it was filled. */
+function tryFill(cursor: Finder, value: number, addr: unknown, count: number): boolean {
   const offset = cursor.locate(addr, count)
   if (offset < 0 || cursor.window.isTracked) return false
   fillBytes(cursor.window.bytes, value, offset, offset + count)
   return true
+}
+
+/** Whether some bytes are worth a way through the mailbox. */
+function fitsIn(length: number): boolean {
+  return length > 0 && length <= mailbox.MAX_BYTES
 }
 
 export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Methods, F>): Copies {
@@ -62,24 +77,36 @@ export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Ki
     read(this: object, buf: VmMemory.Bytes, addr: unknown): number {
       const cursor = cursorOf(this)
       const length = copyLength(buf)
-      return tryRead(cursor, buf, length, addr) ? length : native.read(toNative(this, cursor), buf, addr)
+      if (tryRead(cursor, buf, length, addr)) return length
+      const count = fitsIn(length) ? mailbox.read(cursor.number, buf, length, addr) : -1
+      return count < 0 ? native.read(toNative(this, cursor), buf, addr) : count
     },
     write(this: object, buf: VmMemory.Bytes, addr: unknown): number {
       const cursor = cursorOf(this)
       const length = copyLength(buf)
-      return tryWrite(cursor, buf, length, addr) ? length : native.write(toNative(this, cursor), buf, addr)
+      if (tryWrite(cursor, buf, length, addr)) return length
+      const count = fitsIn(length) ? mailbox.write(cursor.number, sourceOf(buf, length), length, addr) : -1
+      return count < 0 ? native.write(toNative(this, cursor), buf, addr) : count
     },
     readSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
-      if (!tryRead(cursor, buf, copyLength(buf), addr)) native.readSlice(toNative(this, cursor), buf, addr)
+      const length = copyLength(buf)
+      if (tryRead(cursor, buf, length, addr)) return
+      if (fitsIn(length) && mailbox.read(cursor.number, buf, length, addr) === length) return
+      native.readSlice(toNative(this, cursor), buf, addr)
     },
     writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
-      if (!tryWrite(cursor, buf, copyLength(buf), addr)) native.writeSlice(toNative(this, cursor), buf, addr)
+      const length = copyLength(buf)
+      if (tryWrite(cursor, buf, length, addr)) return
+      if (fitsIn(length) && mailbox.writeSlice(cursor.number, sourceOf(buf, length), length, addr)) return
+      native.writeSlice(toNative(this, cursor), buf, addr)
     },
     fill(this: object, value: number, addr: unknown, count: VmMemory.Usize): void {
       const cursor = cursorOf(this)
-      if (!tryFill(cursor, value, addr, count)) native.fill(toNative(this, cursor), value, addr, count)
+      if (!isFill(value, count)) return native.fill(toNative(this, cursor), value, addr, count)
+      if (tryFill(cursor, value, addr, count) || mailbox.fill(cursor.number, value, addr, count)) return
+      native.fill(toNative(this, cursor), value, addr, count)
     },
   }
 }

@@ -23,6 +23,10 @@ export class Cursor implements Finder {
     return this.known
   }
 
+  get number(): number {
+    return this.known.number
+  }
+
   /** Finds memory by a table from now on. */
   attach(table: Table): void {
     this.known = table

@@ -7,6 +7,7 @@
  * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
  */
 import { toNumber as numberOf } from '../finder'
+import { low, readObj, signed64, unsigned64 } from '../mailbox'
 import type { Cursor } from './cursor'
 import type { Kind, Methods } from './kind'
 
@@ -18,35 +19,43 @@ const toNumber = numberOf
 export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods, `read${ScalarName}`> {
   function readU8(object: object, cursor: Cursor, addr: unknown): number {
     const offset = cursor.locate(addr, 1)
-    return offset < 0 ? native.readU8(toNative(object, cursor), addr) : cursor.window.view.getUint8(offset)
+    if (offset >= 0) return cursor.window.view.getUint8(offset)
+    return readObj(cursor.number, 1, addr) ? low() : native.readU8(toNative(object, cursor), addr)
   }
   function readI8(object: object, cursor: Cursor, addr: unknown): number {
     const offset = cursor.locate(addr, 1)
-    return offset < 0 ? native.readI8(toNative(object, cursor), addr) : cursor.window.view.getInt8(offset)
+    if (offset >= 0) return cursor.window.view.getInt8(offset)
+    return readObj(cursor.number, 1, addr) ? (low() << 24) >> 24 : native.readI8(toNative(object, cursor), addr)
   }
   function readU16(object: object, cursor: Cursor, addr: unknown): number {
     const offset = cursor.locate(addr, 2)
-    return offset < 0 ? native.readU16(toNative(object, cursor), addr) : cursor.window.view.getUint16(offset, true)
+    if (offset >= 0) return cursor.window.view.getUint16(offset, true)
+    return readObj(cursor.number, 2, addr) ? low() : native.readU16(toNative(object, cursor), addr)
   }
   function readI16(object: object, cursor: Cursor, addr: unknown): number {
     const offset = cursor.locate(addr, 2)
-    return offset < 0 ? native.readI16(toNative(object, cursor), addr) : cursor.window.view.getInt16(offset, true)
+    if (offset >= 0) return cursor.window.view.getInt16(offset, true)
+    return readObj(cursor.number, 2, addr) ? (low() << 16) >> 16 : native.readI16(toNative(object, cursor), addr)
   }
   function readU32(object: object, cursor: Cursor, addr: unknown): number {
     const offset = cursor.locate(addr, 4)
-    return offset < 0 ? native.readU32(toNative(object, cursor), addr) : cursor.window.view.getUint32(offset, true)
+    if (offset >= 0) return cursor.window.view.getUint32(offset, true)
+    return readObj(cursor.number, 4, addr) ? low() : native.readU32(toNative(object, cursor), addr)
   }
   function readI32(object: object, cursor: Cursor, addr: unknown): number {
     const offset = cursor.locate(addr, 4)
-    return offset < 0 ? native.readI32(toNative(object, cursor), addr) : cursor.window.view.getInt32(offset, true)
+    if (offset >= 0) return cursor.window.view.getInt32(offset, true)
+    return readObj(cursor.number, 4, addr) ? low() | 0 : native.readI32(toNative(object, cursor), addr)
   }
   function readU64(object: object, cursor: Cursor, addr: unknown): bigint {
     const offset = cursor.locate(addr, 8)
-    return offset < 0 ? native.readU64(toNative(object, cursor), addr) : cursor.window.view.getBigUint64(offset, true)
+    if (offset >= 0) return cursor.window.view.getBigUint64(offset, true)
+    return readObj(cursor.number, 8, addr) ? unsigned64() : native.readU64(toNative(object, cursor), addr)
   }
   function readI64(object: object, cursor: Cursor, addr: unknown): bigint {
     const offset = cursor.locate(addr, 8)
-    return offset < 0 ? native.readI64(toNative(object, cursor), addr) : cursor.window.view.getBigInt64(offset, true)
+    if (offset >= 0) return cursor.window.view.getBigInt64(offset, true)
+    return readObj(cursor.number, 8, addr) ? signed64() : native.readI64(toNative(object, cursor), addr)
   }
 
   return {

@@ -8,6 +8,7 @@
  */
 import { I64, U64 } from '../../intrinsics'
 import { toNumber as numberOf } from '../finder'
+import { writeObj, writeObj64 } from '../mailbox'
 import type { Cursor } from './cursor'
 import type { Kind, Methods } from './kind'
 
@@ -33,57 +34,89 @@ function isI64(value: bigint): boolean {
 // A value that does not fit is left to the native method, which refuses it.
 export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods, `write${ScalarName}`> {
   function writeU8(object: object, cursor: Cursor, value: number, addr: unknown): void {
-    const offset = typeof value === 'number' && (value & 0xff) === value ? cursor.locate(addr, 1) : -1
-    if (offset < 0) return native.writeU8(toNative(object, cursor), value, addr)
+    const fits = typeof value === 'number' && (value & 0xff) === value
+    const offset = fits ? cursor.locate(addr, 1) : -1
+    if (offset < 0) {
+      if (fits && writeObj(cursor.number, 1, value, addr)) return
+      return native.writeU8(toNative(object, cursor), value, addr)
+    }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 1, value)
     else window.view.setUint8(offset, value)
   }
   function writeI8(object: object, cursor: Cursor, value: number, addr: unknown): void {
-    const offset = typeof value === 'number' && (value << 24) >> 24 === value ? cursor.locate(addr, 1) : -1
-    if (offset < 0) return native.writeI8(toNative(object, cursor), value, addr)
+    const fits = typeof value === 'number' && (value << 24) >> 24 === value
+    const offset = fits ? cursor.locate(addr, 1) : -1
+    if (offset < 0) {
+      if (fits && writeObj(cursor.number, 1, value, addr)) return
+      return native.writeI8(toNative(object, cursor), value, addr)
+    }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 1, value)
     else window.view.setInt8(offset, value)
   }
   function writeU16(object: object, cursor: Cursor, value: number, addr: unknown): void {
-    const offset = typeof value === 'number' && (value & 0xffff) === value ? cursor.locate(addr, 2) : -1
-    if (offset < 0) return native.writeU16(toNative(object, cursor), value, addr)
+    const fits = typeof value === 'number' && (value & 0xffff) === value
+    const offset = fits ? cursor.locate(addr, 2) : -1
+    if (offset < 0) {
+      if (fits && writeObj(cursor.number, 2, value, addr)) return
+      return native.writeU16(toNative(object, cursor), value, addr)
+    }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 2, value)
     else window.view.setUint16(offset, value, true)
   }
   function writeI16(object: object, cursor: Cursor, value: number, addr: unknown): void {
-    const offset = typeof value === 'number' && (value << 16) >> 16 === value ? cursor.locate(addr, 2) : -1
-    if (offset < 0) return native.writeI16(toNative(object, cursor), value, addr)
+    const fits = typeof value === 'number' && (value << 16) >> 16 === value
+    const offset = fits ? cursor.locate(addr, 2) : -1
+    if (offset < 0) {
+      if (fits && writeObj(cursor.number, 2, value, addr)) return
+      return native.writeI16(toNative(object, cursor), value, addr)
+    }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 2, value)
     else window.view.setInt16(offset, value, true)
   }
   function writeU32(object: object, cursor: Cursor, value: number, addr: unknown): void {
-    const offset = typeof value === 'number' && value >>> 0 === value ? cursor.locate(addr, 4) : -1
-    if (offset < 0) return native.writeU32(toNative(object, cursor), value, addr)
+    const fits = typeof value === 'number' && value >>> 0 === value
+    const offset = fits ? cursor.locate(addr, 4) : -1
+    if (offset < 0) {
+      if (fits && writeObj(cursor.number, 4, value, addr)) return
+      return native.writeU32(toNative(object, cursor), value, addr)
+    }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 4, value)
     else window.view.setUint32(offset, value, true)
   }
   function writeI32(object: object, cursor: Cursor, value: number, addr: unknown): void {
-    const offset = typeof value === 'number' && (value | 0) === value ? cursor.locate(addr, 4) : -1
-    if (offset < 0) return native.writeI32(toNative(object, cursor), value, addr)
+    const fits = typeof value === 'number' && (value | 0) === value
+    const offset = fits ? cursor.locate(addr, 4) : -1
+    if (offset < 0) {
+      if (fits && writeObj(cursor.number, 4, value, addr)) return
+      return native.writeI32(toNative(object, cursor), value, addr)
+    }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 4, value)
     else window.view.setInt32(offset, value, true)
   }
   function writeU64(object: object, cursor: Cursor, value: number | bigint, addr: unknown): void {
-    const offset = typeof value === 'bigint' && isU64(value) ? cursor.locate(addr, 8) : -1
-    if (offset < 0) return native.writeU64(toNative(object, cursor), value, addr)
+    const fits = typeof value === 'bigint' && isU64(value)
+    const offset = fits ? cursor.locate(addr, 8) : -1
+    if (offset < 0) {
+      if (fits && writeObj64(cursor.number, value, addr)) return
+      return native.writeU64(toNative(object, cursor), value, addr)
+    }
     const { window } = cursor
     if (window.isTracked) window.write64(offset, 8, value as bigint)
     else window.view.setBigUint64(offset, value as bigint, true)
   }
   function writeI64(object: object, cursor: Cursor, value: number | bigint, addr: unknown): void {
-    const offset = typeof value === 'bigint' && isI64(value) ? cursor.locate(addr, 8) : -1
-    if (offset < 0) return native.writeI64(toNative(object, cursor), value, addr)
+    const fits = typeof value === 'bigint' && isI64(value)
+    const offset = fits ? cursor.locate(addr, 8) : -1
+    if (offset < 0) {
+      if (fits && writeObj64(cursor.number, value, addr)) return
+      return native.writeI64(toNative(object, cursor), value, addr)
+    }
     const { window } = cursor
     if (window.isTracked) window.write64(offset, 8, value as bigint)
     else window.view.setBigInt64(offset, value as bigint, true)

@@ -1,6 +1,7 @@
 /** Integers as references have them: by the name of a type, and how each lies in memory. */
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
+import { load, low, signed64, store, store64, unsigned64 } from '../mailbox'
 import { ATOMIC, type Window } from '../window'
 
 // Taken out of the import, which would be looked up at each use.
@@ -255,4 +256,27 @@ export function storeAndMark(window: Window, kind: ScalarKind, offset: number, v
   if (size === 8) window.write64(offset, ATOMIC + size, value as bigint)
   else window.write(offset, ATOMIC + size, value as number)
   return true
+}
+
+/** Loads an integer by the mailbox; undefined where that is left to the native method. */
+export function loadByMail(number: number, { form, size }: ScalarKind, address: unknown): number | bigint | undefined {
+  if (!load(number, size, address)) return undefined
+  switch (form) {
+    case Form.I8:
+      return (low() << 24) >> 24
+    case Form.I16:
+      return (low() << 16) >> 16
+    case Form.I32:
+      return low() | 0
+    case Form.I64:
+      return signed64()
+    default:
+      return size === 8 ? unsigned64() : low()
+  }
+}
+
+/** Stores an integer by the mailbox, which marks its page; whether it did, or left that to the native method. */
+export function storeByMail(number: number, { form, size }: ScalarKind, value: unknown, address: unknown): boolean {
+  if (!fits(form, value)) return false
+  return size === 8 ? store64(number, value as bigint, address) : store(number, size, value as number, address)
 }

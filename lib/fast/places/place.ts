@@ -9,6 +9,7 @@
  */
 import { isInteger, toDouble } from '../../intrinsics'
 import { type Finder, toNumber as numberOf } from '../finder'
+import { NO_NUMBER } from '../mailbox'
 import { NOWHERE as NONE, type Window } from '../window'
 import type { Backing } from './backing'
 import { NO_KIND, type ScalarKind } from './kinds'
@@ -38,6 +39,10 @@ export class Place implements Finder {
     /** The native half, once there is one. */
     public native: object | null,
   ) {}
+
+  get number(): number {
+    return NO_NUMBER
+  }
 
   locate(address: unknown, size: number): number {
     const number = typeof address === 'number' ? address : toNumber(address)

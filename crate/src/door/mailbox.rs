@@ -1,0 +1,424 @@
+//! The mailbox: what `lib/` asks of memory without the glue.
+//!
+//! A method of the glue costs 300 ns: the engine looks the object up twice, and the glue takes a lock that all threads share.
+//! A function without arguments costs 10. So each thread has a small array that `lib/` and Rust share, the box:
+//!
+//! ```text
+//!   word   0          1        2         3       4       5        8 ...
+//!          operation  object   address   count   value   result   bytes
+//!          status
+//! ```
+//!
+//! `lib/` writes what it asks for, and calls. Rust does it by upstream's own methods, and writes what came of it. Where that is not
+//! a plain success, the status says no, and `lib/` calls the native method, which throws: so texts stay in one place.
+//! Nothing here runs JavaScript, so a box is never written while it is being read.
+//!
+//! Objects have numbers, which no two objects of a thread ever share. What stands for a number goes with its object.
+//!
+//! An operation is one line in [`Operation::of`], and one in `lib/fast/mailbox.ts`. `lib/` hands its list of names over
+//! when it is loaded, which fails if one is not known here; so its numbers are places in that list.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use napi::sys;
+use napi::sys::TypedarrayType;
+use napi_derive::napi;
+use vm_memory::Bytes;
+
+use crate::memory::mapping::{Access, Memory, Region};
+use crate::memory::target::Target;
+use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
+use crate::node::attachment;
+use crate::node::buffer::{Buffer, TypedArray};
+use crate::node::error::{BindingError, Result, check};
+use crate::node::identity::Handle;
+use crate::node::raw_function::{self, RawFunction};
+use crate::node::reference::Function;
+use crate::node::value::Value;
+
+/// How many words there are, and behind which of them the bytes begin (`lib/fast/mailbox.ts`).
+const WORDS: usize = 8 + 512;
+const BYTES_FROM: usize = 8;
+
+/// The words, by what is in them.
+const ASKED: usize = 0;
+const OBJECT: usize = 1;
+const ADDRESS: usize = 2;
+const COUNT: usize = 3;
+const VALUE: usize = 4;
+const RESULT: usize = 5;
+
+/// What a number stands for.
+#[derive(Clone)]
+enum Object {
+    Map(Arc<Memory>),
+    Region(Arc<Region>),
+}
+
+impl Object {
+    fn from_value(value: Value) -> Result<Self> {
+        if let Some(map) = value.try_instance::<GuestMemoryMmap>() {
+            return map.target().map(Self::Map);
+        }
+        let region = value.instance::<GuestRegionMmap>("object")?;
+        Ok(Self::Region(Arc::clone(region.region())))
+    }
+}
+
+/// Bits of a number that are the place of its object; those above count how often the place was used.
+const PLACE_BITS: u32 = 24;
+
+#[derive(Default)]
+struct Objects {
+    places: Vec<(u64, Option<Object>)>,
+    free: Vec<usize>,
+}
+
+impl Objects {
+    /// Finds what a number stands for.
+    fn get(&self, number: u64) -> Option<&Object> {
+        let (known, object) = self.places.get(Self::place_of(number))?;
+        object.as_ref().filter(|_| *known == number)
+    }
+
+    /// Gives an object a number; None if there are too many.
+    fn add(&mut self, object: Object) -> Option<u64> {
+        let place = self.free.pop().unwrap_or(self.places.len());
+        if place >> PLACE_BITS != 0 {
+            return None;
+        }
+        if place == self.places.len() {
+            self.places.push((place as u64, None));
+        }
+        let (number, kept) = self.places.get_mut(place)?;
+        // Never 0, and at most 2^53 after half a milliard of uses.
+        *number += 1 << PLACE_BITS;
+        *kept = Some(object);
+        Some(*number)
+    }
+
+    /// Takes what a number stands for. The place gets another number next.
+    fn take(&mut self, number: u64) -> Option<Object> {
+        let place = Self::place_of(number);
+        let (known, object) = self.places.get_mut(place)?;
+        let taken = object.take_if(|_| *known == number);
+        if taken.is_some() {
+            self.free.push(place);
+        }
+        taken
+    }
+
+    fn place_of(number: u64) -> usize {
+        (number & ((1 << PLACE_BITS) - 1)) as usize
+    }
+}
+
+/// The words of the box.
+#[derive(Clone, Copy)]
+struct Words(*mut u64);
+
+impl Words {
+    fn get(self, index: usize) -> u64 {
+        debug_assert!(index < WORDS);
+        // SAFETY: every index is one of the constants above, and the array of `WORDS` words is kept by the mailbox. JavaScript,
+        // which runs in this thread, is waiting for us.
+        unsafe { self.0.add(index).read_unaligned() }
+    }
+
+    fn set(self, index: usize, word: u64) {
+        debug_assert!(index < WORDS);
+        // SAFETY: as in `get`.
+        unsafe { self.0.add(index).write_unaligned(word) };
+    }
+
+    /// Reads a word that has a number, as JavaScript writes one.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what is no integer saturates, and is refused"
+    )]
+    fn number(self, index: usize) -> u64 {
+        f64::from_bits(self.get(index)) as u64
+    }
+
+    fn count(self) -> Option<usize> {
+        usize::try_from(self.number(COUNT)).ok()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a count of bytes of the box")]
+    fn answer(self, count: usize) {
+        self.set(RESULT, (count as f64).to_bits());
+    }
+
+    /// Returns as many bytes as are asked for; None if the box has not that many.
+    fn bytes(self) -> Option<Buffer> {
+        let count = self.count()?;
+        (count <= (WORDS - BYTES_FROM) * size_of::<u64>()).then(|| {
+            // SAFETY: so many bytes lie behind that word, for as long as the mailbox lives.
+            unsafe { Buffer::at(self.0.add(BYTES_FROM).cast(), count) }
+        })
+    }
+}
+
+/// Does what is asked for with what is accessed; None for no.
+macro_rules! accessed {
+    ($object:expr, $target:ident => $action:expr) => {
+        match $object {
+            Object::Map(memory) => {
+                let $target = &**memory;
+                $action
+            }
+            Object::Region(region) => {
+                let $target = &**region;
+                $action
+            }
+        }
+    };
+}
+
+/// Does what is asked for with an integer of as many bytes as the count says.
+macro_rules! sized {
+    ($words:expr, $Type:ident => $action:expr) => {
+        match $words.number(COUNT) {
+            1 => {
+                type $Type = u8;
+                $action
+            }
+            2 => {
+                type $Type = u16;
+                $action
+            }
+            4 => {
+                type $Type = u32;
+                $action
+            }
+            8 => {
+                type $Type = u64;
+                $action
+            }
+            _ => None,
+        }
+    };
+}
+
+/// What an object can be asked for. `None` means no, and then nothing has been written.
+#[derive(Clone, Copy)]
+struct Operation(fn(&Object, Words) -> Option<()>);
+
+impl Operation {
+    /// The operations by name.
+    fn of(name: &str) -> Option<Self> {
+        Some(Self(match name {
+            "read" => |object, words| accessed!(object, memory => read(memory, words)),
+            "write" => |object, words| accessed!(object, memory => write(memory, words, false)),
+            "writeSlice" => |object, words| accessed!(object, memory => write(memory, words, true)),
+            "fill" => |object, words| accessed!(object, memory => fill(memory, words)),
+            "readObj" => |object, words| accessed!(object, memory => read_obj(memory, words)),
+            "writeObj" => |object, words| accessed!(object, memory => write_obj(memory, words)),
+            "load" => |object, words| accessed!(object, memory => load(memory, words)),
+            "store" => |object, words| accessed!(object, memory => store(memory, words)),
+            _ => return None,
+        }))
+    }
+}
+
+fn read<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let bytes = words.bytes()?;
+    let address = T::address_at(words.get(ADDRESS))?;
+    memory.permit(address, bytes.len(), Access::Read).ok()?;
+    words.answer(memory.read_apart(bytes, address).ok()?);
+    Some(())
+}
+
+/// Writes as many of the bytes as there is memory for; or all of them or none.
+fn write<T: Target>(memory: &T, words: Words, all: bool) -> Option<()> {
+    let bytes = words.bytes()?;
+    let address = T::address_at(words.get(ADDRESS))?;
+    memory.permit(address, bytes.len(), Access::Write).ok()?;
+    if all && memory.available(address, bytes.len()).ok()? != bytes.len() {
+        return None;
+    }
+    words.answer(memory.write_apart(bytes, address).ok()?);
+    Some(())
+}
+
+fn fill<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let value = u8::try_from(words.get(VALUE)).ok()?;
+    let address = T::address_at(words.get(ADDRESS))?;
+    let count = words.count()?;
+    memory.permit(address, count, Access::Write).ok()?;
+    if memory.available(address, count).ok()? != count {
+        return None;
+    }
+    memory.fill(value, address, count).ok()?;
+    Some(())
+}
+
+#[expect(clippy::useless_conversion, reason = "of one of the types")]
+fn read_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let address = T::address_at(words.get(ADDRESS))?;
+    let value = sized!(words, V => {
+        memory.permit(address, size_of::<V>(), Access::Read).ok()?;
+        memory.bytes().read_obj::<V>(address).ok().map(u64::from)
+    })?;
+    words.set(RESULT, value);
+    Some(())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the lowest bits are what is written"
+)]
+fn write_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let address = T::address_at(words.get(ADDRESS))?;
+    let value = words.get(VALUE);
+    sized!(words, V => {
+        memory.permit(address, size_of::<V>(), Access::Write).ok()?;
+        if memory.available(address, size_of::<V>()).ok()? != size_of::<V>() {
+            return None;
+        }
+        memory.bytes().write_obj(value as V, address).ok()
+    })
+}
+
+/// The strongest ordering does for all others.
+const ORDER: Ordering = Ordering::SeqCst;
+
+#[expect(clippy::useless_conversion, reason = "of one of the types")]
+fn load<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let address = T::address_at(words.get(ADDRESS))?;
+    let value = sized!(words, V => {
+        memory.check_atomic::<V>(address).ok()?;
+        memory.permit(address, size_of::<V>(), Access::Read).ok()?;
+        memory.bytes().load::<V>(address, ORDER).ok().map(u64::from)
+    })?;
+    words.set(RESULT, value);
+    Some(())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the lowest bits are what is written"
+)]
+fn store<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let address = T::address_at(words.get(ADDRESS))?;
+    let value = words.get(VALUE);
+    sized!(words, V => {
+        memory.check_atomic::<V>(address).ok()?;
+        memory.permit(address, size_of::<V>(), Access::Write).ok()?;
+        memory.bytes().store(value as V, address, ORDER).ok()
+    })
+}
+
+struct Mailbox {
+    words: Words,
+    /// Keeps the array of the words.
+    #[expect(dead_code, reason = "it is there to be there")]
+    kept: Function,
+    operations: Vec<Operation>,
+    objects: RefCell<Objects>,
+}
+
+/// Lets an array of `lib/` be the box of this thread, and a list of names tell which operation has which number. Nobody else has the
+/// array, so nobody can detach it.
+///
+/// Returns a function that does what the box says, and one that returns the number of an object.
+#[napi(namespace = "door", skip_typescript, catch_unwind)]
+pub fn open_mailbox(words: Value, names: Value) -> Result<Vec<Handle>> {
+    let array = TypedArray::from_value(words, "words")?;
+    if array.kind != TypedarrayType::biguint64_array || array.len() != WORDS {
+        return Err(BindingError::out_of_range(
+            "The box has not the length that it must have",
+        ));
+    }
+    let operations = (0..names.array_length("names")?)
+        .map(|index| {
+            let name = names.element(index)?;
+            name.short_string(&mut [0; 32])
+                .and_then(Operation::of)
+                .ok_or_else(|| name.must_be("name", "that of an operation"))
+        })
+        .collect::<Result<_>>()?;
+    let kept = Function::none();
+    kept.set(words)?;
+    let mailbox = Rc::new(Mailbox {
+        words: Words(array.bytes.start().cast()),
+        kept,
+        operations,
+        objects: RefCell::default(),
+    });
+    Ok(vec![
+        raw_function::make(Ask(Rc::clone(&mailbox)))?,
+        raw_function::make(NumberOf(mailbox))?,
+    ])
+}
+
+struct Ask(Rc<Mailbox>);
+
+/// The halves of the first word: the operation is the lower one, and the status the upper one.
+const DONE: u64 = 1 << 32;
+
+impl RawFunction for Ask {
+    const NAME: &'static CStr = c"ask";
+
+    fn call(&self, _: Value) -> Result<sys::napi_value> {
+        let Mailbox {
+            words,
+            operations,
+            objects,
+            ..
+        } = &*self.0;
+        #[expect(clippy::cast_possible_truncation, reason = "it is the lower half")]
+        let operation = words.get(ASKED) as u32;
+        words.set(ASKED, 0);
+        let objects = objects.borrow();
+        let done = operations
+            .get(operation as usize)
+            .zip(objects.get(words.number(OBJECT)))
+            .and_then(|(operation, object)| operation.0(object, *words));
+        if done.is_some() {
+            words.set(ASKED, DONE);
+        }
+        Ok(ptr::null_mut())
+    }
+}
+
+struct NumberOf(Rc<Mailbox>);
+
+/// Goes with the object that has a number.
+struct Numbered {
+    mailbox: Rc<Mailbox>,
+    number: u64,
+}
+
+impl Drop for Numbered {
+    fn drop(&mut self) {
+        let object = self.mailbox.objects.borrow_mut().take(self.number);
+        // Not while the table is borrowed: it may be the last that keeps memory mapped.
+        drop(object);
+    }
+}
+
+impl RawFunction for NumberOf {
+    const NAME: &'static CStr = c"numberOf";
+
+    fn call(&self, object: Value) -> Result<sys::napi_value> {
+        let mailbox = Rc::clone(&self.0);
+        let native = Object::from_value(object)?;
+        let number = mailbox.objects.borrow_mut().add(native);
+        let number =
+            number.ok_or_else(|| BindingError::out_of_range("There are no more numbers"))?;
+        attachment::attach(object.raw(), Box::new(Numbered { mailbox, number }))?;
+        let mut value = ptr::null_mut();
+        #[expect(clippy::cast_precision_loss, reason = "a safe integer")]
+        let double = number as f64;
+        // SAFETY: `object` is a value of the environment that called.
+        check(unsafe { sys::napi_create_double(object.env(), double, &raw mut value) })?;
+        Ok(value)
+    }
+}

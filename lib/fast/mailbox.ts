@@ -1,0 +1,201 @@
+/**
+ * The mailbox: what is asked of Rust without the glue. `crate/src/door/mailbox.rs` tells how it works.
+ *
+ * All arguments are complete before the box is touched; from then on nothing is called but the one function, until what came
+ * of it was taken out. So nobody gets in between, and a thread that is ended has done all of it or nothing.
+ */
+import { bufferOf, Bytes, I64, MAX_SAFE_INTEGER, Numbers, setBytes, setPrototypeOf, U32, U64 } from '../intrinsics'
+import { door } from '../realm'
+
+/** Words of 64 bits: what is asked for, and behind it room for bytes. */
+const BYTES_FROM = 8
+const box = new U64(BYTES_FROM + 512)
+const numbers = new Numbers(bufferOf(box))
+const signed = new I64(bufferOf(box))
+/** The lower half of a word comes first. */
+const halves = new U32(bufferOf(box))
+
+/** Words by what is in them. */
+const OBJECT = 1
+const ADDRESS = 2
+const COUNT = 3
+const VALUE = 4
+const RESULT = 5
+/** Halves: what is asked for, and whether it was done. */
+const ASKED = 0
+const DONE = 1
+
+/** How many bytes the box has room for. More are worth the price of a native method. */
+export const MAX_BYTES = 4096
+
+/** What can be asked for. An operation is one line here and one in Rust; its number is its place. */
+const OPERATIONS = ['read', 'write', 'writeSlice', 'fill', 'readObj', 'writeObj', 'load', 'store'] as const
+
+function operation(name: (typeof OPERATIONS)[number]): number {
+  return OPERATIONS.indexOf(name)
+}
+
+const READ = operation('read')
+const WRITE = operation('write')
+const WRITE_SLICE = operation('writeSlice')
+const FILL = operation('fill')
+const READ_OBJ = operation('readObj')
+const WRITE_OBJ = operation('writeObj')
+const LOAD = operation('load')
+const STORE = operation('store')
+
+const functions = door.openMailbox(box, OPERATIONS)
+const ask = functions[0]
+
+/** Gives an object its number. It is asked for once, and kept where nobody else sees it. */
+export const numberOf = functions[1]
+
+/** The number of no object: whatever it is asked for, the answer is no. */
+export const NO_NUMBER = 0
+
+/** The bytes of the box, and views of the first of them by their length: to make one costs as much as a short copy. */
+const payload = new Bytes(bufferOf(box), BYTES_FROM * 8)
+const views: (Uint8Array | undefined)[] = []
+setPrototypeOf(views, null)
+for (let length = 0; length <= 64; length += 1) views[length] = firstBytes(length)
+
+function firstBytes(length: number): Uint8Array {
+  return new Bytes(bufferOf(box), BYTES_FROM * 8, length)
+}
+
+/** Writes an address, if that is one; whether it is. Conversions of anything else are left to native methods. */
+function putAddress(address: unknown): boolean {
+  if (typeof address === 'number') {
+    if (!(address >= 0 && address <= MAX_SAFE_INTEGER)) return false
+    halves[ADDRESS * 2] = address
+    halves[ADDRESS * 2 + 1] = address / 2 ** 32
+    return (halves[ADDRESS * 2 + 1] as number) * 2 ** 32 + (halves[ADDRESS * 2] as number) === address
+  }
+  if (typeof address !== 'bigint') return false
+  box[ADDRESS] = address
+  return box[ADDRESS] === address
+}
+
+/** Reads up to `length` bytes; how many there were, or -1 for no. */
+export function read(object: number, into: unknown, length: number, address: unknown): number {
+  if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address)) return -1
+  halves[ASKED] = READ
+  numbers[OBJECT] = object
+  numbers[COUNT] = length
+  ask()
+  if (halves[DONE] === 0) return -1
+  const count = numbers[RESULT] as number
+  setBytes(into, views[count] ?? firstBytes(count))
+  return count
+}
+
+/** Writes up to `length` bytes; how many there was memory for, or -1 for no. */
+export function write(object: number, from: ArrayLike<number>, length: number, address: unknown): number {
+  if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address)) return -1
+  setBytes(payload, from)
+  halves[ASKED] = WRITE
+  numbers[OBJECT] = object
+  numbers[COUNT] = length
+  ask()
+  return halves[DONE] === 0 ? -1 : (numbers[RESULT] as number)
+}
+
+/** Writes all of `length` bytes; whether there was memory for them. Else nothing is written. */
+export function writeSlice(object: number, from: ArrayLike<number>, length: number, address: unknown): boolean {
+  if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address)) return false
+  setBytes(payload, from)
+  halves[ASKED] = WRITE_SLICE
+  numbers[OBJECT] = object
+  numbers[COUNT] = length
+  ask()
+  return halves[DONE] !== 0
+}
+
+/** Sets bytes to a value, which must be one of a byte; whether there was memory for all of them. Else nothing is written. */
+export function fill(object: number, value: number, address: unknown, count: number): boolean {
+  if (object === NO_NUMBER || !putAddress(address)) return false
+  halves[ASKED] = FILL
+  numbers[OBJECT] = object
+  numbers[COUNT] = count
+  halves[VALUE * 2] = value
+  halves[VALUE * 2 + 1] = 0
+  ask()
+  return halves[DONE] !== 0
+}
+
+/** Reads an integer of `size` bytes, which `low`, `unsigned64` or `signed64` returns then; whether there was one. */
+export function readObj(object: number, size: number, address: unknown): boolean {
+  if (object === NO_NUMBER || !putAddress(address)) return false
+  halves[ASKED] = READ_OBJ
+  numbers[OBJECT] = object
+  numbers[COUNT] = size
+  ask()
+  return halves[DONE] !== 0
+}
+
+/** The same in one access that is sequentially consistent. */
+export function load(object: number, size: number, address: unknown): boolean {
+  if (object === NO_NUMBER || !putAddress(address)) return false
+  halves[ASKED] = LOAD
+  numbers[OBJECT] = object
+  numbers[COUNT] = size
+  ask()
+  return halves[DONE] !== 0
+}
+
+/** The lower 32 bits of what was read. */
+export function low(): number {
+  return halves[RESULT * 2] as number
+}
+
+export function unsigned64(): bigint {
+  return box[RESULT] as bigint
+}
+
+export function signed64(): bigint {
+  return signed[RESULT] as bigint
+}
+
+/** Writes an integer of up to 32 bits, which must be one of `size` bytes; whether there was memory for it. */
+export function writeObj(object: number, size: number, value: number, address: unknown): boolean {
+  if (object === NO_NUMBER || !putAddress(address)) return false
+  halves[ASKED] = WRITE_OBJ
+  numbers[OBJECT] = object
+  numbers[COUNT] = size
+  halves[VALUE * 2] = value
+  ask()
+  return halves[DONE] !== 0
+}
+
+/** The same of 64 bits. */
+export function writeObj64(object: number, value: bigint, address: unknown): boolean {
+  if (object === NO_NUMBER || !putAddress(address)) return false
+  halves[ASKED] = WRITE_OBJ
+  numbers[OBJECT] = object
+  numbers[COUNT] = 8
+  box[VALUE] = value
+  ask()
+  return halves[DONE] !== 0
+}
+
+/** Stores an integer of up to 32 bits in one access that is sequentially consistent; whether there was memory for it. */
+export function store(object: number, size: number, value: number, address: unknown): boolean {
+  if (object === NO_NUMBER || !putAddress(address)) return false
+  halves[ASKED] = STORE
+  numbers[OBJECT] = object
+  numbers[COUNT] = size
+  halves[VALUE * 2] = value
+  ask()
+  return halves[DONE] !== 0
+}
+
+/** The same of 64 bits. */
+export function store64(object: number, value: bigint, address: unknown): boolean {
+  if (object === NO_NUMBER || !putAddress(address)) return false
+  halves[ASKED] = STORE
+  numbers[OBJECT] = object
+  numbers[COUNT] = 8
+  box[VALUE] = value
+  ask()
+  return halves[DONE] !== 0
+}
