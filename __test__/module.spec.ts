@@ -76,6 +76,16 @@ test('using disposes guards at the end of the block', (t) => {
   free?.dispose()
 })
 
+test('a guard is a map, and a map is no guard', (t) => {
+  const memory = twoRegions()
+  const guard = new GuestMemoryAtomic(memory).memory()
+  t.true(guard instanceof GuestMemoryMmap)
+  t.true(guard instanceof GuestMemoryLoadGuard)
+  t.false((memory as object) instanceof GuestMemoryLoadGuard)
+  guard.dispose()
+  t.true(guard instanceof GuestMemoryMmap)
+})
+
 test('using a guard that was consumed in its block is fine', (t) => {
   const atomic = new GuestMemoryAtomic(twoRegions())
   const empty = new GuestMemoryMmap()

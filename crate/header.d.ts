@@ -25,18 +25,43 @@ export type AtomicType = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | '
 /** Everything that can be read or written as an object (upstream `ByteValued` and the endian types). */
 export type ScalarType =
   AtomicType | 'u128' | 'i128' | 'le16' | 'le32' | 'le64' | 'leSize' | 'be16' | 'be32' | 'be64' | 'beSize'
-/**
- * A scalar, or an array of n of them (upstream `[T; n]`), read as the matching typed array (an array of bigint for 128
- * bits).
- */
-export type ByteValued = ScalarType | readonly [type: ScalarType, length: number]
-/** 8 to 32 bits are numbers, 64 bits and wider are bigints. */
+/** An array of n scalars (upstream `[T; n]`). Frozen or `as const`, or written where it is used. */
+export type ArrayType = readonly [type: ScalarType, length: number]
+/** Everything that `readObj` and `writeObj` take: a scalar, or an array of scalars. */
+export type ByteValued = ScalarType | ArrayType
+/** What an array of a type is read as: the typed array that holds such values, and an array of bigints for 128 bits. */
+export type ArrayOf<T extends ScalarType> = T extends 'u8'
+  ? Uint8Array
+  : T extends 'i8'
+    ? Int8Array
+    : T extends 'u16' | 'le16' | 'be16'
+      ? Uint16Array
+      : T extends 'i16'
+        ? Int16Array
+        : T extends 'u32' | 'le32' | 'be32'
+          ? Uint32Array
+          : T extends 'i32'
+            ? Int32Array
+            : T extends 'u64' | 'usize' | 'le64' | 'leSize' | 'be64' | 'beSize'
+              ? BigUint64Array
+              : T extends 'i64' | 'isize'
+                ? BigInt64Array
+                : bigint[]
+/** What a type is read as: 8 to 32 bits as a number, 64 bits and wider as a bigint, arrays as `ArrayOf` says. */
 export type ValueOf<T extends ByteValued> = T extends
   'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'le16' | 'le32' | 'be16' | 'be32'
   ? number
   : T extends ScalarType
     ? bigint
-    : ArrayLike<number> | ArrayLike<bigint>
+    : T extends readonly [infer E extends ScalarType, number]
+      ? ArrayOf<E>
+      : never
+/** What `writeObj` takes for a type. For an array, anything like an array that has the right length. */
+export type InputOf<T extends ByteValued> = T extends ScalarType
+  ? number | bigint
+  : T extends readonly [infer E extends ScalarType, number]
+    ? ArrayLike<InputOf<E>>
+    : never
 
 /** Bytes of JavaScript. They may be a view on guest memory (overlap is safe), and their buffer may be shared. */
 export type Bytes = Uint8Array | DataView | ArrayBufferView
@@ -89,14 +114,13 @@ export interface ByteAccess<A> {
    * Writes a scalar, or an array of scalars. Throws `ERR_OUT_OF_RANGE` if a value does not fit its type, or if an
    * array has another length than its type says. (`Bytes::write_obj`)
    */
-  writeObj<T extends ByteValued>(type: T, value: ValueOf<T> | number | bigint, addr: A): void
+  writeObj<T extends ByteValued>(type: T, value: InputOf<T>, addr: A): void
   /**
    * Reads an integer atomically. The integer must lie within one mapping, and be aligned on the host: otherwise throws
    * `ERR_INVALID_BACKEND_ADDRESS`, and on slices `ERR_MISALIGNED` or `ERR_OUT_OF_BOUNDS`. Throws `ERR_OUT_OF_RANGE`
    * for the orders `Release` and `AcqRel`. (`Bytes::load`)
    */
-  load(type: 'u64' | 'i64' | 'usize' | 'isize', addr: A, order: Ordering): bigint
-  load(type: 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32', addr: A, order: Ordering): number
+  load<T extends AtomicType>(type: T, addr: A, order: Ordering): ValueOf<T>
   /**
    * Writes an integer atomically. Throws what `load` throws, but `ERR_OUT_OF_RANGE` for the orders `Acquire` and
    * `AcqRel`, and if the value does not fit the type. (`Bytes::store`)
@@ -208,17 +232,17 @@ export interface VolatileMemory {
   /** Returns a slice of all bytes. (`as_volatile_slice`) */
   asVolatileSlice(): VolatileSlice
   /** Returns a reference to one value at `offset`. Throws `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`. (`get_ref`) */
-  getRef(type: ScalarType, offset: Usize): VolatileRef
+  getRef<T extends ScalarType>(type: T, offset: Usize): VolatileRef<T>
   /**
    * Returns a reference to `n` values at `offset`. Throws `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, `ERR_TOO_BIG`.
    * (`get_array_ref`)
    */
-  getArrayRef(type: ScalarType, offset: Usize, n: Usize): VolatileArrayRef
+  getArrayRef<T extends ScalarType>(type: T, offset: Usize, n: Usize): VolatileArrayRef<T>
   /**
    * Returns a reference with atomic access to one integer at `offset`, which must be aligned on the host. Throws
    * `ERR_MISALIGNED`, `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`. (`get_atomic_ref`)
    */
-  getAtomicRef(type: AtomicType, offset: Usize): AtomicRef
+  getAtomicRef<T extends AtomicType>(type: T, offset: Usize): AtomicRef<T>
 }
 
 /**
@@ -321,7 +345,7 @@ export interface GuestMemory
    * Makes a ticket that can be posted to a worker and used once: `GuestMemoryMmap.fromShared` returns this map there.
    * Not upstream.
    */
-  share(): SharedMemory
+  share(): SharedMemory<'GuestMemoryMmap'>
   /**
    * Returns zero-copy views of `count` bytes at `addr`, one for each region that the bytes cross, ready for `fs.readv`
    * and `fs.writev`. Bitmaps do not see writes through views: mark those with `region.bitmap.markDirty`. Throws
@@ -348,9 +372,11 @@ export interface GuestMemoryAtomic extends GuestAddressSpace {
  * A ticket for a memory, made by `share`. It survives structured clone, and is good for one `fromShared` in any thread
  * of the process.
  */
-export interface SharedMemory {
-  /** The class of the object that the ticket stands for. */
-  readonly type: 'GuestMemoryAtomic' | 'GuestMemoryMmap'
+export interface SharedMemory<
+  T extends 'GuestMemoryAtomic' | 'GuestMemoryMmap' = 'GuestMemoryAtomic' | 'GuestMemoryMmap',
+> {
+  /** The class of the object that the ticket stands for, and whose `fromShared` takes it. */
+  readonly type: T
   /** The secret that names the ticket. It cannot be guessed. */
   readonly id: string
 }
@@ -416,6 +442,10 @@ export interface Mapping extends VolatileMemory {
 export interface MmapRegion extends Mapping {}
 export interface GuestRegionMmap extends Mapping, ByteAccess<Usize>, VolatileTransfer<Usize> {}
 export interface VolatileSlice extends VolatileMemory, ByteAccess<Usize>, VolatileTransfer<Usize> {}
+// The build gives these parameters to the generated classes, too: `scripts/declarations.mjs`.
+export interface VolatileRef<T extends ScalarType = ScalarType> {}
+export interface VolatileArrayRef<T extends ScalarType = ScalarType> {}
+export interface AtomicRef<T extends AtomicType = AtomicType> {}
 
 /** One bit for each page of memory, set when the page was written (upstream `Bitmap`). Offsets are in bytes. */
 export interface Bitmap {

@@ -1,4 +1,4 @@
-/** Protocols of the language: `using` and iteration. Their symbols are out of Rust's reach. */
+/** Protocols of the language: `using`, iteration, `instanceof`. They are out of Rust's reach. */
 import type * as VmMemory from '../index'
 import { realm } from './realm'
 
@@ -25,6 +25,8 @@ export function defineMethod(prototype: object, name: string | symbol, method: o
 
 export function installProtocols(native: typeof VmMemory): void {
   const { FileOffset, GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard } = native
+  // A guard is a map, as its type says: it has all of a map's members itself, so it inherits nothing else.
+  Object.setPrototypeOf(GuestMemoryLoadGuard.prototype, GuestMemoryMmap.prototype)
   for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
     define(prototype, Symbol.iterator, prototype.iter)
   }

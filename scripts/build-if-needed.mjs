@@ -23,7 +23,15 @@ const BUILDS = [
   {
     what: 'the addon, which takes about a minute',
     script: 'build:native',
-    sources: ['Cargo.toml', 'Cargo.lock', 'package.json', 'package-lock.json', 'crate'],
+    sources: [
+      'Cargo.toml',
+      'Cargo.lock',
+      'package.json',
+      'package-lock.json',
+      'scripts/build-native.mjs',
+      'scripts/declarations.mjs',
+      'crate',
+    ],
     made: readdirSync(ROOT).find((name) => name.startsWith(ADDON) && name.endsWith('.node')) ?? `${ADDON}.node`,
     others: ['index.d.ts'],
   },

@@ -30,8 +30,16 @@ function nameOf(node: ts.Node & { readonly name?: ts.Node }): string {
   return name.getText()
 }
 
+/** Whether a member is of no concern to users: a constructor that they cannot call, the mark of a class. */
+function isPrivate(member: ts.ClassElement): boolean {
+  if (member.name !== undefined && ts.isPrivateIdentifier(member.name)) return true
+  const modifiers = ts.canHaveModifiers(member) ? (ts.getModifiers(member) ?? []) : []
+  return modifiers.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword)
+}
+
 function membersOf(node: ts.Node): readonly ts.Node[] {
-  if (ts.isClassDeclaration(node) || ts.isInterfaceDeclaration(node) || ts.isEnumDeclaration(node)) return node.members
+  if (ts.isClassDeclaration(node)) return node.members.filter((member) => !isPrivate(member))
+  if (ts.isInterfaceDeclaration(node) || ts.isEnumDeclaration(node)) return node.members
   if (ts.isModuleDeclaration(node) && node.body && ts.isModuleBlock(node.body)) return node.body.statements
   return []
 }

@@ -43,6 +43,11 @@ const named = new Named()
 if (!(named instanceof Named) || named.numRegions !== 0 || named.name !== 'named') complain('a subclass', named)
 if (new vm.GuestMemoryAtomic(named).memory().numRegions !== 0) complain('an atomic of a subclass', named)
 
+// A guard is a map to `instanceof`, and whoever calls the class on one must not make it another map.
+const guard = new vm.GuestMemoryAtomic(memory()).memory()
+mustThrowTypeError('GuestMemoryMmap.call(guard)', () => Reflect.apply(vm.GuestMemoryMmap, guard, []))
+if (guard.numRegions !== memory().numRegions) complain('a guard that the class of maps was called on', guard)
+
 // A constructor that throws half way leaves nothing behind that would upset the collector.
 for (let i = 0; i < 1000; i += 1) {
   errorOf(() => new vm.GuestRegionMmap(new vm.MmapRegion(4096), 2n ** 64n - 1n))

@@ -6,6 +6,7 @@ import {
   type ByteAccess,
   type Bytes,
   type ByteValued,
+  type InputOf,
   Ordering,
   type ScalarType,
   type U64,
@@ -73,18 +74,16 @@ export abstract class ModelAccess<A extends U64> implements ByteAccess<A> {
     return (typeof type === 'string' ? decode(scalar, bytes) : decodeArray(scalar, bytes)) as ValueOf<T>
   }
 
-  writeObj<T extends ByteValued>(type: T, value: ValueOf<T> | number | bigint, addr: A): void {
+  writeObj<T extends ByteValued>(type: T, value: InputOf<T>, addr: A): void {
     this.begin()
     this.writeSlice(encodeValue(type, value), addr)
   }
 
-  load(type: 'u64' | 'i64' | 'usize' | 'isize', addr: A, order: Ordering): bigint
-  load(type: 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32', addr: A, order: Ordering): number
-  load(type: AtomicType, addr: A, order: Ordering): number | bigint {
+  load<T extends AtomicType>(type: T, addr: A, order: Ordering): ValueOf<T> {
     this.begin()
     const { mapping, offset, count } = this.atomicPart(addr, sizeOf(type))
     if (order === Ordering.Release || order === Ordering.AcqRel) throw outOfRange()
-    return decode(type, mapping.take(offset, count))
+    return decode(type, mapping.take(offset, count)) as ValueOf<T>
   }
 
   store(type: AtomicType, value: number | bigint, addr: A, order: Ordering): void {

@@ -24,7 +24,7 @@ test.serial('a ticket is plain data, and any copy of it is as good', (t) => {
   t.is(ticket.type, 'GuestMemoryAtomic')
   t.is(typeof ticket.id, 'string')
   t.is(Object.getPrototypeOf(ticket), Object.prototype)
-  const copy = structuredClone(JSON.parse(JSON.stringify(ticket)) as SharedMemory)
+  const copy = structuredClone(JSON.parse(JSON.stringify(ticket)) as typeof ticket)
   t.deepEqual(copy, ticket)
   writeU32(GuestMemoryAtomic.fromShared(copy), 5, 0)
   t.is(readU32(atomic, 0), 5)
@@ -41,7 +41,7 @@ test.serial('a ticket works through workerData, in a message, and in a thread of
   t.is(await byMessage.call('read', 16), 0xcafe)
   t.is(await byMessage.call('readNested', { ticket: atomic.share(), address: 16 }), 0xcafe)
   // Made there, taken here.
-  const back = GuestMemoryAtomic.fromShared((await byMessage.call('share')) as SharedMemory)
+  const back = GuestMemoryAtomic.fromShared((await byMessage.call('share')) as SharedMemory<'GuestMemoryAtomic'>)
   t.is(readU32(back, 16), 0xcafe)
 })
 
@@ -92,8 +92,7 @@ test.serial('of many threads that take one ticket, one gets it', async (t) => {
 
 test.serial('used, unknown and forged tickets are refused', (t) => {
   for (const type of ['GuestMemoryAtomic', 'GuestMemoryMmap'] as const) {
-    const take = (ticket: unknown) => () =>
-      ({ GuestMemoryAtomic, GuestMemoryMmap })[type].fromShared(ticket as SharedMemory)
+    const take = (ticket: unknown) => () => ({ GuestMemoryAtomic, GuestMemoryMmap })[type].fromShared(ticket as never)
     const issue = (): SharedMemory => (type === 'GuestMemoryAtomic' ? newAtomic() : new GuestMemoryMmap()).share()
     const ticket = issue()
     take({ ...ticket })()
@@ -128,10 +127,10 @@ test.serial('a ticket offered to the wrong class stays good', (t) => {
   const ticket = atomic.share()
   const mapTicket = new GuestMemoryMmap().share()
   for (const wrong of [ticket, { ...ticket, type: 'GuestMemoryMmap' as const }]) {
-    t.throws(() => GuestMemoryMmap.fromShared(wrong), INVALID)
+    t.throws(() => GuestMemoryMmap.fromShared(wrong as never), INVALID)
   }
   for (const wrong of [mapTicket, { ...mapTicket, type: 'GuestMemoryAtomic' as const }]) {
-    t.throws(() => GuestMemoryAtomic.fromShared(wrong), INVALID)
+    t.throws(() => GuestMemoryAtomic.fromShared(wrong as never), INVALID)
   }
   t.is(readU32(GuestMemoryAtomic.fromShared(ticket), 0), 7)
   t.is(GuestMemoryMmap.fromShared(mapTicket).numRegions, 0)
@@ -141,7 +140,7 @@ test.serial('a ticket is of no use in another process', (t) => {
   const tickets = [newAtomic().share(), new GuestMemoryMmap().share()]
   const answers = execFileSync(process.execPath, [script('take.mjs'), JSON.stringify(tickets)], { encoding: 'utf8' })
   t.deepEqual(JSON.parse(answers), ['ERR_INVALID_TICKET', 'ERR_INVALID_TICKET'])
-  t.notThrows(() => GuestMemoryAtomic.fromShared(tickets[0] as SharedMemory))
+  t.notThrows(() => GuestMemoryAtomic.fromShared(tickets[0] as SharedMemory<'GuestMemoryAtomic'>))
 })
 
 test.serial('a ticket is of no use in another copy of the addon', (t) => {
@@ -163,19 +162,22 @@ for (const how of ['is terminated', 'exits', 'returns', 'throws'] as const) {
   test.serial(`tickets that nobody took are dropped when their thread ${how}`, async (t) => {
     const name = freshName()
     const agent = await Agent.start(t, null)
-    const tickets = (await agent.call('issue', name)) as SharedMemory[]
+    const tickets = (await agent.call('issue', name)) as [
+      SharedMemory<'GuestMemoryMmap'>,
+      SharedMemory<'GuestMemoryAtomic'>,
+    ]
     await agent.call('collect')
     t.is(mappingsOf(name), 1, 'they hold the memory')
     await agent.end(how)
     t.true(isGone(name)())
-    t.throws(() => GuestMemoryMmap.fromShared(tickets[0] as SharedMemory), INVALID)
-    t.throws(() => GuestMemoryAtomic.fromShared(tickets[1] as SharedMemory), INVALID)
+    t.throws(() => GuestMemoryMmap.fromShared(tickets[0]), INVALID)
+    t.throws(() => GuestMemoryAtomic.fromShared(tickets[1]), INVALID)
   })
 }
 
 test.serial('what was taken outlives the thread that made the ticket', async (t) => {
   const agent = await Agent.start(t, null)
-  const [ticket] = (await agent.call('issue', freshName())) as [SharedMemory]
+  const [ticket] = (await agent.call('issue', freshName())) as [SharedMemory<'GuestMemoryMmap'>]
   const memory = GuestMemoryMmap.fromShared(ticket)
   await agent.terminate()
   t.is(memory.readU32(0), 0x600d)

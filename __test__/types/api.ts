@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import type * as Package from '../../index.js'
-import type * as Api from '../../../shared/api/vm-memory.js'
+import type * as Api from '../../../shared/api/second-round.js'
 
 /** Errs unless `Actual` can be used as `Expected`. */
 type Fits<Expected, Actual extends Expected> = Actual
@@ -145,10 +145,12 @@ export type Aliases = Nothing<
   | Mutual<Api.VolatileIo, Package.VolatileIo>
   | Mutual<Api.SharedMemory, Package.SharedMemory>
   | Mutual<Api.MappingOptions, Package.MappingOptions>
-  | Mutual<Api.VmMemoryError, Package.VmMemoryError>
   | Mutual<Api.BindingErrorCode, Package.BindingErrorCode>
   | { [T in Api.ScalarType]: Mutual<Api.ValueOf<T>, Package.ValueOf<T>> }[Api.ScalarType]
-  | Mutual<Api.ValueOf<readonly ['u8', 4]>, Package.ValueOf<readonly ['u8', 4]>>
+  | { [T in Api.ScalarType]: Mutual<Api.ArrayOf<T>, Package.ArrayOf<T>> }[Api.ScalarType]
+  | { [T in Api.ScalarType]: Mutual<Api.ValueOf<readonly [T, 4]>, Package.ValueOf<readonly [T, 4]>> }[Api.ScalarType]
+  | { [T in Api.ScalarType]: Mutual<Api.InputOf<T>, Package.InputOf<T>> }[Api.ScalarType]
+  | { [T in Api.ScalarType]: Mutual<Api.InputOf<readonly [T, 4]>, Package.InputOf<readonly [T, 4]>> }[Api.ScalarType]
 >
 
 export type Interfaces = [

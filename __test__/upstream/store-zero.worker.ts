@@ -12,7 +12,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 import { GuestMemoryMmap, type SharedMemory } from '../../index.js'
 
-const mem = GuestMemoryMmap.fromShared(workerData as SharedMemory)
+const mem = GuestMemoryMmap.fromShared(workerData as SharedMemory<'GuestMemoryMmap'>)
 
 parentPort!.once('message', () => {
   const insideSlice = mem.getSlice(0, 1)

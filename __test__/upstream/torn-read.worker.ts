@@ -15,7 +15,13 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { GuestMemoryMmap, type SharedMemory } from '../../index.js'
 import { loopTimed } from './loop-timed.js'
 
-const { ticket, dataStart, duration } = workerData as { ticket: SharedMemory; dataStart: bigint; duration: number }
+interface Task {
+  ticket: SharedMemory<'GuestMemoryMmap'>
+  dataStart: bigint
+  duration: number
+}
+
+const { ticket, dataStart, duration } = workerData as Task
 const mem = GuestMemoryMmap.fromShared(ticket)
 
 let count = 0

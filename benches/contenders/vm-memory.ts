@@ -169,7 +169,7 @@ function provideThreads(works: Works): void {
 
 /** What one of several threads does. */
 export function inThread(what: string, shared: unknown): Loop {
-  const atomic = GuestMemoryAtomic.fromShared(shared as SharedMemory)
+  const atomic = GuestMemoryAtomic.fromShared(shared as SharedMemory<'GuestMemoryAtomic'>)
   if (what === 'guard') return guardCycle(atomic)
   const memory = atomic.memory().intoInner()
   return readWords(memory, 8)

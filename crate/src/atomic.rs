@@ -152,7 +152,7 @@ impl GuestMemoryAtomic {
 
     /// Makes a ticket that can be posted to a worker and used once: `fromShared` returns a clone there. A ticket that
     /// is never used is dropped when this thread ends. Not upstream.
-    #[napi(catch_unwind, ts_return_type = "SharedMemory")]
+    #[napi(catch_unwind, ts_return_type = "SharedMemory<'GuestMemoryAtomic'>")]
     pub fn share(&self, env: Env) -> Result<Value> {
         tickets::issue(env, Ticketed::Atomic(Arc::clone(&self.shared)))
     }
@@ -163,7 +163,7 @@ impl GuestMemoryAtomic {
     /// @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryMmap`
     #[napi(
         catch_unwind,
-        ts_args_type = "ticket: SharedMemory",
+        ts_args_type = "ticket: SharedMemory<'GuestMemoryAtomic'>",
         ts_return_type = "GuestMemoryAtomic"
     )]
     pub fn from_shared(ticket: Value) -> Result<GuestMemoryAtomic> {

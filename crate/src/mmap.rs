@@ -23,7 +23,7 @@ use crate::memory::zero_copy;
 use crate::mmap_unix::{MmapRegion, fds_overlap, is_tracked, mapping};
 use crate::node::error::{BindingError, Error, Result};
 use crate::node::identity::{self, Handle};
-use crate::node::object::check_new;
+use crate::node::object::{check_new, check_plain};
 use crate::node::scalar::ScalarValue;
 use crate::node::value::{BigU64, Number, Value};
 use crate::tickets::{self, TICKETS, ticket_id};
@@ -313,6 +313,8 @@ impl GuestMemoryMmap {
     /// Makes an empty memory. (`GuestMemoryMmap::new`)
     #[napi(constructor, catch_unwind)]
     pub fn new(this: This) -> Result<Self> {
+        // Guards are maps to `instanceof`, and some of them wrap nothing.
+        check_plain("GuestMemoryMmap", &this)?;
         check_new::<Self>("GuestMemoryMmap", &this)?;
         let memory = Arc::new(Memory::default());
         identity::register(&memory, this.object.raw())?;
@@ -380,7 +382,7 @@ impl GuestMemoryMmap {
     /// @throws `ERR_INVALID_TICKET` for an unknown or used ticket, or one of a `GuestMemoryAtomic`
     #[napi(
         catch_unwind,
-        ts_args_type = "ticket: SharedMemory",
+        ts_args_type = "ticket: SharedMemory<'GuestMemoryMmap'>",
         ts_return_type = "GuestMemoryMmap"
     )]
     pub fn from_shared(ticket: Value) -> Result<Handle> {

@@ -94,7 +94,7 @@ impl VolatileRef {
 #[napi]
 impl VolatileRef {
     /// The type of the value.
-    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "ScalarType")]
+    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "T")]
     pub fn kind(&self) -> &'static str {
         self.scalar.name()
     }
@@ -115,7 +115,7 @@ impl VolatileRef {
     ///
     /// @returns a number up to 32 bits, a bigint from 64 bits on
     /// @throws `ERR_PROTECTION`
-    #[napi(catch_unwind, ts_return_type = "number | bigint")]
+    #[napi(catch_unwind, ts_return_type = "ValueOf<T>")]
     pub fn load(&self, env: napi::Env) -> Result<Value> {
         self.load_value(env.raw())
     }
@@ -193,7 +193,7 @@ impl VolatileArrayRef {
 #[napi]
 impl VolatileArrayRef {
     /// The type of the values.
-    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "ScalarType")]
+    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "T")]
     pub fn kind(&self) -> &'static str {
         self.scalar.name()
     }
@@ -229,7 +229,7 @@ impl VolatileArrayRef {
     #[napi(
         catch_unwind,
         ts_args_type = "index: Usize",
-        ts_return_type = "VolatileRef"
+        ts_return_type = "VolatileRef<T>"
     )]
     pub fn ref_at(&self, index: Value) -> Result<VolatileRef> {
         self.element(index)
@@ -242,7 +242,7 @@ impl VolatileArrayRef {
     #[napi(
         catch_unwind,
         ts_args_type = "index: Usize",
-        ts_return_type = "number | bigint"
+        ts_return_type = "ValueOf<T>"
     )]
     pub fn load(&self, index: Value) -> Result<Value> {
         self.element(index)?.load_value(index.env())
@@ -322,7 +322,7 @@ impl AtomicRef {
 #[napi]
 impl AtomicRef {
     /// The type of the integer.
-    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "AtomicType")]
+    #[napi(getter, js_name = "type", catch_unwind, ts_return_type = "T")]
     pub fn kind(&self) -> &'static str {
         self.kind.scalar().name()
     }
@@ -334,7 +334,7 @@ impl AtomicRef {
     #[napi(
         catch_unwind,
         ts_args_type = "order: Ordering",
-        ts_return_type = "number | bigint"
+        ts_return_type = "ValueOf<T>"
     )]
     pub fn load(&self, order: Value) -> Result<Value> {
         let env = order.env();

@@ -6,7 +6,7 @@ import type { InflightDescription } from './message.js'
 import type { QueueDescriptor, QueueStart } from './served-queue.js'
 
 export interface QueueWorkerData {
-  readonly memory: SharedMemory
+  readonly memory: SharedMemory<'GuestMemoryAtomic'>
   readonly disk: Disk
   readonly counters: SharedArrayBuffer
 }

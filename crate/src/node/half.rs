@@ -36,6 +36,11 @@ impl Value {
             .filter(|half| half.kind() == ValueType::Object)
     }
 
+    /// Checks whether this is a plain object of `lib/`.
+    pub fn has_half(self) -> bool {
+        self.half().is_some()
+    }
+
     /// Returns the native half of an instance of `T`; None for anything else, look-alikes included.
     pub fn try_instance<'call, T: TypeTag>(self) -> Option<&'call T> {
         if self.kind() != ValueType::Object {

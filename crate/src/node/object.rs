@@ -7,7 +7,7 @@ use napi::{Env, JsValue, sys};
 
 use crate::node::cloning;
 use crate::node::environment::current;
-use crate::node::error::{BindingError, Result, check};
+use crate::node::error::{BindingError, Error, Result, check};
 use crate::node::identity::Handle;
 use crate::node::scope::Scope;
 use crate::node::value::Value;
@@ -77,9 +77,21 @@ pub fn check_new<T: JavaScriptClassExt>(class: &str, this: &This) -> Result<()> 
         cloning::refuse(this.object.raw());
         return Ok(());
     }
-    Err(BindingError::illegal_constructor(format!(
+    Err(no_new(class))
+}
+
+/// Checks that `this` of a constructor is no object that `lib/` has made a native half for, or would.
+pub fn check_plain(class: &str, this: &This) -> Result<()> {
+    if Value::new(current(), this.object.raw()).has_half() {
+        return Err(no_new(class));
+    }
+    Ok(())
+}
+
+fn no_new(class: &str) -> Error {
+    BindingError::illegal_constructor(format!(
         "Class constructor {class} cannot be invoked without 'new'"
-    )))
+    ))
 }
 
 /// Gives a class that users cannot construct a constructor that throws and says so.

@@ -88,26 +88,26 @@ export function volatileMethods({ native, toNative, cursorOf }: Kind<Volatile>, 
       const place = table === EMPTY ? null : placeAt(cursor, 0, table.sizeOf(0), NO_KIND)
       return makeSlice(place ?? wholeSlice(this))
     },
-    getRef(this: object, type: VmMemory.ScalarType, offset: VmMemory.Usize): VmMemory.VolatileRef {
+    getRef<T extends VmMemory.ScalarType>(this: object, type: T, offset: VmMemory.Usize): VmMemory.VolatileRef<T> {
       const kind = kindOf(type)
       const place = kind === null ? null : placeAt(cursorOf(this), offset, kind.size, kind)
-      return makeRef(place ?? otherRef(this, type, offset))
+      return makeRef(place ?? otherRef(this, type, offset)) as VmMemory.VolatileRef<T>
     },
-    getArrayRef(
+    getArrayRef<T extends VmMemory.ScalarType>(
       this: object,
-      type: VmMemory.ScalarType,
+      type: T,
       offset: VmMemory.Usize,
       n: VmMemory.Usize,
-    ): VmMemory.VolatileArrayRef {
+    ): VmMemory.VolatileArrayRef<T> {
       const kind = kindOf(type)
       const place = kind === null ? null : placeAt(cursorOf(this), offset, sizeOf(n) * kind.size, kind)
-      return makeArrayRef(place ?? otherArrayRef(this, type, offset, n))
+      return makeArrayRef(place ?? otherArrayRef(this, type, offset, n)) as VmMemory.VolatileArrayRef<T>
     },
-    getAtomicRef(this: object, type: VmMemory.AtomicType, offset: VmMemory.Usize): VmMemory.AtomicRef {
+    getAtomicRef<T extends VmMemory.AtomicType>(this: object, type: T, offset: VmMemory.Usize): VmMemory.AtomicRef<T> {
       const kind = kindOf(type)
       const place = kind === null || !kind.isAtomic ? null : placeAt(cursorOf(this), offset, kind.size, kind)
       const isAligned = place !== null && (place.base & (place.length - 1)) === 0
-      return makeAtomicRef(isAligned ? place : otherAtomicRef(this, type, offset))
+      return makeAtomicRef(isAligned ? place : otherAtomicRef(this, type, offset)) as VmMemory.AtomicRef<T>
     },
   }
 }

@@ -91,13 +91,13 @@ export function installVolatile(
   installGetter(slice, SliceStamp.place, 'isEmpty', isEmpty)
   installGetter(slice, SliceStamp.place, 'bitmap', noBitmap)
 
-  const { prototype: ref } = native.VolatileRef
+  const ref: VmMemory.VolatileRef = native.VolatileRef.prototype
   install(ref, refMethods(kindOf(ref, RefStamp.place, makeRef)))
   installGetter(ref, RefStamp.place, 'type', typeOf)
   installGetter(ref, RefStamp.place, 'len', lengthOf)
   installGetter(ref, RefStamp.place, 'bitmap', noBitmap)
 
-  const { prototype: arrayRef } = native.VolatileArrayRef
+  const arrayRef: VmMemory.VolatileArrayRef = native.VolatileArrayRef.prototype
   install(arrayRef, arrayRefMethods(kindOf(arrayRef, ArrayRefStamp.place, makeArrayRef)))
   installGetter(arrayRef, ArrayRefStamp.place, 'type', typeOf)
   installGetter(arrayRef, ArrayRefStamp.place, 'len', ({ kind, length }) => length / kind.size)
@@ -105,7 +105,7 @@ export function installVolatile(
   installGetter(arrayRef, ArrayRefStamp.place, 'isEmpty', isEmpty)
   installGetter(arrayRef, ArrayRefStamp.place, 'bitmap', noBitmap)
 
-  const { prototype: atomicRef } = native.AtomicRef
+  const atomicRef: VmMemory.AtomicRef = native.AtomicRef.prototype
   install(atomicRef, atomicRefMethods(kindOf(atomicRef, AtomicRefStamp.place, makeAtomicRef)))
   installGetter(atomicRef, AtomicRefStamp.place, 'type', typeOf)
 

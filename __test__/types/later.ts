@@ -1,0 +1,80 @@
+// What is agreed for the end of this round and is not there yet. Whoever brings something takes it off this list.
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+/** Names, as `Item`, `Item.member`, or `Alias.literal` for a member of a union. */
+export const LATER: readonly string[] = [
+  // struct
+  'StructFields',
+  'StructValue',
+  'StructType',
+  'struct',
+  // errors
+  'Refusal',
+  'Place',
+  'IoFailure',
+  'GuestMemoryError',
+  'MmapError',
+  'MmapRegionError',
+  'VolatileMemoryError',
+  'isVmMemoryError',
+  // files and protections of ranges
+  'RangeOptions',
+  // giving back, and asking for
+  'Advice',
+  'Mapping.pageSize',
+  'Mapping.discard',
+  'Mapping.prefault',
+  'Mapping.advise',
+  'Mapping.flush',
+  'Mapping.lockPages',
+  'Mapping.unlockPages',
+  'Mapping.dataRanges',
+  'Mapping.residentSize',
+  'GuestMemoryMmap.discard',
+  'GuestMemoryMmap.prefault',
+  'GuestMemoryMmap.advise',
+  'GuestMemoryMmap.dataRanges',
+  // snapshots
+  'SnapshotTable',
+  'SnapshotOptions',
+  'SavedMemory',
+  'GuestMemoryMmap.save',
+  'GuestMemoryMmap.saveRanges',
+  'GuestMemoryMmap.changedRanges',
+  'GuestMemoryMmap.fromSnapshot',
+  'BindingErrorCode.ERR_SNAPSHOT',
+  // who has written where
+  'WriteTracker',
+  'GuestMemoryMmap.trackWrites',
+  'GuestMemoryMmap.markDirty',
+  'GuestMemoryMmap.dirtyRanges',
+  'GuestMemoryMmap.withViews',
+  // faults
+  'MappingOptions.recoverFaults',
+  'MmapRegionBuilder.withRecoverFaults',
+  'MemoryFault',
+  'Mapping.recoverFaults',
+  'Mapping.faults',
+  'Mapping.healFaults',
+  'checkFaults',
+  'onMemoryFault',
+  'BindingErrorCode.ERR_MEMORY_FAULT',
+  // changes and their end
+  'MapDiff',
+  'GuestMemoryMmap.diff',
+  'GuestMemoryAtomic.onChange',
+  'GuestMemoryAtomic.synchronize',
+  'Mapping.release',
+  'Mapping.isReleased',
+]
+
+/** Texts of agreed declarations that speak of something on the list, and what they say until then. */
+export const MEANWHILE: readonly (readonly [agreed: string, now: string])[] = [
+  ['export type VmMemoryError = GuestMemoryError | MmapError | MmapRegionError | VolatileMemoryError', ''],
+  ['| StructType', ''],
+  ['RangeOptions', 'MappingOptions'],
+  ['FileOffset | FileLike | null', 'FileOffset | null'],
+  [': T extends StructType<infer F> ? StructValue<F>[]', ''],
+  [': T extends StructType<infer F> ? StructValue<F>', ''],
+  [': T extends StructType<infer F> ? { readonly [K in keyof F]: InputOf<F[K]> }', ''],
+]
