@@ -19,7 +19,7 @@ use crate::node::value::{Number, Value};
 
 /// The bits of an `AtomicBitmap` object. While no mapping has them, they belong to the object alone, and can be
 /// enlarged. As part of a mapping they are shared with other threads.
-struct Bits {
+pub struct Bits {
     tracked: RefCell<Tracked>,
     /// Whether the bitmap has become part of a builder or a mapping.
     is_part: Cell<bool>,
@@ -31,6 +31,11 @@ impl Bits {
             tracked: RefCell::new(tracked),
             is_part: Cell::new(is_part),
         })
+    }
+
+    /// Lets `look` see the bitmap, which JavaScript must not be able to enlarge meanwhile.
+    pub fn with<R>(&self, look: impl FnOnce(&UpstreamBitmap) -> R) -> R {
+        look(&self.tracked.borrow().bitmap)
     }
 }
 
@@ -68,6 +73,11 @@ impl AtomicBitmap {
             return Ok(());
         }
         Err(std::io::Error::from_raw_os_error(libc::ENOMEM).into())
+    }
+
+    /// Returns what the object has in common with all that is asked of it elsewhere.
+    pub fn bits(&self) -> &Rc<Bits> {
+        &self.bits
     }
 
     fn bitmap(&self) -> Arc<UpstreamBitmap> {

@@ -1,5 +1,5 @@
 /** How a method finds its bytes. */
-import { bufferOf, U32, U64 } from '../intrinsics'
+import { bufferOf, isInteger, MAX_SAFE_INTEGER, U32, U64 } from '../intrinsics'
 import type { Window } from './window'
 
 /** An address of 64 bits as two halves. `Number(address)` would be a call, and box what it gives. */
@@ -14,6 +14,20 @@ export function toNumber(address: unknown): number {
   if (typeof address !== 'bigint') return NO_ADDRESS
   cell[0] = address
   return cell[0] === address ? (halves[1] as number) * 2 ** 32 + (halves[0] as number) : NO_ADDRESS
+}
+
+/** The number of an integer that is certainly an address, and safe; -1 of everything else. */
+export function safeInteger(value: unknown): number {
+  const number = typeof value === 'number' ? value : toNumber(value)
+  return number >= 0 && number <= MAX_SAFE_INTEGER && isInteger(number) ? number : -1
+}
+
+/** The bigint of an integer that is safe, or a bigint already. */
+export function toBigInt(value: number | bigint): bigint {
+  if (typeof value === 'bigint') return value
+  halves[0] = value
+  halves[1] = value / 2 ** 32
+  return cell[0] as bigint
 }
 
 /** What leads a method to its bytes: the cursor of an object with a table, or the place of a slice. */

@@ -18,6 +18,7 @@ import process from 'node:process'
 import type * as VmMemory from '../../index'
 import type { Door } from '../door'
 import { defineMethod } from '../protocols'
+import { installBitmaps, stampBitmap } from './bitmaps'
 import { installGuards } from './guards'
 import { uncurryThis } from '../intrinsics'
 import type * as MethodsModule from './methods'
@@ -30,6 +31,11 @@ import { installVolatile } from './volatile'
 
 // As it is now: users may replace it.
 const isPrototypeOf = uncurryThis(Object.prototype.isPrototypeOf)
+
+/** Getters of what never changes. */
+const MAP_CONSTANTS = ['numRegions', 'lastAddr']
+const REGION_CONSTANTS = ['startAddr', 'lastAddr']
+const MAPPING_CONSTANTS = ['len', 'isEmpty', 'size', 'prot', 'flags', 'owned']
 
 function install(prototype: object, methods: object): void {
   for (const [name, method] of Object.entries(methods)) defineMethod(prototype, name, method)
@@ -59,6 +65,7 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   const { prototype: guard } = native.GuestMemoryLoadGuard
   const { prototype: region } = native.GuestRegionMmap
   const { prototype: mapping } = native.MmapRegion
+  const { prototype: bitmap } = native.AtomicBitmap
   const ofMaps = require('./of-maps') as typeof MethodsModule
   const ofRegions = require('./of-regions') as typeof MethodsModule
   const ofMappings = require('./of-mappings') as typeof MethodsModule
@@ -71,13 +78,24 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   door.stampBy((object) => {
     if (isPrototypeOf(map, object)) ofMaps.anchored(object)
     else if (isPrototypeOf(region, object)) ofRegions.anchored(object)
+    else if (isPrototypeOf(bitmap, object)) stampBitmap(object)
   })
+  // What the native getter is.
+  const startOf = uncurryThis(
+    Object.getOwnPropertyDescriptor(region, 'startAddr')?.get as (this: VmMemory.GuestRegionMmap) => bigint,
+  )
+  ofMaps.installConstants(map, MAP_CONSTANTS, true)
+  guards.methods.installConstants(guard, MAP_CONSTANTS, false)
+  ofRegions.installConstants(region, [...REGION_CONSTANTS, ...MAPPING_CONSTANTS], true)
+  ofMappings.installConstants(mapping, MAPPING_CONSTANTS, true)
+  installBitmaps(native.AtomicBitmap)
   const regions = nativesOf(region)
   const mappings = nativesOf(mapping)
   const ofRegion = backings(ofRegions, traits, regions)
   install(map, ofMaps.mapMethods(nativesOf(map), itself(ofMaps, traits), bufferOf, ofRegion))
   install(guard, guards.methods.mapMethods(guards.natives, guards.guardToNative, bufferOf, ofRegion))
   install(region, ofRegions.byteMethods(regions, itself(ofRegions, traits)))
+  install(region, ofRegions.regionMethods(regions, itself(ofRegions, traits), startOf))
   install(region, ofRegions.partMethods(regions, itself(ofRegions, traits), ofRegion))
   const ofMapping = backings(ofMappings, traits, mappings)
   install(mapping, ofMappings.partMethods(mappings, itself(ofMappings, traits), ofMapping))

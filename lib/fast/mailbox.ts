@@ -29,9 +29,29 @@ const DONE = 1
 export const MAX_BYTES = 4096
 
 /** What can be asked for. An operation is one line here and one in Rust; its number is its place. */
-const OPERATIONS = ['read', 'write', 'writeSlice', 'fill', 'readObj', 'writeObj', 'load', 'store'] as const
+const OPERATIONS = [
+  'read',
+  'write',
+  'writeSlice',
+  'fill',
+  'readObj',
+  'writeObj',
+  'load',
+  'store',
+  'checkRange',
+  'hostAddress',
+  'bits',
+  'byteSize',
+  'isBitSet',
+  'dirtyAt',
+  'setBit',
+  'resetBit',
+  'markDirty',
+  'resetRange',
+] as const
 
-function operation(name: (typeof OPERATIONS)[number]): number {
+/** The number of an operation. */
+export function operation(name: (typeof OPERATIONS)[number]): number {
   return OPERATIONS.indexOf(name)
 }
 
@@ -43,6 +63,8 @@ const READ_OBJ = operation('readObj')
 const WRITE_OBJ = operation('writeObj')
 const LOAD = operation('load')
 const STORE = operation('store')
+const CHECK_RANGE = operation('checkRange')
+const HOST_ADDRESS = operation('hostAddress')
 
 const functions = door.openMailbox(box, OPERATIONS)
 const ask = functions[0]
@@ -198,4 +220,29 @@ export function store64(object: number, value: bigint, address: unknown): boolea
   box[VALUE] = value
   ask()
   return halves[DONE] !== 0
+}
+
+/** Whether there is memory in a whole range, as 0 or 1; -1 for no answer, as to a count that is none. */
+export function checkRange(object: number, base: unknown, count: number): number {
+  return count < 0 ? -1 : askNumber(CHECK_RANGE, object, base, count)
+}
+
+/** Where a byte is in this process; undefined for no. */
+export function hostAddress(object: number, address: unknown): bigint | undefined {
+  if (object === NO_NUMBER || !putAddress(address)) return undefined
+  halves[ASKED] = HOST_ADDRESS
+  numbers[OBJECT] = object
+  ask()
+  return halves[DONE] === 0 ? undefined : box[RESULT]
+}
+
+/** Asks for what is told or done by an address and a count; the answer as a number, or -1 for no. */
+export function askNumber(asked: number, object: number, address: unknown, count: number): number {
+  if (object === NO_NUMBER || !putAddress(address)) return -1
+  halves[ASKED] = asked
+  numbers[OBJECT] = object
+  numbers[COUNT] = count
+  numbers[RESULT] = 0
+  ask()
+  return halves[DONE] === 0 ? -1 : (numbers[RESULT] as number)
 }

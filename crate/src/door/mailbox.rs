@@ -28,8 +28,10 @@ use std::sync::atomic::Ordering;
 use napi::sys;
 use napi::sys::TypedarrayType;
 use napi_derive::napi;
-use vm_memory::Bytes;
+use vm_memory::bitmap::Bitmap;
+use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryRegion, MemoryRegionAddress};
 
+use crate::bitmap::{AtomicBitmap, Bits};
 use crate::memory::mapping::{Access, Memory, Region};
 use crate::memory::target::Target;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
@@ -58,12 +60,16 @@ const RESULT: usize = 5;
 enum Object {
     Map(Arc<Memory>),
     Region(Arc<Region>),
+    Bitmap(Rc<Bits>),
 }
 
 impl Object {
     fn from_value(value: Value) -> Result<Self> {
         if let Some(map) = value.try_instance::<GuestMemoryMmap>() {
             return map.target().map(Self::Map);
+        }
+        if let Some(bitmap) = value.try_instance::<AtomicBitmap>() {
+            return Ok(Self::Bitmap(Rc::clone(bitmap.bits())));
         }
         let region = value.instance::<GuestRegionMmap>("object")?;
         Ok(Self::Region(Arc::clone(region.region())))
@@ -146,11 +152,19 @@ impl Words {
         f64::from_bits(self.get(index)) as u64
     }
 
+    /// Reads what is an offset or an index, where it is no address.
+    fn address(self) -> Option<usize> {
+        usize::try_from(self.get(ADDRESS)).ok()
+    }
+
     fn count(self) -> Option<usize> {
         usize::try_from(self.number(COUNT)).ok()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a count of bytes of the box")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a count of what there is memory for"
+    )]
     fn answer(self, count: usize) {
         self.set(RESULT, (count as f64).to_bits());
     }
@@ -177,6 +191,7 @@ macro_rules! accessed {
                 let $target = &**region;
                 $action
             }
+            Object::Bitmap(_) => None,
         }
     };
 }
@@ -206,6 +221,16 @@ macro_rules! sized {
     };
 }
 
+/// Does what is asked for with a bitmap; None for no.
+macro_rules! tracked {
+    ($object:expr, $bitmap:ident => $action:expr) => {
+        match $object {
+            Object::Bitmap(bits) => Some(bits.with(|$bitmap| $action)),
+            _ => None,
+        }
+    };
+}
+
 /// What an object can be asked for. `None` means no, and then nothing has been written.
 #[derive(Clone, Copy)]
 struct Operation(fn(&Object, Words) -> Option<()>);
@@ -222,9 +247,59 @@ impl Operation {
             "writeObj" => |object, words| accessed!(object, memory => write_obj(memory, words)),
             "load" => |object, words| accessed!(object, memory => load(memory, words)),
             "store" => |object, words| accessed!(object, memory => store(memory, words)),
+            "checkRange" => check_range,
+            "hostAddress" => host_address,
+            "bits" => |object, words| tracked!(object, map => words.answer(map.len())),
+            "byteSize" => |object, words| tracked!(object, map => words.answer(map.byte_size())),
+            "isBitSet" => |object, words| {
+                let index = words.address()?;
+                tracked!(object, map => words.answer(map.is_bit_set(index).into()))
+            },
+            "dirtyAt" => |object, words| {
+                let offset = words.address()?;
+                tracked!(object, map => words.answer(map.dirty_at(offset).into()))
+            },
+            "setBit" => |object, words| {
+                let index = words.address()?;
+                tracked!(object, map => map.set_bit(index))
+            },
+            "resetBit" => |object, words| {
+                let index = words.address()?;
+                tracked!(object, map => map.reset_bit(index))
+            },
+            "markDirty" => |object, words| {
+                let (offset, length) = (words.address()?, words.count()?);
+                tracked!(object, map => map.mark_dirty(offset, length))
+            },
+            "resetRange" => |object, words| {
+                let (offset, length) = (words.address()?, words.count()?);
+                tracked!(object, map => map.reset_addr_range(offset, length))
+            },
             _ => return None,
         }))
     }
+}
+
+fn check_range(object: &Object, words: Words) -> Option<()> {
+    let Object::Map(memory) = object else {
+        return None;
+    };
+    let base = GuestAddress(words.get(ADDRESS));
+    words.answer(memory.check_range(base, words.count()?).into());
+    Some(())
+}
+
+fn host_address(object: &Object, words: Words) -> Option<()> {
+    let address = words.get(ADDRESS);
+    let host = match object {
+        Object::Map(memory) => {
+            GuestMemory::get_host_address(&**memory, GuestAddress(address)).ok()?
+        }
+        Object::Region(region) => region.get_host_address(MemoryRegionAddress(address)).ok()?,
+        Object::Bitmap(_) => return None,
+    };
+    words.set(RESULT, host.addr() as u64);
+    Some(())
 }
 
 fn read<T: Target>(memory: &T, words: Words) -> Option<()> {

@@ -15,6 +15,10 @@ export class Cursor implements Finder {
   private first = 0
   private scale = 0
   private known: Table = EMPTY
+  /** What was asked for and never changes (`constants.ts`). */
+  constants: unknown[] | null = null
+  /** Of a region: where it is, once that was asked for. */
+  guestStart: number | undefined = undefined
   /** How often the native methods were used instead, and from which use on a table is worth its making, once that is known. */
   uses = 0
   worthFrom = 0

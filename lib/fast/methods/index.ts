@@ -9,10 +9,12 @@ import type { Kind, Methods } from './kind'
 import { type BufferOf, type Lookups, lookupMethods } from './lookups'
 import { objectMethods } from './objects'
 import { type BackingOf, mapSliceMethods, type RegionLookup, volatileMethods } from './parts'
+import { type RegionLookups, regionLookupMethods } from './region-lookups'
 import { scalarReads } from './scalar-reads'
 import { scalarWrites } from './scalar-writes'
 
 export { anchored, noteUse, type Traits } from './attach'
+export { installConstants } from './constants'
 
 type ToNative = Kind['toNative']
 
@@ -31,6 +33,15 @@ export function sharedMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
 /** Those of a region or a mapping that return parts of it. */
 export function partMethods(native: Natives<Volatile>, toNative: ToNative, backingOf: BackingOf): object {
   return volatileMethods({ native, toNative, cursorOf: Anchor.cursor }, backingOf)
+}
+
+/** Those of a region alone. */
+export function regionMethods(
+  native: Natives<RegionLookups>,
+  toNative: ToNative,
+  startOf: (region: object) => bigint,
+): object {
+  return regionLookupMethods({ native, toNative, cursorOf: Anchor.cursor }, startOf)
 }
 
 /** Those of a map. */

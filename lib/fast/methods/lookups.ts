@@ -1,11 +1,23 @@
 /** Look-ups that the table of windows answers. The region of a piece is asked for once. */
 import type * as VmMemory from '../../../index'
-import { arrayOf, Bytes, isInteger, toDouble } from '../../intrinsics'
+import { Bytes, isInteger, listOf, pairOf, toDouble } from '../../intrinsics'
+import { safeInteger, toBigInt } from '../finder'
+import { checkRange, hostAddress } from '../mailbox'
 import type { Table } from '../table'
 import type { Cursor } from './cursor'
 import type { Kind } from './kind'
 
-export type Lookups = Pick<VmMemory.GuestMemory, 'addressInRange' | 'checkRange' | 'findRegion' | 'views'>
+export type Lookups = Pick<
+  VmMemory.GuestMemory,
+  | 'addressInRange'
+  | 'checkAddress'
+  | 'checkedOffset'
+  | 'checkRange'
+  | 'findRegion'
+  | 'getHostAddress'
+  | 'toRegionAddr'
+  | 'views'
+>
 type Region = VmMemory.GuestRegionMmap
 
 /** The `buffer` of a region, whatever users have put in its place. */
@@ -38,7 +50,39 @@ export function lookupMethods({ native, toNative, cursorOf }: Kind<Lookups>, buf
         len >= 0 &&
         isInteger(len) &&
         toDouble(base) - table.startOf(piece) + len <= table.sizeOf(piece)
-      return isWithin ? true : native.checkRange(toNative(this, cursor), base, len)
+      if (isWithin) return true
+      const answer = checkRange(cursor.number, base, safeInteger(len))
+      return answer < 0 ? native.checkRange(toNative(this, cursor), base, len) : answer === 1
+    },
+    checkAddress(this: object, addr: VmMemory.U64): bigint | null {
+      const cursor = cursorOf(this)
+      const piece = cursor.table.pieceAt(addr)
+      if (piece === undefined) return native.checkAddress(toNative(this, cursor), addr)
+      return piece < 0 ? null : toBigInt(addr)
+    },
+    checkedOffset(this: object, base: VmMemory.U64, offset: VmMemory.Usize): bigint | null {
+      const cursor = cursorOf(this)
+      const from = safeInteger(base)
+      const by = safeInteger(offset)
+      const piece = from < 0 || by < 0 ? undefined : cursor.table.pieceAt(from + by)
+      if (piece === undefined) return native.checkedOffset(toNative(this, cursor), base, offset)
+      return piece < 0 ? null : toBigInt(from + by)
+    },
+    getHostAddress(this: object, addr: VmMemory.U64): bigint {
+      const cursor = cursorOf(this)
+      const host = hostAddress(cursor.number, addr)
+      return host === undefined ? native.getHostAddress(toNative(this, cursor), addr) : host
+    },
+    toRegionAddr(this: object, addr: VmMemory.U64): [Region, number] | null {
+      const cursor = cursorOf(this)
+      const { table } = cursor
+      const piece = table.pieceAt(addr)
+      if (piece === undefined) return native.toRegionAddr(toNative(this, cursor), addr)
+      if (piece < 0) return null
+      const region = regionOf(this, cursor, table, piece)
+      if (region === null) return native.toRegionAddr(toNative(this, cursor), addr)
+      // Not the zero that is negative.
+      return pairOf(region, toDouble(addr) - table.startOf(piece) + 0)
     },
     findRegion(this: object, addr: VmMemory.U64): Region | null {
       const cursor = cursorOf(this)
@@ -56,7 +100,7 @@ export function lookupMethods({ native, toNative, cursorOf }: Kind<Lookups>, buf
       const region = regionOf(this, cursor, cursor.table, piece)
       if (region === null) return native.views(toNative(this, cursor), addr, count)
       try {
-        return arrayOf(new Bytes(bufferOf(region), pieceOffset + offset, count))
+        return listOf(new Bytes(bufferOf(region), pieceOffset + offset, count))
       } catch {
         // A region that is too long for one buffer; of a part there can be a view.
         return native.views(toNative(this, cursor), addr, count)

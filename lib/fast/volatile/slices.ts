@@ -1,6 +1,6 @@
 /** The fast methods of slices. */
 import type * as VmMemory from '../../../index'
-import { arrayOf } from '../../intrinsics'
+import { pairOf } from '../../intrinsics'
 import { canLoad, canStore } from '../methods/atomics'
 import type { Kind, Methods } from '../methods/kind'
 import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
@@ -93,7 +93,7 @@ export function partMethods({
         native.splitAt(toNative(this, place), mid)
         middle = sizeTaken(mid)
       }
-      return arrayOf(
+      return pairOf(
         makeSlice(place.part(0, middle, NO_KIND)),
         makeSlice(place.part(middle, place.length - middle, NO_KIND)),
       )
