@@ -41,6 +41,10 @@ function targets(base: bigint, tracked: boolean): [string, GuestMemoryMmap][] {
 /** Beyond the safe integers no window is ever opened. */
 const BASES = [0n, 0x1000n, 2n ** 40n, 2n ** 53n - 0x1000n, 2n ** 63n]
 
+function bytes(length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, index) => index * 31 + length)
+}
+
 function dirtyPages(memory: GuestMemoryMmap): boolean[] {
   return [...memory].map((region) => region.bitmap?.getAndReset()[0] === 1n)
 }
@@ -55,10 +59,9 @@ for (const tracked of [false, true]) {
     test(`bytes are copied across regions: ${where}`, (t) => {
       for (const length of [2, 3, 8, 64, 65, 512, 4096, 4097]) {
         const before = BigInt(length >> 1)
-        const bytes = Uint8Array.from({ length }, (_, index) => index * 7 + length)
-        memory.writeSlice(bytes, border - before)
-        t.deepEqual(bytesOf(memory, border - before, length), [...bytes])
-        const other = bytes.map((byte) => ~byte)
+        memory.writeSlice(bytes(length), border - before)
+        t.deepEqual(bytesOf(memory, border - before, length), [...bytes(length)])
+        const other = bytes(length).map((byte) => ~byte)
         t.is(memory.write(other, border - before), length)
         const read = new Uint8Array(length)
         t.is(memory.read(read, border - before), length)
@@ -92,6 +95,20 @@ for (const tracked of [false, true]) {
       t.is(memory.readU32(at), 0x01020304)
     })
 
+    test(`arrays lie anywhere, across regions as well: ${where}`, (t) => {
+      for (const at of [border - 24n, border - 23n, border - 64n, border]) {
+        memory.writeObj(['u8', 16], bytes(16), at)
+        t.deepEqual(memory.readObj(['u8', 16], at), bytes(16))
+        memory.writeObj(['i16', 32], new Int16Array(bytes(64).buffer), at)
+        t.deepEqual(memory.readObj(['i16', 32], at), new Int16Array(bytes(64).buffer))
+        memory.writeObj(['u32', 8], new Uint32Array(bytes(32).buffer), at)
+        t.deepEqual(memory.readObj(['le32', 8], at), new Uint32Array(bytes(32).buffer))
+        memory.writeObj(['i64', 9], new BigInt64Array(bytes(72).buffer), at)
+        t.deepEqual(memory.readObj(['isize', 9], at), new BigInt64Array(bytes(72).buffer))
+      }
+      t.throws(() => memory.readObj(['u16', 2], border + 0xffen), { code: 'ERR_PARTIAL_BUFFER' })
+    })
+
     test(`what reaches beyond the end is cut, or refused before anything is written: ${where}`, (t) => {
       const end = border + BigInt(PAGE)
       const at = end - 10n
@@ -115,6 +132,7 @@ for (const tracked of [false, true]) {
           () => memory.writeU64(1n, border - 4n),
           () => memory.writeU32(1, border - 1n),
           () => memory.fill(0, border - 4n, 8),
+          () => memory.writeObj(['u16', 4], new Uint16Array(4), border - 4n),
         ]
         dirtyPages(memory)
         for (const write of writes) {
