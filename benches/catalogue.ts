@@ -101,6 +101,29 @@ const parts: Work[] = [
   { id: 'parts/atomic-ref', title: 'load by a held AtomicRef, acquire' },
 ]
 
+const calls: Work[] = [
+  // What a foreign function costs at least: the others are compared with it.
+  { id: 'calls/decode', title: 'decode of a u32 by its pointer and type' },
+  { id: 'calls/num-regions', title: 'numRegions' },
+  { id: 'calls/len', title: 'len of a region' },
+  { id: 'calls/last-addr', title: 'lastAddr, a bigint' },
+  { id: 'calls/start-addr', title: 'startAddr of a region, a bigint' },
+  { id: 'calls/check-address', title: 'checkAddress' },
+  { id: 'calls/checked-offset', title: 'checkedOffset' },
+  { id: 'calls/host-address', title: 'getHostAddress' },
+  { id: 'calls/region-offset', title: 'toRegionAddr of a region' },
+  { id: 'calls/dirty-at', title: 'dirtyAt of a bitmap' },
+  { id: 'calls/mark-dirty', title: 'markDirty of a bitmap' },
+  { id: 'calls/read/64', title: 'read 64 B, across two regions' },
+  { id: 'calls/write/64', title: 'write 64 B, across two regions' },
+  { id: 'calls/read/u64', title: 'read u64, across two regions' },
+  { id: 'calls/read/cut', title: 'read, cut at the end of memory' },
+  { id: 'calls/read/4096', title: 'read 4 KiB, across two regions' },
+  { id: 'calls/write/4096', title: 'write 4 KiB, across two regions' },
+  { id: 'calls/views', title: 'views of 64 B' },
+  { id: 'calls/read-obj', title: 'readObj of 16 u8' },
+]
+
 const lock: Work[] = [{ id: 'lock/cycle', title: 'tryLock(), dispose' }]
 
 const copy: Work[] = ['read', 'write'].flatMap((direction) =>
@@ -183,10 +206,14 @@ const scaling: Work[] = SCALED_REGION_COUNTS.map((count) => ({
   title: `read u32, ${regions(count)}`,
 }))
 
-const threads: Work[] = ['read', 'guard'].flatMap((what) =>
+/** What threads do at once. */
+export const THREAD_WORKS = ['read', 'guard', 'call'] as const
+const THREAD_TITLES = { read: 'read u32, 8 regions', guard: 'guard cycle', call: 'read u64, across two regions' }
+
+const threads: Work[] = THREAD_WORKS.flatMap((what) =>
   THREAD_COUNTS.map((count) => ({
     id: `threads/${what}/${count}`,
-    title: `${what === 'read' ? 'read u32, 8 regions' : 'guard cycle'}, ${count === 1 ? '1 thread' : `${count} threads`}`,
+    title: `${THREAD_TITLES[what]}, ${count === 1 ? '1 thread' : `${count} threads`}`,
   })),
 )
 
@@ -196,6 +223,7 @@ export const GROUPS: readonly Group[] = [
   { id: 'guard', title: 'Load guards', works: guard },
   { id: 'lookup', title: 'Looking up', works: lookup },
   { id: 'parts', title: 'Slices and references', works: parts },
+  { id: 'calls', title: 'What views do not answer', works: calls },
   { id: 'lock', title: 'The update lock', works: lock },
   { id: 'copy', title: 'Copies', works: copy },
   { id: 'plug', title: 'Hot-plug', works: plug },

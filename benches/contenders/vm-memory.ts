@@ -10,6 +10,7 @@ import {
   type SharedMemory,
   type VolatileSlice,
 } from '../../index.js'
+import { THREAD_COUNTS, THREAD_WORKS } from '../catalogue.js'
 import {
   ADDRESS_MASK,
   COPY_REGION_SIZE,
@@ -21,6 +22,7 @@ import {
 } from '../layout.js'
 import { loop, loopOver, type Loop } from '../loop.js'
 import { runThreads } from '../threads.js'
+import { makePair, provideCalls, readAcross } from './calls.js'
 import { provideCopies } from './copy-works.js'
 import { provideRegions, provideScalars, readWords, touch } from './scalar-works.js'
 import { provideUpstream } from './upstream.js'
@@ -158,10 +160,12 @@ function provideTransfers(works: Works): void {
 
 function provideThreads(works: Works): void {
   const atomic = new GuestMemoryAtomic(makeMemory(8))
-  for (const count of [1, 2]) {
-    for (const what of ['read', 'guard']) {
+  const pair = new GuestMemoryAtomic(makePair(false))
+  for (const count of THREAD_COUNTS) {
+    for (const what of THREAD_WORKS) {
+      const shared = what === 'call' ? pair : atomic
       works.set(`threads/${what}/${count}`, () =>
-        runThreads(count, { module: import.meta.url, what, shared: () => atomic.share() }),
+        runThreads(count, { module: import.meta.url, what, shared: () => shared.share() }),
       )
     }
   }
@@ -172,6 +176,7 @@ export function inThread(what: string, shared: unknown): Loop {
   const atomic = GuestMemoryAtomic.fromShared(shared as SharedMemory<'GuestMemoryAtomic'>)
   if (what === 'guard') return guardCycle(atomic)
   const memory = atomic.memory().intoInner()
+  if (what === 'call') return loop(readAcross(memory))
   return readWords(memory, 8)
 }
 
@@ -193,6 +198,7 @@ export function provide(group: string, works: Works): void {
     },
     plug: providePlugs,
     parts: provideParts,
+    calls: () => provideCalls(works),
     lock: provideLocks,
     buffer: provideBuffers,
     transfer: provideTransfers,

@@ -41,6 +41,8 @@ export interface Finder {
   locate(address: unknown, size: number): number
   /** What the mailbox knows the memory by; `NO_NUMBER` where it does not. */
   readonly number: number
+  /** By which address the mailbox knows `size` bytes at `address`; -1, which is none, where they are not all there. */
+  mailAddress(address: unknown, size: number): unknown
   /** Whether memory can be met here at all: before, whatever is asked is left to the native methods. */
   knowsMemory(): boolean
   /** Keeps what this leads to while code of users runs, where that could be let go of; whether it has to be let go. */

@@ -32,9 +32,10 @@ use vm_memory::bitmap::Bitmap;
 use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryRegion, MemoryRegionAddress};
 
 use crate::bitmap::{AtomicBitmap, Bits};
-use crate::memory::mapping::{Access, Memory, Region};
+use crate::memory::mapping::{Access, Memory, OwnedSlice, Region};
 use crate::memory::target::Target;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
+use crate::mmap_unix::MmapRegion;
 use crate::node::attachment;
 use crate::node::buffer::{Buffer, TypedArray};
 use crate::node::error::{BindingError, Result, check};
@@ -60,6 +61,7 @@ const RESULT: usize = 5;
 enum Object {
     Map(Arc<Memory>),
     Region(Arc<Region>),
+    Mapping(OwnedSlice),
     Bitmap(Rc<Bits>),
 }
 
@@ -71,8 +73,11 @@ impl Object {
         if let Some(bitmap) = value.try_instance::<AtomicBitmap>() {
             return Ok(Self::Bitmap(Rc::clone(bitmap.bits())));
         }
-        let region = value.instance::<GuestRegionMmap>("object")?;
-        Ok(Self::Region(Arc::clone(region.region())))
+        if let Some(region) = value.try_instance::<GuestRegionMmap>() {
+            return Ok(Self::Region(Arc::clone(region.region())));
+        }
+        let mapping = value.instance::<MmapRegion>("object")?;
+        mapping.owner().whole().map(Self::Mapping)
     }
 }
 
@@ -169,6 +174,16 @@ impl Words {
         self.set(RESULT, (count as f64).to_bits());
     }
 
+    /// Returns the bytes of an integer in a word; None if there is none of that size.
+    fn integer(self, index: usize) -> Option<Buffer> {
+        let size = self.count()?;
+        matches!(size, 1 | 2 | 4 | 8).then(|| {
+            // SAFETY: the word has 8 bytes, for as long as the mailbox lives. The lowest come first: the fast paths are there
+            // on no other hosts.
+            unsafe { Buffer::at(self.0.add(index).cast(), size) }
+        })
+    }
+
     /// Returns as many bytes as are asked for; None if the box has not that many.
     fn bytes(self) -> Option<Buffer> {
         let count = self.count()?;
@@ -191,6 +206,7 @@ macro_rules! accessed {
                 let $target = &**region;
                 $action
             }
+            Object::Mapping($target) => $action,
             Object::Bitmap(_) => None,
         }
     };
@@ -296,7 +312,7 @@ fn host_address(object: &Object, words: Words) -> Option<()> {
             GuestMemory::get_host_address(&**memory, GuestAddress(address)).ok()?
         }
         Object::Region(region) => region.get_host_address(MemoryRegionAddress(address)).ok()?,
-        Object::Bitmap(_) => return None,
+        Object::Mapping(_) | Object::Bitmap(_) => return None,
     };
     words.set(RESULT, host.addr() as u64);
     Some(())
@@ -305,8 +321,7 @@ fn host_address(object: &Object, words: Words) -> Option<()> {
 fn read<T: Target>(memory: &T, words: Words) -> Option<()> {
     let bytes = words.bytes()?;
     let address = T::address_at(words.get(ADDRESS))?;
-    memory.permit(address, bytes.len(), Access::Read).ok()?;
-    words.answer(memory.read_apart(bytes, address).ok()?);
+    words.answer(memory.read_permitted(bytes, address).ok()?);
     Some(())
 }
 
@@ -314,8 +329,10 @@ fn read<T: Target>(memory: &T, words: Words) -> Option<()> {
 fn write<T: Target>(memory: &T, words: Words, all: bool) -> Option<()> {
     let bytes = words.bytes()?;
     let address = T::address_at(words.get(ADDRESS))?;
-    memory.permit(address, bytes.len(), Access::Write).ok()?;
-    if all && memory.available(address, bytes.len()).ok()? != bytes.len() {
+    let available = memory
+        .available_to(address, bytes.len(), Access::Write)
+        .ok()?;
+    if all && available != bytes.len() {
         return None;
     }
     words.answer(memory.write_apart(bytes, address).ok()?);
@@ -326,39 +343,31 @@ fn fill<T: Target>(memory: &T, words: Words) -> Option<()> {
     let value = u8::try_from(words.get(VALUE)).ok()?;
     let address = T::address_at(words.get(ADDRESS))?;
     let count = words.count()?;
-    memory.permit(address, count, Access::Write).ok()?;
-    if memory.available(address, count).ok()? != count {
+    if memory.available_to(address, count, Access::Write).ok()? != count {
         return None;
     }
     memory.fill(value, address, count).ok()?;
     Some(())
 }
 
-#[expect(clippy::useless_conversion, reason = "of one of the types")]
+/// Reads an integer of up to 64 bits. Memory has it as the host has integers.
 fn read_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let result = words.integer(RESULT)?;
     let address = T::address_at(words.get(ADDRESS))?;
-    let value = sized!(words, V => {
-        memory.permit(address, size_of::<V>(), Access::Read).ok()?;
-        memory.bytes().read_obj::<V>(address).ok().map(u64::from)
-    })?;
-    words.set(RESULT, value);
-    Some(())
+    (memory.read_permitted(result, address).ok()? == result.len()).then_some(())
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the lowest bits are what is written"
-)]
 fn write_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let value = words.integer(VALUE)?;
     let address = T::address_at(words.get(ADDRESS))?;
-    let value = words.get(VALUE);
-    sized!(words, V => {
-        memory.permit(address, size_of::<V>(), Access::Write).ok()?;
-        if memory.available(address, size_of::<V>()).ok()? != size_of::<V>() {
-            return None;
-        }
-        memory.bytes().write_obj(value as V, address).ok()
-    })
+    let available = memory
+        .available_to(address, value.len(), Access::Write)
+        .ok()?;
+    if available != value.len() {
+        return None;
+    }
+    memory.write_apart(value, address).ok()?;
+    Some(())
 }
 
 /// The strongest ordering does for all others.

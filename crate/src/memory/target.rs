@@ -43,6 +43,18 @@ pub trait Target {
         self.write_from(buffer, address)
     }
 
+    /// Does what `permit` and then `read_apart` do; the buffer may be written where that is refused.
+    fn read_permitted(&self, buffer: Buffer, address: Self::Address) -> Result<usize> {
+        self.permit(address, buffer.len(), Access::Read)?;
+        self.read_apart(buffer, address)
+    }
+
+    /// Does what `permit` and then `available` do.
+    fn available_to(&self, address: Self::Address, count: usize, access: Access) -> Result<usize> {
+        self.permit(address, count, access)?;
+        self.available(address, count)
+    }
+
     /// Does what `Bytes::write` does from a buffer of `count` bytes that are all `value`. Needs no such buffer.
     fn fill(&self, value: u8, address: Self::Address, count: usize) -> Result<usize>;
 
@@ -308,6 +320,33 @@ impl Target for Memory {
             return self.write_apart(Buffer::of(&mut copy), address);
         }
         self.write_apart(buffer, address)
+    }
+
+    fn read_permitted(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {
+        let mut refused = None;
+        let result = self.try_access(buffer.len(), address, |done, count, offset, region| {
+            let permitted = region.permit(offset, count, Access::Read);
+            if let Err(error) = permitted {
+                refused = Some(error);
+                // Ends the access; replaced by what was refused.
+                return Err(GuestMemoryError::CallbackOutOfRange);
+            }
+            let slice = region.as_volatile_slice()?;
+            read_slice_into(&slice, buffer.skip(done), slice_offset(offset)?).map_err(Into::into)
+        });
+        refused.map_or_else(|| Ok(result?), Err)
+    }
+
+    fn available_to(&self, address: GuestAddress, count: usize, access: Access) -> Result<usize> {
+        let mut found = 0;
+        for (region, offset, count) in Pieces::new(self, address, count) {
+            region.permit(MemoryRegionAddress(offset as u64), count, access)?;
+            found += count;
+        }
+        if found == 0 && count > 0 {
+            return Err(GuestMemoryError::InvalidGuestAddress(address).into());
+        }
+        Ok(found)
     }
 
     fn write_apart(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {

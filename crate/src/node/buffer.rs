@@ -251,6 +251,10 @@ pub fn zeroed(length: usize) -> Result<Vec<u8>> {
 /// a scalar.
 const WORD: usize = size_of::<usize>();
 
+/// A side that is aligned.
+#[repr(align(8))]
+struct Word([u8; WORD]);
+
 /// Does what upstream's implementation for `&[u8]` does: takes bytes from the front, and advances.
 impl ReadVolatile for Buffer {
     fn read_volatile<B: BitmapSlice>(
@@ -261,8 +265,8 @@ impl ReadVolatile for Buffer {
         let total = source.len();
         let mut target = memory.subslice(0, total)?;
         if total <= WORD {
-            let mut word = [0_u8; WORD];
-            Self::of(&mut word).copy_from(source);
+            let Word(word) = &mut Word([0; WORD]);
+            Self::of(word).copy_from(source);
             (&word[..total]).read_volatile(&mut target)?;
         } else {
             source.as_volatile_slice().copy_to_volatile_slice(target);
@@ -295,7 +299,7 @@ impl WriteVolatile for Buffer {
         let total = target.len();
         let source = memory.subslice(0, total)?;
         if total <= WORD {
-            let mut word = [0_u8; WORD];
+            let Word(word) = &mut Word([0; WORD]);
             (&mut word[..total]).write_volatile(&source)?;
             target.copy_from(Self::of(&mut word[..total]));
         } else {

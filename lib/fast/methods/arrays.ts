@@ -145,7 +145,7 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     }
     if (cursor.number !== mailbox.NO_NUMBER && size <= mailbox.MAX_BYTES) {
       const array = new elements.make(length)
-      if (receive(array, elements, cursor.number, size, addr)) return array
+      if (receive(array, elements, cursor.number, size, cursor.mailAddress(addr, size))) return array
     }
     return native.readObj(toNative(object, cursor), type, addr) as Elements
   }
@@ -160,7 +160,7 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     }
     if (fits && cursor.number !== mailbox.NO_NUMBER && size <= mailbox.MAX_BYTES) {
       const bytes = new Bytes(bufferOf(value), byteOffsetOf(value), size)
-      if (mailbox.writeSlice(cursor.number, bytes, size, addr)) return
+      if (mailbox.writeSlice(cursor.number, bytes, size, cursor.mailAddress(addr, size))) return
     }
     native.writeObj(toNative(object, cursor), type, value as bigint, addr)
   }

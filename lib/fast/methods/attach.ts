@@ -66,7 +66,7 @@ function sourceOf(object: object, { door }: Traits): Source {
       try {
         return numberOf(object)
       } catch {
-        // Of a mapping.
+        // Native methods do.
         return NO_NUMBER
       }
     },

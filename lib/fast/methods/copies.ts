@@ -78,34 +78,45 @@ export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Ki
       const cursor = cursorOf(this)
       const length = copyLength(buf)
       if (tryRead(cursor, buf, length, addr)) return length
-      const count = fitsIn(length) ? mailbox.read(cursor.number, buf, length, addr) : -1
+      const count = fitsIn(length) ? mailbox.read(cursor.number, buf, length, cursor.mailAddress(addr, length)) : -1
       return count < 0 ? native.read(toNative(this, cursor), buf, addr) : count
     },
     write(this: object, buf: VmMemory.Bytes, addr: unknown): number {
       const cursor = cursorOf(this)
       const length = copyLength(buf)
       if (tryWrite(cursor, buf, length, addr)) return length
-      const count = fitsIn(length) ? mailbox.write(cursor.number, sourceOf(buf, length), length, addr) : -1
+      const count = fitsIn(length)
+        ? mailbox.write(cursor.number, sourceOf(buf, length), length, cursor.mailAddress(addr, length))
+        : -1
       return count < 0 ? native.write(toNative(this, cursor), buf, addr) : count
     },
     readSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
       const length = copyLength(buf)
       if (tryRead(cursor, buf, length, addr)) return
-      if (fitsIn(length) && mailbox.read(cursor.number, buf, length, addr) === length) return
+      if (fitsIn(length) && mailbox.read(cursor.number, buf, length, cursor.mailAddress(addr, length)) === length)
+        return
       native.readSlice(toNative(this, cursor), buf, addr)
     },
     writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
       const length = copyLength(buf)
       if (tryWrite(cursor, buf, length, addr)) return
-      if (fitsIn(length) && mailbox.writeSlice(cursor.number, sourceOf(buf, length), length, addr)) return
+      if (
+        fitsIn(length) &&
+        mailbox.writeSlice(cursor.number, sourceOf(buf, length), length, cursor.mailAddress(addr, length))
+      )
+        return
       native.writeSlice(toNative(this, cursor), buf, addr)
     },
     fill(this: object, value: number, addr: unknown, count: VmMemory.Usize): void {
       const cursor = cursorOf(this)
       if (!isFill(value, count)) return native.fill(toNative(this, cursor), value, addr, count)
-      if (tryFill(cursor, value, addr, count) || mailbox.fill(cursor.number, value, addr, count)) return
+      if (
+        tryFill(cursor, value, addr, count) ||
+        mailbox.fill(cursor.number, value, cursor.mailAddress(addr, count), count)
+      )
+        return
       native.fill(toNative(this, cursor), value, addr, count)
     },
   }

@@ -8,7 +8,7 @@
  * native gets it as an argument, its native half is made, and kept with the place.
  */
 import { isInteger, toDouble } from '../../intrinsics'
-import { type Finder, toNumber as numberOf } from '../finder'
+import { type Finder, safeInteger, toNumber as numberOf } from '../finder'
 import { NO_NUMBER } from '../mailbox'
 import { NOWHERE as NONE, type Window } from '../window'
 import type { Backing } from './backing'
@@ -41,7 +41,12 @@ export class Place implements Finder {
   ) {}
 
   get number(): number {
-    return NO_NUMBER
+    return this.backing === null ? NO_NUMBER : this.backing.finder.number
+  }
+
+  mailAddress(address: unknown, size: number): number {
+    const at = safeInteger(address)
+    return at >= 0 && at + size <= this.length ? this.offset + at : -1
   }
 
   locate(address: unknown, size: number): number {
