@@ -151,6 +151,8 @@ export function readObj(object: number, size: number, address: unknown): boolean
   halves[ASKED] = READ_OBJ
   numbers[OBJECT] = object
   numbers[COUNT] = size
+  // Rust writes no more of it than the integer has.
+  halves[RESULT * 2] = 0
   ask()
   return halves[DONE] !== 0
 }

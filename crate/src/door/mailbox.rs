@@ -350,7 +350,7 @@ fn fill<T: Target>(memory: &T, words: Words) -> Option<()> {
     Some(())
 }
 
-/// Reads an integer of up to 64 bits. Memory has it as the host has integers.
+/// Reads an integer of up to 64 bits. Memory has it as the host has integers. The rest of the word stays as it is.
 fn read_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
     let result = words.integer(RESULT)?;
     let address = T::address_at(words.get(ADDRESS))?;
