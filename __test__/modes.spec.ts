@@ -58,7 +58,7 @@ const SABOTAGES = {
   error: { culprit: /readSlice/, answer: /ERR_PARTIAL_BUFFER/, most: 8 },
   death: { culprit: /splitAt/, answer: /SIGKILL/, most: 8 },
   // Each try takes as long as one is patient, so that not all steps are tried.
-  hang: { culprit: /\.offset\(/, answer: /no answer/, most: 80 },
+  hang: { culprit: /\.offset\(/, answer: /no answer/, most: 100 },
 }
 
 for (const [sabotage, { culprit, answer, most }] of Object.entries(SABOTAGES)) {

@@ -355,6 +355,27 @@ export interface GuestMemory
   views(addr: U64, count: Usize): Uint8Array[]
 }
 
+/** Who has written where. Ranges are in whole pages, ascending, and joined where they touch within a region. */
+export interface GuestMemory {
+  /**
+   * Marks `count` bytes at `addr` as written, in the bitmaps of regions that have one: for what views, buffers and other
+   * processes have written. Throws `ERR_INVALID_GUEST_ADDRESS`, with the first address that is no memory, before anything is
+   * marked. Not upstream.
+   */
+  markDirty(addr: U64, count: Usize): void
+  /**
+   * Returns what is marked in the bitmaps of regions that have one. `reset` takes the marks away in the same step: each is
+   * told exactly once, whoever marks meanwhile. Not upstream.
+   */
+  dirtyRanges(options?: { reset?: boolean }): [addr: bigint, count: number][]
+  /**
+   * Calls `fn` with what `views(addr, count)` returns, and marks all of these bytes afterwards: when `fn` has returned or
+   * thrown, or when the promise that it returned has settled. Returns what `fn` returns; of a promise, one that settles the
+   * same way once the bytes are marked. Throws what `views` and `fn` throw. Not upstream.
+   */
+  withViews<R>(addr: U64, count: Usize, fn: (views: Uint8Array[]) => R): R
+}
+
 export interface GuestMemoryMmap extends GuestMemory {}
 
 export interface GuestMemoryAtomic extends GuestAddressSpace {

@@ -45,6 +45,8 @@ export const CALLS = [
   ({ tracked }) => tracked.writeU64(1n, 8),
   ({ tracked }) => tracked.writeU64(1n, 8),
   ({ tracked }) => tracked.findRegion(0).bitmap,
+  ({ tracked }) => tracked.withViews(0, 8, ([view]) => (view[0] = 1)),
+  ({ tracked }) => tracked.dirtyRanges(),
   ({ tracked }) => tracked.findRegion(0).readU8(5),
   ({ tracked }) => tracked.findRegion(0).readU8(5),
   ({ tracked }) => tracked.findRegion(0).readU8(5),

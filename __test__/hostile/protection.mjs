@@ -100,6 +100,7 @@ function* zeroCopies(region, memory) {
   yield ['asUint8Array of a part', () => region.asUint8Array(0, 8)]
   yield ['slice.asUint8Array', () => region.getSlice(0, 8).asUint8Array()]
   yield ['views', () => memory.views(BASE, 8)]
+  yield ['withViews', () => memory.withViews(BASE, 8, () => 0)]
 }
 
 function refuseAll(where, calls) {

@@ -32,6 +32,7 @@ use crate::node::scalar::ScalarValue;
 use crate::node::value::{BigU64, Number, Value};
 use crate::tickets::{self, TICKETS};
 use crate::volatile_memory::VolatileSlice;
+use crate::writes::{self, writes};
 use sync::tickets::Ticketed;
 
 /// Takes a memory from an argument: a map, or a guard that holds one.
@@ -215,6 +216,7 @@ no_constructor! { GuestMemoryLoadGuard }
 byte_access! { GuestMemoryLoadGuard }
 volatile_transfer! { GuestMemoryLoadGuard }
 guest_memory! { GuestMemoryLoadGuard }
+writes! { GuestMemoryLoadGuard }
 
 #[expect(
     clippy::wrong_self_convention,

@@ -21,7 +21,7 @@
 //!       │
 //!     door               all that lib/ asks of Rust and users never see
 //!       │
-//!    the classes         the modules above, file_offset, memfd, io_async, ordering, tickets
+//!    the classes         the modules above, file_offset, memfd, io_async, ordering, tickets, writes
 //!       │
 //!    memory              upstream's memory, kept mapped and permitted
 //!       │
@@ -55,6 +55,7 @@ mod ordering;
 mod tickets;
 mod volatile_memory;
 mod volatile_ref;
+mod writes;
 
 /// For the fuzzer, which links this crate.
 pub use node::error::{Class, Property, Row, errors};

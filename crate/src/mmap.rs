@@ -29,6 +29,7 @@ use crate::node::value::{BigU64, Number, Value};
 use crate::tickets::{self, TICKETS, ticket_id};
 use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::{AtomicRef, VolatileArrayRef, VolatileRef, references};
+use crate::writes::{self, writes};
 
 /// Does what upstream's `GuestRegionMmap::from_range` does.
 fn region_from_range(
@@ -307,6 +308,7 @@ fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
 byte_access! { GuestMemoryMmap }
 volatile_transfer! { GuestMemoryMmap }
 guest_memory! { GuestMemoryMmap }
+writes! { GuestMemoryMmap }
 
 #[napi]
 impl GuestMemoryMmap {

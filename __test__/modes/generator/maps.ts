@@ -78,6 +78,15 @@ const lookUps: Calls = [
   [3, (draft, on) => draft.do(`${on.name}.tryAccess(${reach(draft, on)}, ${place(draft, on)}, ${callback(draft)})`)],
   [4, (draft, on) => draft.do(`${on.name}.views(${place(draft, on)}, ${reach(draft, on)})`)],
   [1, (draft, on) => void draft.define('bytes', `${on.name}.views(${place(draft, on)}, ${reach(draft, on)})[0]`)],
+  [1, (draft, on) => draft.do(`${on.name}.markDirty(${place(draft, on)}, ${reach(draft, on)})`)],
+  [1, (draft, on) => draft.do(`${on.name}.dirtyRanges(${draft.chance.among(['', '{ reset: true }'])})`)],
+  [
+    1,
+    (draft, on) => {
+      const fill = '(views) => views.map((view) => view.fill(7).length)'
+      draft.do(`${on.name}.withViews(${place(draft, on)}, ${reach(draft, on)}, ${fill})`)
+    },
+  ],
   [1, (draft, on) => draft.do(`inspect(${on.name})`)],
   // What is asked for rightly after something odd is still there: the odd one meets the window of the access before.
   [

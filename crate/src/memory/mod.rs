@@ -5,8 +5,10 @@ pub mod construction;
 pub mod counted_file;
 pub mod huge_pages;
 pub mod mapping;
+pub mod marks;
 #[cfg(target_os = "linux")]
 pub mod memfd;
+pub mod ranges;
 pub mod shared_map;
 pub mod target;
 pub mod tracking;

@@ -7,6 +7,7 @@ use napi::sys::{self, TypedarrayType as Kind};
 
 use crate::node::environment::current;
 use crate::node::error::Result;
+use crate::node::identity::Handle;
 use crate::node::reference::Function;
 use crate::node::value::Value;
 
@@ -26,6 +27,9 @@ const ARRAYS: [(sys::napi_typedarray_type, &std::ffi::CStr); 9] = [
 thread_local! {
     static CONSTRUCTORS: [Function; ARRAYS.len()] = const { [const { Function::none() }; ARRAYS.len()] };
     static ARRAY_VALUES: Function = const { Function::none() };
+    static PROMISE: Function = const { Function::none() };
+    static PROMISE_RESOLVE: Function = const { Function::none() };
+    static PROMISE_THEN: Function = const { Function::none() };
 }
 
 /// Keeps what there is now, when an environment loads the addon.
@@ -39,7 +43,13 @@ pub fn keep() -> Result<()> {
     })?;
     let prototype = global.property(c"Array")?.property(c"prototype")?;
     let values = prototype.property(c"values")?.function("values")?;
-    ARRAY_VALUES.with(|function| function.set(values))
+    ARRAY_VALUES.with(|function| function.set(values))?;
+    let promise = global.property(c"Promise")?.function("Promise")?;
+    let resolve = promise.property(c"resolve")?.function("resolve")?;
+    let then = promise.property(c"prototype")?.property(c"then")?;
+    PROMISE.with(|function| function.set(promise))?;
+    PROMISE_RESOLVE.with(|function| function.set(resolve))?;
+    PROMISE_THEN.with(|function| function.set(then.function("then")?))
 }
 
 /// Makes a typed array of a kind with `new`; None where that has no constructor here.
@@ -60,4 +70,20 @@ pub fn construct(
 pub fn array_values(array: Value) -> Result<Value> {
     let values = ARRAY_VALUES.with(|function| function.call_on(array, &[]))?;
     Ok(values.unwrap_or_else(|| Value::new(current(), ptr::null_mut())))
+}
+
+/// Makes a promise that settles as `promise` does: a promise, or any object with a method `then`. It is handed to one of two
+/// functions before.
+pub fn then(promise: Value, fulfilled: Handle, rejected: Handle) -> Result<Value> {
+    let none = || Value::new(current(), ptr::null_mut());
+    let promise = if promise.is_promise() {
+        promise
+    } else {
+        let constructor = PROMISE.with(Function::get)?.unwrap_or_else(none);
+        PROMISE_RESOLVE
+            .with(|resolve| resolve.call_on(constructor, &[promise.raw()]))?
+            .unwrap_or_else(none)
+    };
+    let then = PROMISE_THEN.with(|then| then.call_on(promise, &[fulfilled.0, rejected.0]))?;
+    Ok(then.unwrap_or_else(none))
 }

@@ -33,7 +33,8 @@ impl Function {
         self.0.set(ptr::null_mut());
     }
 
-    fn get(&self) -> Result<Option<Value>> {
+    /// Returns the function; None where there is none.
+    pub fn get(&self) -> Result<Option<Value>> {
         let reference = self.0.get();
         if reference.is_null() {
             return Ok(None);
