@@ -24,6 +24,7 @@ exports.pageSize = native.pageSize
 exports.VolatileArrayRef = native.VolatileArrayRef
 exports.VolatileRef = native.VolatileRef
 exports.VolatileSlice = native.VolatileSlice
+exports.WriteTracker = native.WriteTracker
 exports.MAP_ANONYMOUS = native.MAP_ANONYMOUS
 exports.MAP_FIXED = native.MAP_FIXED
 exports.MAP_HUGETLB = native.MAP_HUGETLB

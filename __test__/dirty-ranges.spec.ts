@@ -184,23 +184,23 @@ test('a reset takes each mark exactly once, whoever marks meanwhile', async (t) 
     parentPort.postMessage('done')`
   const workerData = { ticket: memory.share(), module: new URL('../index.js', import.meta.url).pathname }
   const worker = new Worker(script, { eval: true, workerData })
-  let isDone = false
-  const done = once(worker, 'message').then(() => (isDone = true))
-  const times = new Array<number>(pages).fill(0)
+  const state = { isDone: false }
+  const done = once(worker, 'message').then(() => (state.isDone = true))
+  const times = Array<number>(pages).fill(0)
   const take = (): void => {
     for (const [addr, count] of memory.dirtyRanges({ reset: true })) {
       const first = (Number(addr) - BASE) / PAGE
       for (let page = first; page < first + count / PAGE; page += 1) times[page] = (times[page] as number) + 1
     }
   }
-  while (!isDone) {
+  while (!state.isDone) {
     take()
     await new Promise(setImmediate)
   }
   await done
   take()
   await worker.terminate()
-  t.deepEqual(times, new Array<number>(pages).fill(1))
+  t.deepEqual(times, Array<number>(pages).fill(1))
 })
 
 onBoth('withViews marks when the function has returned, and not before', (t, memory) => {
@@ -254,6 +254,7 @@ test('withViews marks when the promise has settled, and settles the same way aft
   t.is(await rejection(failing), reason)
   t.deepEqual(memory.dirtyRanges({ reset: true }), [range(0, 1, FAR)])
 
+  // oxlint-disable-next-line unicorn/no-thenable -- that is what it is about
   const thenable = memory.withViews(BASE, 1, () => ({ then: (done: (value: number) => void) => setImmediate(done, 5) }))
   t.deepEqual(memory.dirtyRanges(), [])
   t.is(await thenable, 5 as never)

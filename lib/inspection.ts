@@ -104,6 +104,7 @@ export function installInspection(native: typeof VmMemory): void {
   define(native.AtomicRef, ({ type }) => `AtomicRef { ${type} }`)
   define(native.AtomicBitmap, ({ len, byteSize }) => `AtomicBitmap { ${len} pages, ${formatSize(byteSize)} }`)
   define(native.BitmapSlice, () => 'BitmapSlice {}')
+  define(native.WriteTracker, () => 'WriteTracker {}')
   define(native.GuestMemoryExclusiveGuard, () => 'GuestMemoryExclusiveGuard {}')
   define(native.MmapRegionBuilder, () => 'MmapRegionBuilder {}')
 }

@@ -24,14 +24,20 @@ export function defineMethod(prototype: object, name: string | symbol, method: o
 }
 
 export function installProtocols(native: typeof VmMemory): void {
-  const { FileOffset, GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard } = native
+  const { FileOffset, GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard, WriteTracker } = native
   // A guard is a map, as its type says: it has all of a map's members itself, so it inherits nothing else.
   Object.setPrototypeOf(GuestMemoryLoadGuard.prototype, GuestMemoryMmap.prototype)
   for (const { prototype } of [GuestMemoryMmap, GuestMemoryLoadGuard]) {
     define(prototype, Symbol.iterator, prototype.iter)
   }
   for (const symbol of DISPOSE) {
-    for (const { prototype } of [FileOffset, GuestMemoryMmap, GuestMemoryLoadGuard, GuestMemoryExclusiveGuard]) {
+    for (const { prototype } of [
+      FileOffset,
+      GuestMemoryMmap,
+      GuestMemoryLoadGuard,
+      GuestMemoryExclusiveGuard,
+      WriteTracker,
+    ]) {
       define(prototype, symbol, prototype.dispose)
     }
   }

@@ -4,8 +4,8 @@
 import { callables } from './surface.mjs'
 import { complain } from './verdict.mjs'
 
-/** What Node 20 has no way to make. */
-const mayBeUnsupported = /\.sharedBuffer$/
+/** What Node 20 has no way to make, and what kernels before Linux 6.7 cannot do. */
+const mayBeUnsupported = /\.(sharedBuffer|trackWrites)$/
 
 let calls = 0
 for (const { title, call, right } of callables()) {

@@ -32,6 +32,16 @@ const file = () => new vm.FileOffset(fd, 0)
 const bitmap = () => new vm.AtomicBitmap(SIZE, OFFSET)
 const atomic = () => new vm.GuestMemoryAtomic(memory())
 
+/** Whether this kernel can track writes. Where it cannot, nobody has a tracker. */
+const canTrack = (() => {
+  try {
+    memory().trackWrites().dispose()
+    return true
+  } catch {
+    return false
+  }
+})()
+
 /** One fresh instance of each class. */
 export const makers = {
   GuestMemoryAtomic: atomic,
@@ -48,6 +58,7 @@ export const makers = {
   AtomicRef: () => region().getAtomicRef('u32', OFFSET),
   BitmapSlice: () => bitmap().sliceAt(0),
   AtomicBitmap: bitmap,
+  WriteTracker: () => memory().trackWrites(),
 }
 
 /** Right arguments, by class and member, or by member where all classes agree. `at` is a good address of the receiver. */
@@ -209,6 +220,7 @@ export function* instanceMembers(owner) {
  */
 export function* callables() {
   for (const [exported, value] of Object.entries(vm)) {
+    if (exported === 'WriteTracker' && !canTrack) continue
     if (typeof value === 'function' && /^[A-Z]/.test(exported)) yield* callablesOfClass(exported, value)
     else if (typeof value === 'function') yield plainFunction('module', exported, value)
     else if (typeof value === 'object') {

@@ -17,6 +17,7 @@ export const NAMES_OF_CLASSES = {
   AtomicRef: 'word',
   AtomicBitmap: 'bitmap',
   BitmapSlice: 'part',
+  WriteTracker: 'tracker',
 } as const
 const KINDS = [...Object.values(NAMES_OF_CLASSES), 'ticket', 'file', 'bytes', 'stolen', 'type'] as const
 export type Kind = (typeof KINDS)[number]

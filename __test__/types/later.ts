@@ -43,12 +43,6 @@ export const LATER: readonly string[] = [
   'GuestMemoryMmap.changedRanges',
   'GuestMemoryMmap.fromSnapshot',
   'BindingErrorCode.ERR_SNAPSHOT',
-  // who has written where
-  'WriteTracker',
-  'GuestMemoryMmap.trackWrites',
-  'GuestMemoryMmap.markDirty',
-  'GuestMemoryMmap.dirtyRanges',
-  'GuestMemoryMmap.withViews',
   // faults
   'MappingOptions.recoverFaults',
   'MmapRegionBuilder.withRecoverFaults',

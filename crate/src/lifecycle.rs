@@ -24,7 +24,7 @@ use napi::{Env, JsValue, Status, sys};
 use napi_derive::{module_init, napi};
 
 use crate::door::{letter, lock_async, slots};
-use crate::memory::{shared_map, zero_copy};
+use crate::memory::{shared_map, writes, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, Result, check};
@@ -124,6 +124,7 @@ unsafe extern "C" fn end(_: *mut c_void) {
     bell::take_down();
     lock_async::clear();
     shared_map::abandon();
+    writes::end();
     tickets::TICKETS.abandon(number());
 }
 

@@ -8,7 +8,7 @@ import { Chance } from './chance.js'
 import { Draft } from './draft.js'
 import { callFunction } from './functions.js'
 import { defineFileOffset, defineMap, defineRegion } from './layouts.js'
-import { maps } from './maps.js'
+import { maps, trackers } from './maps.js'
 import { bitmaps, builders, fileOffsets, makers, mappings, parts, regions } from './mappings.js'
 import { mischief } from './mischief.js'
 import { arrays, refs, words } from './references.js'
@@ -32,6 +32,7 @@ const USES: readonly (readonly [weight: number, kind: Kind, calls: Calls])[] = [
   [3, 'word', words],
   [4, 'bitmap', bitmaps],
   [2, 'part', parts],
+  [2, 'tracker', trackers],
 ]
 
 /** What is done at any time. */
@@ -69,6 +70,7 @@ const INTRODUCTIONS: readonly (readonly [kind: Kind, introduce: (draft: Draft) =
   ['word', (draft) => draft.define('word', `${draft.pick('region').name}.getAtomicRef('u32', 0)`, { type: 'u32' })],
   ['bitmap', (draft) => draft.define('bitmap', 'new AtomicBitmap(0x5000, 0x1000)')],
   ['part', (draft) => draft.define('part', 'new AtomicBitmap(0x5000, 0x1000).sliceAt(0x1000)')],
+  ['tracker', (draft) => draft.define('tracker', `${draft.pick('map').name}.trackWrites()`)],
 ]
 const LOW = [{ start: 0n, size: 0x1000 }]
 

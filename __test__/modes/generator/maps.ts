@@ -79,6 +79,7 @@ const lookUps: Calls = [
   [4, (draft, on) => draft.do(`${on.name}.views(${place(draft, on)}, ${reach(draft, on)})`)],
   [1, (draft, on) => void draft.define('bytes', `${on.name}.views(${place(draft, on)}, ${reach(draft, on)})[0]`)],
   [1, (draft, on) => draft.do(`${on.name}.markDirty(${place(draft, on)}, ${reach(draft, on)})`)],
+  [1, (draft, on) => void draft.define('tracker', `${on.name}.trackWrites()`)],
   [1, (draft, on) => draft.do(`${on.name}.dirtyRanges(${draft.chance.among(['', '{ reset: true }'])})`)],
   [
     1,
@@ -125,4 +126,10 @@ export const maps: Calls = [
       draft.define('map', `GuestMemoryMmap.fromRegions(${regions})`, { ranges: on.ranges })
     },
   ],
+]
+
+export const trackers: Calls = [
+  [8, (draft, on) => draft.do(`${on.name}.harvest()`)],
+  [1, (draft, on) => draft.do(`${on.name}.dispose()`)],
+  [1, (draft, on) => draft.do(`${on.name}[disposal]()`)],
 ]

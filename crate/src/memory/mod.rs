@@ -12,4 +12,5 @@ pub mod ranges;
 pub mod shared_map;
 pub mod target;
 pub mod tracking;
+pub mod writes;
 pub mod zero_copy;

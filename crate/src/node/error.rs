@@ -31,6 +31,11 @@ pub enum Error {
         error: Box<Error>,
         completed: usize,
     },
+    /// The kernel has said why: the error has that as `errno`.
+    System {
+        error: Box<Error>,
+        errno: i32,
+    },
     /// A Node-API call failed; a JavaScript exception may be pending.
     Node(sys::napi_status),
 }
@@ -241,6 +246,11 @@ binding_errors! {
         format!("This {class} was disposed of, replaced or consumed")
     }
 
+    /// A mapping is tracked by a `WriteTracker` already, in whatever thread.
+    fn tracked() -> Error ERR_MOVED {
+        "The writes to a mapping of this memory are tracked already: one tracker has it at a time"
+    }
+
     /// An object has become part of another one.
     fn moved(what: &str) -> Error ERR_MOVED {
         format!("This {what} has become part of something else")
@@ -272,7 +282,7 @@ binding_errors! {
         format!("This runtime cannot make a buffer of {length} bytes")
     }
 
-    /// This runtime or platform cannot do it.
+    /// This runtime, platform or kernel cannot do it. `errno` is there where the kernel said so.
     fn unsupported(message: impl Into<String>) -> Error ERR_UNSUPPORTED { message }
 
     /// A class is called without `new`, or has no constructor.
@@ -290,6 +300,17 @@ impl Error {
                 error: Box::new(error),
                 completed,
             },
+        }
+    }
+
+    /// Adds what the operating system says, if it says a number.
+    pub fn caused_by(self, cause: &io::Error) -> Self {
+        match cause.raw_os_error() {
+            Some(errno) => Self::System {
+                error: Box::new(self),
+                errno,
+            },
+            None => self,
         }
     }
 
@@ -353,7 +374,7 @@ impl fmt::Display for Error {
             Self::MmapRegion(error) => error.fmt(f),
             Self::VolatileMemory(error) => error.fmt(f),
             Self::Binding(error) => error.message.fmt(f),
-            Self::Transfer { error, .. } => error.fmt(f),
+            Self::Transfer { error, .. } | Self::System { error, .. } => error.fmt(f),
             Self::Node(status) => write!(f, "Node-API call failed: {}", Status::from(*status)),
         }
     }

@@ -1,5 +1,6 @@
 //! Errors as JavaScript sees them: how each becomes an object, and how that is thrown.
 
+use std::io;
 use std::ptr;
 
 use napi::{JsError, Status, sys};
@@ -28,6 +29,13 @@ impl Error {
             define(env, value, name, completed, LISTED)?;
             return Ok(value);
         }
+        if let Self::System { error, errno } = self {
+            let value = error.into_value(env)?;
+            let cause = io::Error::from_raw_os_error(errno);
+            let (name, errno) = Field::System(&cause).into_property(env, "errno")?;
+            define(env, value, name, errno, LISTED)?;
+            return Ok(value);
+        }
         let message = string(env, &self.to_string())?;
         match &self {
             Self::GuestMemory(error) => error.describe().make(env, message),
@@ -35,7 +43,9 @@ impl Error {
             Self::MmapRegion(error) => error.describe().make(env, message),
             Self::VolatileMemory(error) => error.describe().make(env, message),
             Self::Binding(error) => make(env, error.row.class, error.row.code, message),
-            Self::Transfer { .. } | Self::Node(_) => make(env, Class::Error, None, message),
+            Self::Transfer { .. } | Self::System { .. } | Self::Node(_) => {
+                make(env, Class::Error, None, message)
+            }
         }
     }
 
