@@ -47,12 +47,14 @@ test('what is encoded is decoded', (t) => {
   t.is(message.decodeU64(message.encodeU64(u64)), u64)
   const state = { index: 3, num: 0xffff_ffff }
   t.deepEqual(message.decodeVringState(message.encodeVringState(state)), state)
-  const address = { index: 1, flags: 1, desc: 16n, used: 4n, avail: 2n }
+  const address = { index: 1, flags: 1, desc: 16n, used: 4n, avail: 2n, log: 0xffff_0000n }
   t.deepEqual(message.decodeVringAddress(message.encodeVringAddress(address)), address)
   for (const hasFd of [true, false]) {
     t.deepEqual(message.decodeVringFd(message.encodeVringFd({ index: 255, hasFd })), { index: 255, hasFd })
   }
   t.deepEqual(message.decodeMemoryRegion(message.encodeMemoryRegion(region)), region)
+  const log = { mmapSize: 4096n, mmapOffset: 0x10_0000n }
+  t.deepEqual(message.decodeLog(message.encodeLog(log)), log)
   const table = [region, { ...region, guestAddress: 0x8000n }]
   t.deepEqual(message.decodeMemoryTable(message.encodeMemoryTable(table)), table)
   const config = { offset: 8, size: 4, flags: 1 }
@@ -419,7 +421,7 @@ test.serial('what a front-end must not send is refused, and what comes after it 
       Request.SET_VRING_ADDR,
       message.encodeVringAddress({ ...address, used: address.used + 2n }),
     ],
-    ['a log', Request.SET_VRING_ADDR, message.encodeVringAddress({ ...address, flags: 1 })],
+    ['unknown flags', Request.SET_VRING_ADDR, message.encodeVringAddress({ ...address, flags: 2 })],
     ['a kick for a queue that is nowhere', Request.SET_VRING_KICK, vringFd, [queue.kick]],
     ['no kick', Request.SET_VRING_KICK, message.encodeVringFd({ index: 1, hasFd: false })],
     ['a call without its descriptor', Request.SET_VRING_CALL, vringFd],

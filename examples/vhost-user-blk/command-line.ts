@@ -9,6 +9,7 @@ export interface Settings {
   readonly socket: string | number
   readonly queues: number
   readonly readOnly: boolean
+  readonly shareWrites: boolean
   readonly serial: string
   readonly memSlots: boolean
   readonly once: boolean
@@ -60,6 +61,7 @@ function makeCommand(): Command {
     )
     .option('-q, --queues <n>', 'queues to offer', integer(1, MAX_QUEUES), 8)
     .option('-r, --read-only', 'never write to the image', false)
+    .option('--share-writes', 'let another program write to the image, too: for a guest that moves to it', false)
     .option('--serial <text>', 'what the disk calls itself', serialNumber, 'vm-memory-disk')
     .option('--no-mem-slots', 'do not offer CONFIGURE_MEM_SLOTS: each change of the memory is told as a whole table')
     .option('--once', 'end after the first connection', false)

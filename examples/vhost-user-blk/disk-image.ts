@@ -15,16 +15,17 @@ const FORMATS: readonly (readonly [name: string, magic: string])[] = [
 
 interface ImageOptions {
   readonly readOnly: boolean
+  readonly shareWrites: boolean
   readonly serial: string
   /** Is told what the user may not have meant. */
   readonly warn: (line: string) => void
 }
 
 /** Opens and locks a file or a block device that the user named. Throws `UsageError`. */
-export function openDiskImage(path: string, { readOnly, serial, warn }: ImageOptions): Disk {
+export function openDiskImage(path: string, { readOnly, shareWrites, serial, warn }: ImageOptions): Disk {
   const fd = open(path, readOnly)
   try {
-    lockImage(path, fd, readOnly)
+    lockImage(path, fd, { readOnly, shareWrites })
     const size = endOf(fd)
     const sectors = Math.floor(size / SECTOR_SIZE)
     if (sectors === 0) throw new UsageError(`${path}: is smaller than one sector (${SECTOR_SIZE} bytes)`)

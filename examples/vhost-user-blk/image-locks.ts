@@ -20,13 +20,19 @@ const CONSISTENT_READ = 0
 const WRITE = 1
 const RESIZE = 3
 
+export interface LockOptions {
+  readonly readOnly: boolean
+  /** Lets others write, too: while a guest moves, its image has two devices, of which one works at a time. */
+  readonly shareWrites: boolean
+}
+
 /**
  * Locks an image until `fd` is closed. An image has one device that writes, or several that only read: a guest does not
  * expect its disk to change by itself. Throws `UsageError` when another program is in the way.
  */
-export function lockImage(path: string, fd: number, readOnly: boolean): void {
+export function lockImage(path: string, fd: number, { readOnly, shareWrites }: LockOptions): void {
   const wanted = readOnly ? [CONSISTENT_READ] : [CONSISTENT_READ, WRITE]
-  const unshared = [WRITE, RESIZE]
+  const unshared = shareWrites ? [RESIZE] : [WRITE, RESIZE]
   try {
     for (const permission of wanted) lockShared(fd, HAS + permission)
     for (const permission of unshared) lockShared(fd, DOES_NOT_SHARE + permission)

@@ -1,5 +1,7 @@
 /** The vhost-user protocol: what its messages look like. Names are those of its specification. */
 
+import type { LogDescription } from './dirty-log.js'
+
 export const VHOST_USER_HEADER_SIZE = 12
 const VERSION = 1
 const VERSION_MASK = 0x3
@@ -14,6 +16,8 @@ export enum Request {
   SET_OWNER = 3,
   RESET_OWNER = 4,
   SET_MEM_TABLE = 5,
+  SET_LOG_BASE = 6,
+  SET_LOG_FD = 7,
   SET_VRING_NUM = 8,
   SET_VRING_ADDR = 9,
   SET_VRING_BASE = 10,
@@ -34,10 +38,13 @@ export enum Request {
   REM_MEM_REG = 38,
 }
 
+/** Among the features of the device: it logs what it writes. */
+export const VHOST_F_LOG_ALL = 26
 /** Among the features of the device: there are protocol features. */
 export const VHOST_USER_F_PROTOCOL_FEATURES = 30
 
 export const VHOST_USER_PROTOCOL_F_MQ = 0
+export const VHOST_USER_PROTOCOL_F_LOG_SHMFD = 1
 export const VHOST_USER_PROTOCOL_F_REPLY_ACK = 3
 export const VHOST_USER_PROTOCOL_F_CONFIG = 9
 export const VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD = 12
@@ -73,6 +80,9 @@ export interface VringState {
   readonly num: number
 }
 
+/** Of the flags of a queue's addresses: what is written to the used ring is to be logged. */
+export const VHOST_VRING_F_LOG = 1
+
 /** Addresses as the front-end has them. */
 export interface VringAddress {
   readonly index: number
@@ -80,7 +90,12 @@ export interface VringAddress {
   readonly desc: bigint
   readonly used: bigint
   readonly avail: bigint
+  /** Where the used ring lies in the log: a guest address. */
+  readonly log: bigint
 }
+
+/** Where nothing is logged, there is no place for it. */
+export type NewVringAddress = Omit<VringAddress, 'log'> & Partial<Pick<VringAddress, 'log'>>
 
 export interface VringFd {
   readonly index: number
@@ -162,17 +177,17 @@ export function decodeVringState(payload: Buffer): VringState {
   return { index: payload.readUInt32LE(0), num: payload.readUInt32LE(4) }
 }
 
-export function encodeVringAddress({ index, flags, desc, used, avail }: VringAddress): Buffer {
+export function encodeVringAddress({ index, flags, desc, used, avail, log = 0n }: NewVringAddress): Buffer {
   const payload = Buffer.alloc(40)
   payload.writeUInt32LE(index, 0)
   payload.writeUInt32LE(flags, 4)
   payload.writeBigUInt64LE(desc, 8)
   payload.writeBigUInt64LE(used, 16)
   payload.writeBigUInt64LE(avail, 24)
+  payload.writeBigUInt64LE(log, 32)
   return payload
 }
 
-/** The last 8 bytes are for the log of dirty memory, which is not offered. */
 export function decodeVringAddress(payload: Buffer): VringAddress {
   expectSize(payload, 40)
   return {
@@ -181,6 +196,7 @@ export function decodeVringAddress(payload: Buffer): VringAddress {
     desc: payload.readBigUInt64LE(8),
     used: payload.readBigUInt64LE(16),
     avail: payload.readBigUInt64LE(24),
+    log: payload.readBigUInt64LE(32),
   }
 }
 
@@ -252,6 +268,18 @@ export function decodeConfig(payload: Buffer): ConfigAccess {
   if (offset + size > CONFIG_MAX) throw new ProtocolError(`bytes ${offset} to ${offset + size} of the configuration`)
   expectSize(payload, CONFIG_HEADER_SIZE + size)
   return { offset, size, flags }
+}
+
+export function encodeLog({ mmapSize, mmapOffset }: LogDescription): Buffer {
+  const payload = Buffer.alloc(16)
+  payload.writeBigUInt64LE(mmapSize, 0)
+  payload.writeBigUInt64LE(mmapOffset, 8)
+  return payload
+}
+
+export function decodeLog(payload: Buffer): LogDescription {
+  expectSize(payload, 16)
+  return { mmapSize: payload.readBigUInt64LE(0), mmapOffset: payload.readBigUInt64LE(8) }
 }
 
 /** Encodes it in `length` bytes, which are one of the sizes that front-ends send. */

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { GuestMemoryAtomic } from '../../index.js'
 import { BlkRequests, isExpected } from './blk-requests.js'
 import { Counters } from './counters.js'
+import { DirtyLog, DirtyLogError } from './dirty-log.js'
 import { Retired } from './garbage.js'
 import { InflightError, InflightRegion } from './inflight.js'
 import { LineLimit } from './line-limit.js'
@@ -15,6 +16,7 @@ const { memory: ticket, disk, counters } = workerData as QueueWorkerData
 const memory = GuestMemoryAtomic.fromShared(ticket)
 const queues = new Map<number, ServedQueue>()
 const retired = new Retired()
+const dirty = new DirtyLog()
 let inflight: InflightRegion | null = null
 
 const post = (message: FromWorker): void => port.postMessage(message)
@@ -36,7 +38,7 @@ async function obey(command: Command): Promise<number> {
       const log = (line: string): void => lines.write(`queue ${command.queue}: ${line}`)
       const requests = new BlkRequests(disk, new Counters(counters), log)
       const tracked = inflight?.queue(command.queue, command.start.layout.size) ?? null
-      queues.set(command.queue, new ServedQueue(memory, requests, command.start, tracked, log))
+      queues.set(command.queue, new ServedQueue(memory, requests, command.start, tracked, dirty, log))
       return 0
     }
     case 'descriptor':
@@ -44,6 +46,16 @@ async function obey(command: Command): Promise<number> {
       return 0
     case 'enable':
       existing(command.queue).enable(command.enabled)
+      return 0
+    case 'log':
+      dirty.use(command.fd, command.description)
+      retired.add()
+      return 0
+    case 'log-writes':
+      dirty.isWanted = command.isWanted
+      return 0
+    case 'log-used':
+      existing(command.queue).logUsed(command.at)
       return 0
     case 'stop': {
       const queue = existing(command.queue)
@@ -62,7 +74,7 @@ port.on('message', (command: Command) => {
   obey(command).then(
     (answer) => post({ answer }),
     (error: unknown) => {
-      if (!isExpected(error) && !(error instanceof InflightError)) throw error
+      if (!isExpected(error) && !(error instanceof InflightError || error instanceof DirtyLogError)) throw error
       post({ refused: error.message })
     },
   )

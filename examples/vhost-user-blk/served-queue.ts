@@ -3,6 +3,7 @@ import { Ordering, type GuestMemoryAtomic, type GuestMemoryLoadGuard } from '../
 import { DeviceQueue, VirtqError, type DescriptorChain } from '../virtio/device-queue.js'
 import * as virtq from '../virtio/virtq.js'
 import { isExpected, type BlkRequests } from './blk-requests.js'
+import type { DirtyLog } from './dirty-log.js'
 import { EventSource, signal } from './event-fd.js'
 import type { InflightQueue } from './inflight.js'
 
@@ -12,6 +13,8 @@ export interface QueueStart {
   readonly indirect: boolean
   readonly eventIdx: boolean
   readonly enabled: boolean
+  /** Where the used ring lies in the log; null where writes to it are not to be logged. */
+  readonly usedLog: number | null
 }
 
 /** What the queue tells with descriptors; null where the front-end gave none. */
@@ -28,6 +31,7 @@ export class ServedQueue {
   readonly #queue: DeviceQueue
   readonly #size: number
   readonly #inflight: InflightQueue | null
+  readonly #dirty: DirtyLog
   readonly #log: (line: string) => void
   /** The heads of the chains that another back-end has taken and not given back. */
   readonly #toResubmit: number[]
@@ -35,6 +39,7 @@ export class ServedQueue {
   #call: number | null = null
   #err: number | null = null
   #enabled: boolean
+  #usedLog: number | null
   #broken = false
   #inFlight = 0
   #stopped: (() => void) | null = null
@@ -45,12 +50,15 @@ export class ServedQueue {
     requests: BlkRequests,
     start: QueueStart,
     inflight: InflightQueue | null,
+    dirty: DirtyLog,
     log: (line: string) => void,
   ) {
     this.#memory = memory
     this.#requests = requests
     this.#size = start.layout.size
     this.#inflight = inflight
+    this.#dirty = dirty
+    this.#usedLog = start.usedLog
     this.#log = log
     this.#enabled = start.enabled
     using guard = memory.memory()
@@ -61,7 +69,10 @@ export class ServedQueue {
     // A chain that was taken has been given back, or is in flight. So their sum is the available index that the other
     // back-end had come to. The front-end cannot know it: it never sees the available index of a back-end that dies.
     const nextAvail = taken === null ? start.nextAvail : (usedIdx + taken.length) & 0xffff
-    this.#queue = new DeviceQueue(start.layout, { ...start, nextAvail, usedIdx })
+    const onWrite = (offset: number, count: number): void => {
+      if (this.#usedLog !== null) dirty.mark(this.#usedLog + offset, count)
+    }
+    this.#queue = new DeviceQueue(start.layout, { ...start, nextAvail, usedIdx, onWrite })
   }
 
   /** Takes the descriptor over. */
@@ -84,6 +95,11 @@ export class ServedQueue {
         this.#err = fd
         break
     }
+  }
+
+  /** Logs what is written to the used ring there, or nowhere. */
+  logUsed(at: number | null): void {
+    this.#usedLog = at
   }
 
   enable(enabled: boolean): void {
@@ -143,14 +159,16 @@ export class ServedQueue {
     this.#inFlight++
     try {
       const isAlone = this.#inFlight === 1 && !this.#queue.hasMore(guard)
-      this.#requests.serve(guard, chain, isAlone, (error, written) => this.#finish(guard, chain.head, error, written))
+      this.#requests.serve(guard, chain, isAlone, (error, written) => this.#finish(guard, chain, error, written))
     } catch (error) {
-      this.#finish(guard, chain.head, error, 0)
+      this.#finish(guard, chain, error, 0)
     }
   }
 
-  #finish(guard: GuestMemoryLoadGuard, head: number, error: unknown, written: number): void {
+  #finish(guard: GuestMemoryLoadGuard, { head, writable }: DescriptorChain, error: unknown, written: number): void {
     try {
+      // Of what has failed as well: some of it may have been written.
+      for (const { addr, len } of writable) this.#dirty.mark(addr, len)
       if (error !== null) throw error
       this.#inflight?.beginReturn(head)
       const isWanted = this.#queue.push(guard, head, written)

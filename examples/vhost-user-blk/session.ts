@@ -31,6 +31,8 @@ interface Vring {
   size: number
   nextAvail: number
   addresses: Omit<virtq.VirtqLayout, 'size'> | null
+  /** Where the used ring lies in the log; null where it is not logged. */
+  usedLog: number | null
   enabled: boolean
   running: boolean
   /** For a queue that does not run yet. */
@@ -87,6 +89,7 @@ export class Session {
       size: 0,
       nextAvail: 0,
       addresses: null,
+      usedLog: null,
       enabled: false,
       running: false,
       descriptors: new Map(),
@@ -95,6 +98,7 @@ export class Session {
       bit(virtq.VIRTIO_F_VERSION_1) |
       bit(virtq.VIRTIO_F_INDIRECT_DESC) |
       bit(virtq.VIRTIO_F_EVENT_IDX) |
+      bit(message.VHOST_F_LOG_ALL) |
       bit(message.VHOST_USER_F_PROTOCOL_FEATURES) |
       bit(blk.VIRTIO_BLK_F_SEG_MAX) |
       bit(blk.VIRTIO_BLK_F_BLK_SIZE) |
@@ -103,6 +107,7 @@ export class Session {
       (disk.readOnly ? bit(blk.VIRTIO_BLK_F_RO) : bit(blk.VIRTIO_BLK_F_DISCARD) | bit(blk.VIRTIO_BLK_F_WRITE_ZEROES))
     this.#protocolFeatures =
       bit(message.VHOST_USER_PROTOCOL_F_MQ) |
+      bit(message.VHOST_USER_PROTOCOL_F_LOG_SHMFD) |
       bit(message.VHOST_USER_PROTOCOL_F_REPLY_ACK) |
       bit(message.VHOST_USER_PROTOCOL_F_CONFIG) |
       bit(message.VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) |
@@ -203,6 +208,8 @@ export class Session {
         return { payload: message.encodeU64(this.#features) }
       case Request.SET_FEATURES:
         this.#ackedFeatures = subset(message.decodeU64(payload), this.#features)
+        // Changes while queues run: when the guest begins to move, and when it has stayed.
+        await this.#worker.send({ do: 'log-writes', isWanted: hasBit(this.#ackedFeatures, message.VHOST_F_LOG_ALL) })
         return null
       case Request.GET_PROTOCOL_FEATURES:
         return { payload: message.encodeU64(this.#protocolFeatures) }
@@ -225,6 +232,17 @@ export class Session {
         return null
       case Request.REM_MEM_REG:
         this.#table.remove(message.decodeMemoryRegion(payload))
+        return null
+      case Request.SET_LOG_BASE: {
+        const [fd, ...more] = fds
+        if (fd === undefined || more.length > 0) throw new ProtocolError(`${fds.length} descriptors for a log`)
+        await this.#worker.send({ do: 'log', fd, description: message.decodeLog(payload) })
+        // By then nothing goes to the log before, which the front-end reads for the last time.
+        return { payload: message.encodeU64(0n) }
+      }
+      case Request.SET_LOG_FD:
+        // Would be told of each write: front-ends look at the log when they want to know.
+        if (fds.length > 1) throw new ProtocolError(`${fds.length} descriptors for one`)
         return null
       case Request.GET_INFLIGHT_FD:
         return this.#makeInflight(message.decodeInflight(payload), payload.length)
@@ -251,14 +269,7 @@ export class Session {
         return null
       }
       case Request.SET_VRING_ADDR: {
-        const { index, flags, desc, avail, used } = message.decodeVringAddress(payload)
-        if (flags !== 0) throw new ProtocolError('a log of dirty memory, which is not offered')
-        if (desc % 16n !== 0n || avail % 2n !== 0n || used % 4n !== 0n) throw new ProtocolError('unaligned rings')
-        this.#idleVring(index).addresses = {
-          desc: this.#table.toGuest(desc),
-          avail: this.#table.toGuest(avail),
-          used: this.#table.toGuest(used),
-        }
+        await this.#setAddresses(message.decodeVringAddress(payload))
         return null
       }
       case Request.SET_VRING_KICK:
@@ -335,6 +346,30 @@ export class Session {
     return vring
   }
 
+  /** Of a queue that runs, only what is logged may change. */
+  async #setAddresses({ index, flags, desc, avail, used, log }: message.VringAddress): Promise<void> {
+    const vring = this.#vring(index)
+    if ((flags & ~message.VHOST_VRING_F_LOG) !== 0) throw new ProtocolError(`flags 0x${flags.toString(16)}`)
+    if (desc % 16n !== 0n || avail % 2n !== 0n || used % 4n !== 0n) throw new ProtocolError('unaligned rings')
+    const usedLog = flags === 0 ? null : Number(log)
+    if (usedLog !== null && !Number.isSafeInteger(usedLog)) {
+      throw new ProtocolError(`a used ring at 0x${log.toString(16)} of the log`)
+    }
+    const addresses = {
+      desc: this.#table.toGuest(desc),
+      avail: this.#table.toGuest(avail),
+      used: this.#table.toGuest(used),
+    }
+    if (vring.running) {
+      const { addresses: now } = vring
+      const isSame = now?.desc === addresses.desc && now.avail === addresses.avail && now.used === addresses.used
+      if (!isSame) throw new ProtocolError(`queue ${index} is running`)
+      await this.#worker.send({ do: 'log-used', queue: index, at: usedLog })
+    }
+    vring.addresses = addresses
+    vring.usedLog = usedLog
+  }
+
   async #setDescriptor(what: QueueDescriptor, payload: Buffer, fds: number[]): Promise<void> {
     const { index, hasFd } = message.decodeVringFd(payload)
     const vring = this.#vring(index)
@@ -356,7 +391,7 @@ export class Session {
 
   /** A queue runs from its kick on. */
   async #start(index: number, vring: Vring): Promise<void> {
-    const { size, nextAvail, addresses, descriptors } = vring
+    const { size, nextAvail, addresses, usedLog, descriptors } = vring
     if (addresses === null || size === 0) throw new ProtocolError(`queue ${index} is to start, but where is it?`)
     // Without protocol features there is no message that could enable it.
     const enabled = vring.enabled || !hasBit(this.#ackedFeatures, message.VHOST_USER_F_PROTOCOL_FEATURES)
@@ -367,6 +402,7 @@ export class Session {
         layout: { size, ...addresses },
         nextAvail,
         enabled,
+        usedLog,
         indirect: hasBit(this.#ackedFeatures, virtq.VIRTIO_F_INDIRECT_DESC),
         eventIdx: hasBit(this.#ackedFeatures, virtq.VIRTIO_F_EVENT_IDX),
       },
@@ -401,6 +437,9 @@ function refusal(request: number): Reply | null {
     // The specification's answer to a configuration that cannot be had.
     case Request.GET_CONFIG:
       return { payload: new Uint8Array(0) }
+    // Front-ends wait for it, and do not look at what it says.
+    case Request.SET_LOG_BASE:
+      return { payload: message.encodeU64(1n) }
     // Memory of no size: there is none.
     case Request.GET_INFLIGHT_FD:
       return { payload: message.encodeInflight({ mmapSize: 0n, mmapOffset: 0n, numQueues: 0, queueSize: 0 }) }

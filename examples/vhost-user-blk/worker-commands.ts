@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { SharedMemory } from '../../index.js'
 import type { Disk } from './disk.js'
+import type { LogDescription } from './dirty-log.js'
 import type { Log } from './line-limit.js'
 import type { InflightDescription } from './message.js'
 import type { QueueDescriptor, QueueStart } from './served-queue.js'
@@ -17,6 +18,10 @@ export type Command =
   | { readonly do: 'start'; readonly queue: number; readonly start: QueueStart }
   | { readonly do: 'descriptor'; readonly queue: number; readonly what: QueueDescriptor; readonly fd: number | null }
   | { readonly do: 'enable'; readonly queue: number; readonly enabled: boolean }
+  /** Logs what is written there from now on, while that is wanted. The descriptor stays the sender's. */
+  | { readonly do: 'log'; readonly fd: number; readonly description: LogDescription }
+  | { readonly do: 'log-writes'; readonly isWanted: boolean }
+  | { readonly do: 'log-used'; readonly queue: number; readonly at: number | null }
   /** Answered with the available index. */
   | { readonly do: 'stop'; readonly queue: number }
   | { readonly do: 'end' }

@@ -24,6 +24,11 @@ export interface QueueOptions {
   readonly nextAvail?: number
   /** The used index to begin with. */
   readonly usedIdx?: number
+  /**
+   * Called with what is written in the used ring, by offset: after it was written, and where the driver sees it by that,
+   * before as well.
+   */
+  readonly onWrite?: (offset: number, count: number) => void
 }
 
 /** The driver broke the rules of the queue; nothing in it can be trusted any more. */
@@ -47,6 +52,7 @@ export class DeviceQueue {
   readonly #eventIdx: boolean
   readonly #usedEvent: number
   readonly #availEvent: number
+  readonly #onWrite: ((offset: number, count: number) => void) | null
   /** Copies of what is being read: one descriptor or a table of them, and of one used element. */
   readonly #table = new DataView(new ArrayBuffer(virtq.VIRTQ_DESC_SIZE * INDIRECT_MAX))
   readonly #descriptor = new Uint8Array(this.#table.buffer, 0, virtq.VIRTQ_DESC_SIZE)
@@ -61,6 +67,7 @@ export class DeviceQueue {
     this.#eventIdx = options.eventIdx ?? false
     this.#nextAvail = options.nextAvail ?? 0
     this.#usedIdx = options.usedIdx ?? 0
+    this.#onWrite = options.onWrite ?? null
     this.#usedEvent = layout.avail + virtq.VIRTQ_AVAIL_RING + 2 * layout.size
     this.#availEvent = layout.used + virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * layout.size
     const ends = [layout.desc + virtq.VIRTQ_DESC_SIZE * layout.size, this.#usedEvent + 2, this.#availEvent + 2]
@@ -123,10 +130,14 @@ export class DeviceQueue {
     const before = this.#usedIdx
     this.#element.setUint32(virtq.VIRTQ_USED_ELEM_ID, head, true)
     this.#element.setUint32(virtq.VIRTQ_USED_ELEM_LEN, len, true)
-    memory.writeSlice(this.#element, used + virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * (before % size))
+    const element = virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * (before % size)
+    memory.writeSlice(this.#element, used + element)
+    this.#onWrite?.(element, virtq.VIRTQ_USED_ELEM_SIZE)
+    this.#onWrite?.(virtq.VIRTQ_USED_IDX, 2)
     this.#usedIdx = virtq.nextIndex(before)
     // 2.7.8.2: the element, and all that the request wrote, before the index.
     memory.store('u16', this.#usedIdx, used + virtq.VIRTQ_USED_IDX, Ordering.Release)
+    this.#onWrite?.(virtq.VIRTQ_USED_IDX, 2)
     // 2.7.7: the flags count as they are once the index is visible; read earlier, an interrupt could be lost.
     fence(Ordering.SeqCst)
     // 2.7.7.1: with used_event, the driver wants to hear of the element at that index, which this push may have been.
@@ -137,13 +148,17 @@ export class DeviceQueue {
   /** Asks the driver not to notify, while the device is at work anyway (2.7.10). */
   disableNotifications(memory: GuestMemoryMmap): void {
     // With avail_event that is so as long as the device does not move it.
-    if (!this.#eventIdx) memory.writeU16(virtq.VIRTQ_USED_F_NO_NOTIFY, this.#layout.used + virtq.VIRTQ_USED_FLAGS)
+    if (this.#eventIdx) return
+    memory.writeU16(virtq.VIRTQ_USED_F_NO_NOTIFY, this.#layout.used + virtq.VIRTQ_USED_FLAGS)
+    this.#onWrite?.(virtq.VIRTQ_USED_FLAGS, 2)
   }
 
   /** Asks for notifications again; true when something came in meanwhile, of which none will be sent. */
   enableNotifications(memory: GuestMemoryMmap): boolean {
-    if (this.#eventIdx) memory.writeU16(this.#nextAvail, this.#availEvent)
-    else memory.writeU16(0, this.#layout.used + virtq.VIRTQ_USED_FLAGS)
+    const { used } = this.#layout
+    const at = this.#eventIdx ? this.#availEvent : used + virtq.VIRTQ_USED_FLAGS
+    memory.writeU16(this.#eventIdx ? this.#nextAvail : 0, at)
+    this.#onWrite?.(at - used, 2)
     // Pairs with the fence in the driver's `publish`: either it sees the flag, or the index is seen here.
     fence(Ordering.SeqCst)
     return this.hasMore(memory)
