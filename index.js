@@ -6,6 +6,7 @@ const { native } = require('./dist/index.js')
 exports.AtomicBitmap = native.AtomicBitmap
 exports.AtomicRef = native.AtomicRef
 exports.BitmapSlice = native.BitmapSlice
+exports.checkFaults = native.checkFaults
 exports.checkFileOffset = native.checkFileOffset
 exports.computeOffset = native.computeOffset
 exports.fence = native.fence

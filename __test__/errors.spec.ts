@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { constants as bufferConstants } from 'node:buffer'
+import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { inspect } from 'node:util'
@@ -307,6 +308,23 @@ test('sharedBuffer is the same memory where the runtime has it, ERR_UNSUPPORTED 
   t.true(shared instanceof SharedArrayBuffer)
   new Uint8Array(shared)[5] = 0x5a
   t.is(mapping.asVolatileSlice().readU8(5), 0x5a)
+})
+
+test('memory that the host has lost is ERR_MEMORY_FAULT, where it is recovered from', (t) => {
+  if (process.platform !== 'linux') {
+    refuses(t, () => new MmapRegion(PAGE, { recoverFaults: true }), plain('ERR_UNSUPPORTED'))
+    return
+  }
+  const fd = temporaryFile(t, new Uint8Array(PAGE))
+  const memory = GuestMemoryMmap.fromRanges([[0x1000, PAGE, new FileOffset(fd, 0)]], { recoverFaults: true })
+  fs.ftruncateSync(fd, 0)
+  refuses(t, () => memory.readU8(0x1004), {
+    ...plain('ERR_MEMORY_FAULT'),
+    message: 'The host has lost the memory at offset 0x4 of its mapping (truncated): see healFaults()',
+    offset: 4,
+    reason: 'truncated',
+    addr: 0x1004n,
+  })
 })
 
 test('what a tryAccess callback throws comes out as it went in', (t) => {

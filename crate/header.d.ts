@@ -260,6 +260,11 @@ export type GuestRange = readonly [start: U64, size: Usize, file?: FileOffset | 
 export interface MappingOptions {
   /** Gives each region an `AtomicBitmap` of the host's page size (upstream `B = AtomicBitmap`); false by default. */
   bitmap?: boolean
+  /**
+   * Survives the loss of a page (see `MemoryFault`); false by default. The first such mapping installs a handler for
+   * SIGBUS, which hands on what is about other memory. Linux; elsewhere throws `ERR_UNSUPPORTED`. Not upstream.
+   */
+  recoverFaults?: boolean
 }
 
 /** `GuestMemory`: finds regions, and derives new maps. Addresses are guest physical addresses. */
@@ -426,6 +431,23 @@ export interface GuestMemoryExclusiveGuard {
   [Symbol.dispose](): void
 }
 
+/**
+ * A part of a mapping that the host has lost: its file was truncated, its file system is full, no huge page is left, or the
+ * memory is broken.
+ *
+ * An access to such a page is SIGBUS, which ends the process. For a mapping with `recoverFaults: true` it is not: the page,
+ * or all from the new end of the file on, is replaced by memory of its own, zeros first, and the access goes on. Zeros are
+ * never a silent answer: from then on every method that touches lost pages throws `ERR_MEMORY_FAULT`, until `healFaults`.
+ * Views and buffers cannot throw: ask `faults` or `checkFaults`. Not upstream.
+ */
+export interface MemoryFault {
+  /** Where in the mapping the lost part begins. */
+  readonly offset: number
+  /** Its length in bytes. */
+  readonly count: number
+  readonly reason: 'truncated' | 'no-space' | 'poisoned'
+}
+
 /** The members of `MmapRegion`. A `GuestRegionMmap` has the members of its mapping. */
 export interface Mapping extends VolatileMemory {
   /** The number of bytes. (`size`) */
@@ -442,6 +464,15 @@ export interface Mapping extends VolatileMemory {
   readonly isHugetlbfs: boolean | null
   /** The pages that were written; null if writes are not tracked. Always the same object in a thread. (`bitmap`) */
   readonly bitmap: AtomicBitmap | null
+  /** Whether the loss of a page is survived: see `MemoryFault`. Not upstream. */
+  readonly recoverFaults: boolean
+  /** What was lost and not healed, ascending. Not upstream. */
+  readonly faults: MemoryFault[]
+  /**
+   * Maps the file again where pages were lost, and marks those dirty. Throws `ERR_MAPPING_PAST_EOF` while the file is too
+   * short, and `ERR_MMAP` with `errno`; what was not mapped again stays lost. Not upstream.
+   */
+  healFaults(): void
   /** Returns the host address of the first byte. It dangles once the region is unmapped. (`as_ptr`) */
   asPtr(): bigint
   /**
@@ -555,6 +586,7 @@ export type BindingErrorCode =
   | 'ERR_INVALID_TICKET' // fromShared of an unknown or used ticket
   | 'ERR_PROTECTION' // the access would be a SIGSEGV: prot lacks the right
   | 'ERR_BUFFER_TOO_LARGE'
+  | 'ERR_MEMORY_FAULT' // the host has lost the page: `offset` in the mapping, `reason`; on memory `addr` too
   | 'ERR_UNSUPPORTED' // this runtime or platform cannot do it
 
 // ------------------------------------------------------------------------------------------------ generated from Rust

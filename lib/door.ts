@@ -31,6 +31,8 @@ export interface Door {
    */
   openMailbox(box: BigUint64Array, names: readonly string[]): [ask: () => void, numberOf: (object: object) => number]
 
+  /** Two integers shared with Rust: how many faults there were, and how many mappings have lost something. */
+  alarmCells(): ArrayBuffer
   /** Counts the replacements of an atomic's map, in memory shared with Rust. */
   generationCell(atomic: Atomic): ArrayBuffer
   watchSlot(atomic: Atomic, slot: number): void

@@ -44,15 +44,7 @@ export const LATER: readonly string[] = [
   'GuestMemoryMmap.fromSnapshot',
   'BindingErrorCode.ERR_SNAPSHOT',
   // faults
-  'MappingOptions.recoverFaults',
-  'MmapRegionBuilder.withRecoverFaults',
-  'MemoryFault',
-  'Mapping.recoverFaults',
-  'Mapping.faults',
-  'Mapping.healFaults',
-  'checkFaults',
   'onMemoryFault',
-  'BindingErrorCode.ERR_MEMORY_FAULT',
   // changes and their end
   'MapDiff',
   'GuestMemoryMmap.diff',

@@ -10,7 +10,7 @@ use vm_memory::Bytes;
 
 use crate::memory::array;
 use crate::memory::mapping::Access;
-use crate::memory::target::{Target, fill_all, read_all, write_all};
+use crate::memory::target::{Target, fill_all, read_all, read_some, write_all, write_some};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
 use crate::node::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
@@ -20,15 +20,13 @@ use crate::ordering::Ordering;
 pub fn read<T: Target>(target: &T, buffer: Value, address: Value) -> Result<Number> {
     let buffer = Buffer::from_value(buffer, "buf")?;
     let address = T::address(address)?;
-    target.permit(address, buffer.len(), Access::Read)?;
-    target.read_into(buffer, address).map(Number)
+    read_some(target, buffer, address).map(Number)
 }
 
 pub fn write<T: Target>(target: &T, buffer: Value, address: Value) -> Result<Number> {
     let buffer = Buffer::from_value(buffer, "buf")?;
     let address = T::address(address)?;
-    target.permit(address, buffer.len(), Access::Write)?;
-    target.write_from(buffer, address).map(Number)
+    write_some(target, buffer, address).map(Number)
 }
 
 pub fn read_slice<T: Target>(target: &T, buffer: Value, address: Value) -> Result<()> {
@@ -57,16 +55,18 @@ pub fn fill<T: Target>(target: &T, value: Value, address: Value, count: Value) -
 /// Does what `Bytes::read_obj` does for one scalar.
 pub fn read_scalar<T: Target, V: Integer>(target: &T, address: Value) -> Result<V> {
     let address = T::address(address)?;
-    target.permit(address, size_of::<V>(), Access::Read)?;
-    target.bytes().read_obj(address).map_err(Into::into)
+    target.access(address, size_of::<V>(), Access::Read, || {
+        target.bytes().read_obj(address).map_err(Into::into)
+    })
 }
 
 /// Does what `Bytes::write_obj` does for one scalar.
 pub fn write_scalar<T: Target, V: Integer>(target: &T, value: Value, address: Value) -> Result<()> {
     let value = V::from_value(value, "value")?;
     let address = T::address(address)?;
-    target.permit(address, size_of::<V>(), Access::Write)?;
-    target.bytes().write_obj(value, address).map_err(Into::into)
+    target.access(address, size_of::<V>(), Access::Write, || {
+        target.bytes().write_obj(value, address).map_err(Into::into)
+    })
 }
 
 pub fn read_obj<T: Target>(target: &T, kind: Value, address: Value) -> Result<Value> {
@@ -101,8 +101,9 @@ pub fn load<T: Target>(target: &T, kind: Value, address: Value, order: Value) ->
     with_atomic!(kind, V => {
         target.check_atomic::<V>(address)?;
         let order = order.of_load()?;
-        target.permit(address, size_of::<V>(), Access::Read)?;
-        let value: V = target.bytes().load(address, order).map_err(Into::into)?;
+        let value: V = target.access(address, size_of::<V>(), Access::Read, || {
+            target.bytes().load(address, order).map_err(Into::into)
+        })?;
         value.into_value(env)
     })
     .map(|raw: sys::napi_value| Value::new(env, raw))
@@ -122,8 +123,9 @@ pub fn store<T: Target>(
         let order = Ordering::from_value(order)?;
         target.check_atomic::<V>(address)?;
         let order: AtomicOrdering = order.of_store()?;
-        target.permit(address, size_of::<V>(), Access::Write)?;
-        target.bytes().store(value, address, order).map_err(Into::<Error>::into)
+        target.access(address, size_of::<V>(), Access::Write, || {
+            target.bytes().store(value, address, order).map_err(Into::<Error>::into)
+        })
     })
 }
 

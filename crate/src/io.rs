@@ -5,12 +5,14 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use napi::ValueType;
 use vm_memory::{
-    GuestAddress, GuestMemory, GuestMemoryError, ReadVolatile, VolatileMemoryError, WriteVolatile,
+    Address, GuestAddress, GuestMemory, GuestMemoryError, ReadVolatile, VolatileMemoryError,
+    WriteVolatile,
 };
 
 use crate::memory::counted_file::{CountedFile, protection_in, protection_of};
-use crate::memory::mapping::{Access, Memory, OwnedSlice, Slice};
-use crate::memory::target::{Target, is_entangled};
+use crate::memory::faults::watch::{fault_of_call, watch_buffer};
+use crate::memory::mapping::{Access, Memory, OwnedSlice, Protection, Slice};
+use crate::memory::target::{Pieces, Target, is_entangled};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
 use crate::node::value::{Value, integer};
@@ -178,18 +180,29 @@ impl<P: Parts> Transfer for P {
     ) -> Result<usize> {
         let mut part = self.part(address, count)?;
         part.permit(0, io.touched(count), operation.access())?;
-        match io {
+        let watches = part.watch(0, count)?;
+        let result = match io {
             VolatileIo::File(fd) => {
                 let mut file = CountedFile::new(fd, protection_of(&part));
                 let result = operation.run_on_slice(&mut part.slice, &mut file);
-                result.map_err(|error| Self::error(error).after(file.moved()))
+                let moved = file.moved();
+                result.map_err(|error| {
+                    let error = Self::error(error);
+                    let start = part.start().wrapping_add(moved);
+                    let permission = part.protection.permit(operation.access(), String::new);
+                    lost_memory(&error, permission, start, count - moved, None)
+                        .unwrap_or(error)
+                        .after(moved)
+                })
             }
-            VolatileIo::Bytes(mut buffer) => {
+            VolatileIo::Bytes(mut buffer) => watch_buffer(buffer, || {
                 let length = buffer.len();
                 let result = operation.run_on_slice(&mut part.slice, &mut buffer);
                 result.map_err(|error| Self::error(error).after(length - buffer.len()))
-            }
-        }
+            }),
+        };
+        watches.end()?;
+        result
     }
 }
 
@@ -210,7 +223,14 @@ impl Transfer for Memory {
         self.permit(address, io.touched(count), operation.access())?;
         match io {
             VolatileIo::File(fd) => transfer_file(self, operation, address, fd, count),
-            VolatileIo::Bytes(buffer) => transfer_bytes(self, operation, address, buffer, count),
+            VolatileIo::Bytes(buffer) => {
+                let watches = self.watch(address, count)?;
+                let result = watch_buffer(buffer, || {
+                    transfer_bytes(self, operation, address, buffer, count)
+                });
+                watches.end()?;
+                result
+            }
         }
     }
 }
@@ -223,9 +243,46 @@ pub fn transfer_file(
     fd: BorrowedFd,
     count: usize,
 ) -> Result<usize> {
+    let watches = memory.watch(address, count)?;
     let mut file = CountedFile::new(fd, protection_in(memory));
     let result = operation.run(memory, address, &mut file, count);
-    result.map_err(|error| Error::from(error).after(file.moved()))
+    let moved = file.moved();
+    watches.end().map_err(|error| error.after(moved))?;
+    result.map_err(|error| {
+        let error = Error::from(error);
+        let stopped = address.unchecked_add(moved as u64);
+        let piece = Pieces::new(memory, stopped, count.saturating_sub(moved)).next();
+        piece
+            .and_then(|(region, offset, length)| {
+                let permission = Protection(region.prot()).permit(operation.access(), String::new);
+                let start = region.as_ptr().wrapping_add(offset);
+                let guest = Some(stopped.raw_value());
+                lost_memory(&error, permission, start, length, guest)
+            })
+            .unwrap_or(error)
+            .after(moved)
+    })
+}
+
+/// Makes the error of a system call that has stopped at memory which the host has lost; None if it has another reason.
+fn lost_memory(
+    error: &Error,
+    permission: Result<()>,
+    start: *const u8,
+    length: usize,
+    guest: Option<u64>,
+) -> Option<Error> {
+    let is_fault = match error {
+        Error::GuestMemory(GuestMemoryError::IOError(error))
+        | Error::VolatileMemory(VolatileMemoryError::IOError(error)) => {
+            error.raw_os_error() == Some(libc::EFAULT)
+        }
+        _ => false,
+    };
+    permission.ok()?;
+    is_fault
+        .then(|| fault_of_call(start, length, guest))
+        .flatten()
 }
 
 /// Transfers between guest memory and bytes. Uses a copy of the bytes if they are part of the memory, and the first

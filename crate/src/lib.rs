@@ -41,6 +41,7 @@ mod atomic;
 mod bitmap;
 mod bytes;
 mod door;
+mod faults;
 mod file_offset;
 mod guest_memory;
 mod io;

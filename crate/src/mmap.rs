@@ -20,7 +20,7 @@ use crate::io_async;
 use crate::memory::construction::Plan;
 use crate::memory::mapping::{Mapping, Memory, OwnedSlice, Owner, Region, arc_of};
 use crate::memory::zero_copy;
-use crate::mmap_unix::{MmapRegion, fds_overlap, is_tracked, mapping};
+use crate::mmap_unix::{MmapRegion, Options, fds_overlap, mapping};
 use crate::node::error::{BindingError, Error, Result};
 use crate::node::identity::{self, Handle};
 use crate::node::object::{check_new, check_plain};
@@ -36,13 +36,13 @@ fn region_from_range(
     addr: GuestAddress,
     size: usize,
     file: Option<vm_memory::FileOffset>,
-    tracked: bool,
+    options: Options,
 ) -> Result<Region> {
     let plan = match file {
         Some(file) => Plan::of_file(file, size),
         None => Plan::anonymous(size),
     };
-    Ok(Region::new(plan.build(tracked)?, addr)?)
+    Ok(Region::new(options.build(plan)?, addr)?)
 }
 
 /// A mapping at a guest address, immutable and shared. In one thread, the same region is always the same object.
@@ -122,8 +122,8 @@ impl GuestRegionMmap {
         let addr = GuestAddress(addr.u64("addr")?);
         let size = size.usize("size")?;
         let file = FileOffset::optional(file)?;
-        let tracked = is_tracked(options)?;
-        let region = region_from_range(addr, size, file, tracked)?;
+        let options = Options::from_value(options)?;
+        let region = region_from_range(addr, size, file, options)?;
         Self::intern(&Arc::new(region))
     }
 
@@ -297,10 +297,10 @@ fn elements<T>(array: Value, name: &str, element: impl Fn(Value) -> Result<T>) -
 /// Does what upstream's `from_ranges_with_files` does: makes all mappings before anything is validated.
 fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
     let ranges = elements(ranges, "ranges", Range::from_value)?;
-    let tracked = is_tracked(options)?;
+    let options = Options::from_value(options)?;
     let regions = ranges
         .into_iter()
-        .map(|range| region_from_range(range.start, range.size, range.file, tracked))
+        .map(|range| region_from_range(range.start, range.size, range.file, options))
         .collect::<Result<Vec<_>>>()?;
     GuestMemoryMmap::make(Memory::from_regions(regions)?)
 }

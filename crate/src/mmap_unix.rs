@@ -11,8 +11,9 @@ use napi_derive::napi;
 use crate::bitmap::AtomicBitmap;
 use crate::file_offset::FileOffset;
 use crate::memory::construction::Plan;
+use crate::memory::faults;
 use crate::memory::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
-use crate::memory::tracking::{Tracking, host_page_size};
+use crate::memory::tracking::{Tracked, host_page_size};
 use crate::memory::zero_copy;
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::Handle;
@@ -76,15 +77,50 @@ pub fn page_size() -> u32 {
     u32::try_from(host_page_size().get()).unwrap_or(u32::MAX)
 }
 
-/// Takes the option `bitmap` of a constructor.
-pub fn is_tracked(options: Value) -> Result<bool> {
-    let Some(options) = options.options("options")? else {
-        return Ok(false);
-    };
-    match options.property(c"bitmap")?.optional() {
-        Some(bitmap) => bitmap.boolean("options.bitmap"),
-        None => Ok(false),
+/// The options of a constructor (`MappingOptions`).
+#[derive(Clone, Copy, Default)]
+pub struct Options {
+    tracked: bool,
+    recovers: bool,
+}
+
+impl Options {
+    pub fn from_value(options: Value) -> Result<Self> {
+        let Some(options) = options.options("options")? else {
+            return Ok(Self::default());
+        };
+        let tracked = match options.property(c"bitmap")?.optional() {
+            Some(bitmap) => bitmap.boolean("options.bitmap")?,
+            None => false,
+        };
+        let recovers = match options.property(c"recoverFaults")?.optional() {
+            Some(recovers) => recovers.boolean("options.recoverFaults")?,
+            None => false,
+        };
+        if recovers {
+            check_recovery()?;
+        }
+        Ok(Self { tracked, recovers })
     }
+
+    /// Makes a mapping with these options.
+    pub fn build(self, plan: Plan) -> Result<Mapping> {
+        let plan = Plan {
+            recovers: self.recovers,
+            ..plan
+        };
+        Ok(plan.build(self.tracked)?)
+    }
+}
+
+/// Refuses the recovery from faults where there is none.
+fn check_recovery() -> Result<()> {
+    if faults::IS_SUPPORTED {
+        return Ok(());
+    }
+    Err(BindingError::unsupported(
+        "This platform cannot recover from faults",
+    ))
 }
 
 /// Takes the host address of a mapping that other code made. Engines end the process when they make a buffer at 0.
@@ -148,7 +184,8 @@ impl MmapRegion {
     pub fn new(this: This, size: Value, options: Value) -> Result<Self> {
         check_new::<Self>("MmapRegion", &this)?;
         let size = size.usize("size")?;
-        Ok(Self::of(Plan::anonymous(size).build(is_tracked(options)?)?))
+        let options = Options::from_value(options)?;
+        options.build(Plan::anonymous(size)).map(Self::of)
     }
 
     /// Maps a part of a file, shared, for reading and writing. Sets the file's cursor to 0. (`MmapRegion::from_file`)
@@ -163,9 +200,8 @@ impl MmapRegion {
     pub fn from_file(file: Value, size: Value, options: Value) -> Result<MmapRegion> {
         let file = FileOffset::from_value(file, "file")?.upstream()?;
         let size = size.usize("size")?;
-        Ok(Self::of(
-            Plan::of_file(file, size).build(is_tracked(options)?)?,
-        ))
+        let options = Options::from_value(options)?;
+        options.build(Plan::of_file(file, size)).map(Self::of)
     }
 
     /// Maps memory with any protection and flags. (`MmapRegion::build`)
@@ -197,7 +233,8 @@ impl MmapRegion {
             file,
             ..Plan::new(size)
         };
-        Ok(Self::of(plan.build(is_tracked(options)?)?))
+        let options = Options::from_value(options)?;
+        options.build(plan).map(Self::of)
     }
 
     /// Wraps a mapping that other code made, and will unmap. (`MmapRegion::build_raw`)
@@ -315,7 +352,7 @@ macro_rules! mapping {
 
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn owned(&self) -> Result<bool> {
-                self.owner().with(Mapping::owned)
+                self.owner().with($crate::memory::mapping::is_owned)
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]
@@ -334,9 +371,25 @@ macro_rules! mapping {
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn bitmap(&self) -> Result<Option<Handle>> {
                 self.owner()
-                    .with(|mapping| mapping.bitmap().clone())?
+                    .with(|mapping| mapping.bitmap().as_ref().cloned())?
                     .map(AtomicBitmap::of_mapping)
                     .transpose()
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn recover_faults(&self) -> Result<bool> {
+                self.owner()
+                    .with(|mapping| mapping.bitmap().recovery().is_some())
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn faults(&self, env: napi::Env) -> Result<Value> {
+                $crate::faults::list(env.raw(), &self.owner())
+            }
+
+            #[napi(skip_typescript, catch_unwind)]
+            pub fn heal_faults(&self) -> Result<()> {
+                $crate::faults::heal(&self.owner())
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -379,11 +432,11 @@ references! { MmapRegion }
 #[napi]
 pub struct MmapRegionBuilder {
     /// None once the mapping was built.
-    plan: RefCell<Option<(Plan, Tracking)>>,
+    plan: RefCell<Option<(Plan, Option<Tracked>)>>,
 }
 
 impl MmapRegionBuilder {
-    fn of(size: usize, bitmap: Tracking) -> Self {
+    fn of(size: usize, bitmap: Option<Tracked>) -> Self {
         Self {
             plan: RefCell::new(Some((Plan::new(size), bitmap))),
         }
@@ -495,14 +548,37 @@ impl MmapRegionBuilder {
         self.step(&this, |plan| plan.raw = Some(start))
     }
 
+    /// Sets whether the loss of a page is survived: see `recoverFaults` of `MappingOptions`. Not upstream.
+    ///
+    /// @throws `ERR_MOVED` after `build`; `ERR_UNSUPPORTED` where the platform cannot
+    #[napi(
+        catch_unwind,
+        ts_args_type = "recover: boolean",
+        ts_return_type = "this"
+    )]
+    pub fn with_recover_faults(&self, this: This, recover: Value) -> Result<Handle> {
+        self.check_not_built()?;
+        let recovers = recover.boolean("recover")?;
+        if recovers {
+            check_recovery()?;
+        }
+        self.step(&this, |plan| plan.recovers = recovers)
+    }
+
     /// Makes the mapping; consumes the builder. (`MmapRegionBuilder::build`)
     ///
     /// @throws `ERR_MOVED` the second time; `ERR_MAP_FIXED`, `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`,
-    /// `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`, `ERR_INVALID_POINTER`
+    /// `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`, `ERR_INVALID_POINTER`; `ERR_UNSUPPORTED` for a raw mapping that
+    /// is to recover from faults
     #[napi(catch_unwind, ts_return_type = "MmapRegion")]
     pub fn build(&self) -> Result<MmapRegion> {
         let plan = self.plan.take();
         let (plan, bitmap) = plan.ok_or_else(|| BindingError::moved("MmapRegionBuilder"))?;
+        if plan.recovers && plan.raw.is_some() {
+            return Err(BindingError::unsupported(
+                "A mapping that other code made cannot recover from faults",
+            ));
+        }
         Ok(MmapRegion::of(plan.build_with(bitmap)?))
     }
 }

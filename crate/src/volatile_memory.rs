@@ -7,7 +7,7 @@ use crate::bitmap::BitmapSlice;
 use crate::bytes::{self, byte_access};
 use crate::io::{self, Operation, Parts, Transfer, VolatileIo, volatile_transfer};
 use crate::memory::mapping::{Access, OwnedSlice};
-use crate::memory::target::Target;
+use crate::memory::target::{Target, read_some, write_some};
 use crate::memory::zero_copy;
 use crate::node::buffer::TypedArray;
 use crate::node::error::{BindingError, Error, Result};
@@ -261,16 +261,14 @@ pub fn common_bytes(slice: &OwnedSlice, array: &TypedArray) -> usize {
 /// Does what upstream's `copy_to` does. The array may be a view on the same memory.
 pub fn copy_to(slice: &OwnedSlice, array: TypedArray) -> Result<Number> {
     let count = common_bytes(slice, &array);
-    slice.permit(0, count, Access::Read)?;
-    slice.read_into(array.bytes.first(count), 0)?;
+    read_some(slice, array.bytes.first(count), 0)?;
     Ok(Number(count / array.element_size))
 }
 
 /// Does what upstream's `copy_from` does. The array may be a view on the same memory.
 pub fn copy_from(slice: &OwnedSlice, array: TypedArray) -> Result<()> {
     let count = common_bytes(slice, &array);
-    slice.permit(0, count, Access::Write)?;
-    slice.write_from(array.bytes.first(count), 0)?;
+    write_some(slice, array.bytes.first(count), 0)?;
     Ok(())
 }
 
@@ -278,10 +276,12 @@ pub fn copy_from(slice: &OwnedSlice, array: TypedArray) -> Result<()> {
 pub fn copy_to_volatile_slice(slice: &OwnedSlice, dst: Value) -> Result<()> {
     let dst = &dst.instance::<VolatileSlice>("dst")?.slice;
     let count = slice.slice.len().min(dst.slice.len());
-    slice.permit(0, count, Access::Read)?;
-    dst.permit(0, count, Access::Write)?;
-    slice.slice.copy_to_volatile_slice(dst.slice.clone());
-    Ok(())
+    slice.access(0, count, Access::Read, || {
+        dst.access(0, count, Access::Write, || {
+            slice.slice.copy_to_volatile_slice(dst.slice.clone());
+            Ok(())
+        })
+    })
 }
 
 references! { VolatileSlice }

@@ -74,9 +74,11 @@ impl VolatileRef {
     }
 
     fn load_value(&self, env: napi::sys::napi_env) -> Result<Value> {
-        self.slice.permit(0, self.scalar.size(), Access::Read)?;
         let raw = with_scalar!(self.scalar, T => {
-            self.slice.slice.get_ref::<T>(0)?.load().into_value(env)
+            let value = self.slice.access(0, size_of::<T>(), Access::Read, || {
+                Ok(self.slice.slice.get_ref::<T>(0)?.load())
+            })?;
+            value.into_value(env)
         })?;
         Ok(Value::new(env, raw))
     }
@@ -84,10 +86,11 @@ impl VolatileRef {
     fn store_value(&self, value: Value) -> Result<()> {
         with_scalar!(self.scalar, T => {
             let value = T::from_value(value, "value")?;
-            self.slice.permit(0, size_of::<T>(), Access::Write)?;
-            self.slice.slice.get_ref::<T>(0)?.store(value);
-        });
-        Ok(())
+            self.slice.access(0, size_of::<T>(), Access::Write, || {
+                self.slice.slice.get_ref::<T>(0)?.store(value);
+                Ok(())
+            })
+        })
     }
 }
 
@@ -339,10 +342,10 @@ impl AtomicRef {
     pub fn load(&self, order: Value) -> Result<Value> {
         let env = order.env();
         let order = Ordering::from_value(order)?.of_load()?;
-        self.slice
-            .permit(0, self.kind.scalar().size(), Access::Read)?;
         let raw = with_atomic!(self.kind, T => {
-            let value: T = vm_memory::Bytes::load(&self.slice.slice, 0, order)?;
+            let value: T = self.slice.access(0, size_of::<T>(), Access::Read, || {
+                Ok(vm_memory::Bytes::load(&self.slice.slice, 0, order)?)
+            })?;
             value.into_value(env)
         })?;
         Ok(Value::new(env, raw))
@@ -357,12 +360,13 @@ impl AtomicRef {
         with_atomic!(self.kind, T => {
             let value = T::from_value(value, "value")?;
             let order = Ordering::from_value(order)?.of_store()?;
-            self.slice.permit(0, size_of::<T>(), Access::Write)?;
-            self.slice
-                .slice
-                .get_atomic_ref::<<T as vm_memory::AtomicAccess>::A>(0)?
-                .store(value, order);
-            Ok(())
+            self.slice.access(0, size_of::<T>(), Access::Write, || {
+                self.slice
+                    .slice
+                    .get_atomic_ref::<<T as vm_memory::AtomicAccess>::A>(0)?
+                    .store(value, order);
+                Ok(())
+            })
         })
     }
 }

@@ -27,6 +27,7 @@ export function callFunction(draft: Draft): void {
       [1, () => `computeOffset(${u64(draft)}, ${length(draft)})`],
       [1, () => `fence(${order(draft)})`],
       [1, () => 'pageSize()'],
+      [1, () => 'checkFaults(pageSize)'],
       [1, () => `checkFileOffset({ start: ${length(draft)}, fd: -1 }, ${length(draft)})`],
     ])(),
   )

@@ -37,6 +37,7 @@ export function options({ chance }: Draft): string {
     [6, ', { bitmap: true }'],
     [3, ''],
     [1, ', { bitmap: false }'],
+    [1, ', { bitmap: true, recoverFaults: true }'],
   ])
 }
 

@@ -33,6 +33,7 @@ const mapped: Calls = [
   ...windows,
   ...slicing,
   [2, (draft, on) => draft.do(`[${FACTS.map((fact) => `${on.name}.${fact}`).join(', ')}]`)],
+  [1, (draft, on) => draft.do(`[${on.name}.recoverFaults, ${on.name}.faults, ${on.name}.healFaults()]`)],
   [1, (draft, on) => draft.do(`${on.name}.asPtr()`)],
   [1, (draft, on) => draft.do(`${on.name}.buffer`)],
   [1, (draft, on) => draft.do(`${on.name}.sharedBuffer`)],
@@ -79,6 +80,7 @@ export const builders: Calls = [
   [1, (draft, on) => draft.do(`${on.name}.withMmapProt(${protection(draft)})`)],
   [1, (draft, on) => draft.do(`${on.name}.withMmapFlags(${flags(draft)})`)],
   [1, (draft, on) => draft.do(`${on.name}.withFileOffset(${defineFileOffset(draft, 0x1000)})`)],
+  [1, (draft, on) => draft.do(`${on.name}.withRecoverFaults(${draft.chance.among(['true', 'false', '0'])})`)],
   [1, (draft, on) => draft.do(`${on.name}.withHugetlbfs(${draft.chance.among(['true', 'false', '0'])})`)],
   // Memory that a region holds for as long as the program runs.
   [1, (draft, on) => draft.do(`${on.name}.withRawMmapPointer(${draft.pick('region').name}.asPtr())`)],

@@ -321,7 +321,10 @@ fn host_address(object: &Object, words: Words) -> Option<()> {
 fn read<T: Target>(memory: &T, words: Words) -> Option<()> {
     let bytes = words.bytes()?;
     let address = T::address_at(words.get(ADDRESS))?;
-    words.answer(memory.read_permitted(bytes, address).ok()?);
+    let read = memory.watched(address, bytes.len(), || {
+        memory.read_permitted(bytes, address)
+    });
+    words.answer(read.ok()?);
     Some(())
 }
 
@@ -335,7 +338,8 @@ fn write<T: Target>(memory: &T, words: Words, all: bool) -> Option<()> {
     if all && available != bytes.len() {
         return None;
     }
-    words.answer(memory.write_apart(bytes, address).ok()?);
+    let written = memory.watched(address, bytes.len(), || memory.write_apart(bytes, address));
+    words.answer(written.ok()?);
     Some(())
 }
 
@@ -346,7 +350,8 @@ fn fill<T: Target>(memory: &T, words: Words) -> Option<()> {
     if memory.available_to(address, count, Access::Write).ok()? != count {
         return None;
     }
-    memory.fill(value, address, count).ok()?;
+    let filled = memory.watched(address, count, || memory.fill(value, address, count));
+    filled.ok()?;
     Some(())
 }
 
@@ -354,7 +359,10 @@ fn fill<T: Target>(memory: &T, words: Words) -> Option<()> {
 fn read_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
     let result = words.integer(RESULT)?;
     let address = T::address_at(words.get(ADDRESS))?;
-    (memory.read_permitted(result, address).ok()? == result.len()).then_some(())
+    let read = memory.watched(address, result.len(), || {
+        memory.read_permitted(result, address)
+    });
+    (read.ok()? == result.len()).then_some(())
 }
 
 fn write_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
@@ -366,8 +374,8 @@ fn write_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
     if available != value.len() {
         return None;
     }
-    memory.write_apart(value, address).ok()?;
-    Some(())
+    let written = memory.watched(address, value.len(), || memory.write_apart(value, address));
+    written.ok().map(|_| ())
 }
 
 /// The strongest ordering does for all others.
@@ -378,8 +386,10 @@ fn load<T: Target>(memory: &T, words: Words) -> Option<()> {
     let address = T::address_at(words.get(ADDRESS))?;
     let value = sized!(words, V => {
         memory.check_atomic::<V>(address).ok()?;
-        memory.permit(address, size_of::<V>(), Access::Read).ok()?;
-        memory.bytes().load::<V>(address, ORDER).ok().map(u64::from)
+        let value = memory.access(address, size_of::<V>(), Access::Read, || {
+            memory.bytes().load::<V>(address, ORDER).map_err(Into::into)
+        });
+        value.ok().map(u64::from)
     })?;
     words.set(RESULT, value);
     Some(())
@@ -394,8 +404,10 @@ fn store<T: Target>(memory: &T, words: Words) -> Option<()> {
     let value = words.get(VALUE);
     sized!(words, V => {
         memory.check_atomic::<V>(address).ok()?;
-        memory.permit(address, size_of::<V>(), Access::Write).ok()?;
-        memory.bytes().store(value as V, address, ORDER).ok()
+        let stored = memory.access(address, size_of::<V>(), Access::Write, || {
+            memory.bytes().store(value as V, address, ORDER).map_err(Into::into)
+        });
+        stored.ok()
     })
 }
 

@@ -13,7 +13,8 @@ use crate::node::identity;
 
 use crate::node::value::Value;
 
-pub mod errors;
+pub mod alarm;
+mod errors;
 pub mod letter;
 pub mod lock_async;
 pub mod mailbox;

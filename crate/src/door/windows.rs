@@ -61,6 +61,8 @@ struct Extent {
     size: usize,
     prot: i32,
     is_tracked: bool,
+    /// Whether it recovers from faults.
+    recovers: bool,
 }
 
 impl Extent {
@@ -70,16 +72,20 @@ impl Extent {
             size: region.size(),
             prot: region.prot(),
             is_tracked: GuestMemoryRegion::bitmap(region).is_some(),
+            recovers: region.bitmap().recovery().is_some(),
         }
     }
 
-    fn of_slice(slice: &OwnedSlice) -> Self {
-        Self {
+    fn of_slice(slice: &OwnedSlice) -> Result<Self> {
+        Ok(Self {
             start: 0,
             size: slice.slice.len(),
             prot: slice.protection.0,
             is_tracked: slice.slice.bitmap().is_some(),
-        }
+            recovers: slice
+                .owner
+                .with(|mapping| mapping.bitmap().recovery().is_some())?,
+        })
     }
 }
 
@@ -88,7 +94,7 @@ impl Extent {
 pub fn layout(object: Value) -> Result<Value> {
     match Pieces::of(object)? {
         Pieces::Map(map) => numbers(map.target()?.iter().map(Extent::of_region)),
-        Pieces::One(slice) => numbers(std::iter::once(Extent::of_slice(&slice))),
+        Pieces::One(slice) => numbers(std::iter::once(Extent::of_slice(&slice)?)),
     }
 }
 
@@ -110,7 +116,8 @@ fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
             [
                 extent.start as f64,
                 extent.size as f64,
-                f64::from(extent.prot & READ_WRITE == READ_WRITE),
+                // Code of JavaScript cannot tell zeros from what was lost: such memory is left to the native methods.
+                f64::from(extent.prot & READ_WRITE == READ_WRITE && !extent.recovers),
                 f64::from(extent.is_tracked),
             ]
             .map(f64::to_bits),

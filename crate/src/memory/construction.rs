@@ -1,7 +1,13 @@
 //! Makes mappings with upstream's builder, but none that could not be used or unmapped.
 
+use std::os::fd::AsRawFd;
+use std::ptr;
+use std::sync::Arc;
+
 use vm_memory::mmap::{MmapRegionBuilder, MmapRegionError, check_file_offset};
 
+use crate::memory::faults::Recovery;
+use crate::memory::faults::table::Place;
 use crate::memory::huge_pages;
 use crate::memory::mapping::Mapping;
 use crate::memory::tracking::{Tracked, Tracking, host_page_size, is_possible};
@@ -16,6 +22,8 @@ pub struct Plan {
     pub hugetlbfs: Option<bool>,
     /// A mapping that other code made, and vouches for.
     pub raw: Option<*mut u8>,
+    /// Whether the loss of a page is to be survived. Not for a mapping of other code.
+    pub recovers: bool,
 }
 
 /// From this size on, [`Plan::build`] checks whether there is memory for the bitmap.
@@ -31,6 +39,7 @@ impl Plan {
             file: None,
             hugetlbfs: None,
             raw: None,
+            recovers: false,
         }
     }
 
@@ -72,7 +81,58 @@ impl Plan {
     }
 
     /// Makes the mapping, with this bitmap.
-    pub fn build_with(self, bitmap: Tracking) -> Result<Mapping, MmapRegionError> {
+    pub fn build_with(self, bitmap: Option<Tracked>) -> Result<Mapping, MmapRegionError> {
+        if self.recovers && self.raw.is_none() {
+            return self.build_recovering(bitmap);
+        }
+        self.finish(bitmap.into())
+    }
+
+    /// Makes the mapping as upstream does, and has it recover from faults. To upstream it is a mapping of other code, which
+    /// upstream does not unmap: that is done when no signal handler is at work on it any more.
+    fn build_recovering(mut self, bitmap: Option<Tracked>) -> Result<Mapping, MmapRegionError> {
+        self.check()?;
+        let mut fd = -1;
+        let mut file_offset = 0;
+        if let Some(file) = &self.file {
+            check_file_offset(file, self.size)?;
+            fd = file.file().as_raw_fd();
+            file_offset = file.start();
+        }
+        let page = huge_pages::page_size(self.flags, self.file.as_ref().map(|file| &**file.arc()))
+            .map_err(MmapRegionError::Mmap)?
+            .unwrap_or(host_page_size().get());
+        let offset = libc::off_t::try_from(file_offset).map_err(|_| system(libc::EOVERFLOW))?;
+        // SAFETY: no address is asked for, so nothing that is mapped is touched.
+        let start = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                self.size,
+                self.prot,
+                self.flags,
+                fd,
+                offset,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(MmapRegionError::Mmap(std::io::Error::last_os_error()));
+        }
+        let place = Place {
+            start: start.expose_provenance(),
+            size: self.size,
+            prot: self.prot,
+            flags: self.flags,
+            fd,
+            file_offset,
+            page,
+        };
+        let file = self.file.as_ref().map(|file| Arc::clone(file.arc()));
+        let recovery = Recovery::new(place, file).map_err(MmapRegionError::Mmap)?;
+        self.raw = Some(start.cast());
+        self.finish(Tracking::of_recovery(bitmap, recovery))
+    }
+
+    fn finish(self, bitmap: Tracking) -> Result<Mapping, MmapRegionError> {
         let mut builder = MmapRegionBuilder::new_with_bitmap(self.size, bitmap)
             .with_mmap_prot(self.prot)
             .with_mmap_flags(self.flags);

@@ -14,6 +14,11 @@ pub type Mapping = vm_memory::MmapRegion<Tracking>;
 pub type Region = vm_memory::GuestRegionMmap<Tracking>;
 pub type Memory = vm_memory::GuestMemoryMmap<Tracking>;
 
+/// Whether this package unmaps a mapping. Upstream does not know of those that recover from faults.
+pub fn is_owned(mapping: &Mapping) -> bool {
+    mapping.owned() || mapping.bitmap().recovery().is_some()
+}
+
 /// Upstream's slice. Its lifetime is that of the [`Owner`] beside it.
 pub type Slice = vm_memory::VolatileSlice<'static, TrackedSlice>;
 

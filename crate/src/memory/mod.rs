@@ -3,6 +3,7 @@
 pub mod array;
 pub mod construction;
 pub mod counted_file;
+pub mod faults;
 pub mod huge_pages;
 pub mod mapping;
 pub mod marks;

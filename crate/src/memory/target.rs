@@ -5,6 +5,8 @@ use vm_memory::{
     MemoryRegionAddress, VolatileMemory, VolatileMemoryError, bitmap::BitmapSlice,
 };
 
+use crate::memory::faults;
+use crate::memory::faults::watch::{Watches, watch_buffer};
 use crate::memory::mapping::{Access, Memory, OwnedSlice, Protection, Region, Slice};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
@@ -23,6 +25,34 @@ pub trait Target {
 
     /// Returns the object of upstream that is accessed.
     fn bytes(&self) -> &Self::Bytes;
+
+    /// Refuses an access to what the host has lost, and begins to watch for more to be lost.
+    fn watch(&self, address: Self::Address, count: usize) -> Result<Watches>;
+
+    /// Does an access that is permitted, unless memory was lost that it touches.
+    fn watched<R>(
+        &self,
+        address: Self::Address,
+        count: usize,
+        act: impl FnOnce() -> Result<R>,
+    ) -> Result<R> {
+        let watches = self.watch(address, count)?;
+        let result = act();
+        watches.end()?;
+        result
+    }
+
+    /// Does an access, unless it is not permitted, or memory was lost that it touches.
+    fn access<R>(
+        &self,
+        address: Self::Address,
+        count: usize,
+        access: Access,
+        act: impl FnOnce() -> Result<R>,
+    ) -> Result<R> {
+        self.permit(address, count, access)?;
+        self.watched(address, count, act)
+    }
 
     /// Refuses an access that would fault. Whether there is memory at all is left to upstream.
     fn permit(&self, address: Self::Address, count: usize, access: Access) -> Result<()>;
@@ -158,6 +188,11 @@ impl Target for OwnedSlice {
         permit_within(self.slice.len(), address, count, self.protection, access)
     }
 
+    fn watch(&self, address: usize, count: usize) -> Result<Watches> {
+        let length = self.slice.len();
+        Watches::within(self.start(), length, address, count)
+    }
+
     fn read_into(&self, buffer: Buffer, address: usize) -> Result<usize> {
         Ok(read_slice_into(&self.slice, buffer, address)?)
     }
@@ -223,6 +258,10 @@ impl Target for Region {
             Protection(self.prot()),
             access,
         )
+    }
+
+    fn watch(&self, address: MemoryRegionAddress, count: usize) -> Result<Watches> {
+        Watches::within(self.as_ptr(), self.size(), offset(address)?, count)
     }
 
     fn read_into(&self, buffer: Buffer, address: MemoryRegionAddress) -> Result<usize> {
@@ -291,6 +330,18 @@ impl Target for Memory {
             })?;
         }
         Ok(())
+    }
+
+    fn watch(&self, address: GuestAddress, count: usize) -> Result<Watches> {
+        let mut watches = Watches::default();
+        if faults::table::is_empty() {
+            return Ok(watches);
+        }
+        for (region, offset, count) in Pieces::new(self, address, count) {
+            let guest = region.start_addr().raw_value().wrapping_add(offset as u64);
+            watches.add(region.as_ptr().wrapping_add(offset), count, Some(guest))?;
+        }
+        Ok(watches)
     }
 
     fn read_into(&self, buffer: Buffer, address: GuestAddress) -> Result<usize> {
@@ -442,23 +493,36 @@ fn all<T: Target>(expected: usize, completed: usize) -> Result<()> {
     Err(T::partial(expected, completed).into())
 }
 
+/// Does what `Bytes::read` does, into memory of JavaScript.
+pub fn read_some<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<usize> {
+    target.access(address, buffer.len(), Access::Read, || {
+        watch_buffer(buffer, || target.read_into(buffer, address))
+    })
+}
+
+/// Does what `Bytes::write` does, from memory of JavaScript.
+pub fn write_some<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<usize> {
+    target.access(address, buffer.len(), Access::Write, || {
+        watch_buffer(buffer, || target.write_from(buffer, address))
+    })
+}
+
 /// Does what `Bytes::read_slice` does, into memory of JavaScript.
 pub fn read_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<()> {
-    target.permit(address, buffer.len(), Access::Read)?;
-    let completed = target.read_into(buffer, address)?;
+    let completed = read_some(target, buffer, address)?;
     all::<T>(buffer.len(), completed)
 }
 
 /// Does what `Bytes::write_slice` does, from memory of JavaScript.
 pub fn write_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<()> {
-    target.permit(address, buffer.len(), Access::Write)?;
-    let completed = target.write_from(buffer, address)?;
+    let completed = write_some(target, buffer, address)?;
     all::<T>(buffer.len(), completed)
 }
 
 /// Does what `Bytes::write_slice` does, from a buffer of `count` bytes that are all `value`.
 pub fn fill_all<T: Target>(target: &T, value: u8, address: T::Address, count: usize) -> Result<()> {
-    target.permit(address, count, Access::Write)?;
-    let completed = target.fill(value, address, count)?;
+    let completed = target.access(address, count, Access::Write, || {
+        target.fill(value, address, count)
+    })?;
     all::<T>(count, completed)
 }

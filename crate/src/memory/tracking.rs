@@ -1,14 +1,80 @@
-//! Upstream's bitmap as the one type that every mapping has, tracked or not.
+//! Upstream's bitmap as the one type that every mapping has, tracked or not, and recovering from faults or not.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use vm_memory::bitmap::{ArcSlice, AtomicBitmap, Bitmap, RefSlice, WithBitmapSlice};
 
+use crate::memory::faults::Recovery;
+
 /// The bitmap type of every mapping: tracked and untracked regions are of one type, so that a map
-/// can hold both.
-pub type Tracking = Option<Tracked>;
+/// can hold both. It stands for its bitmap.
+#[derive(Debug, Default)]
+pub struct Tracking {
+    tracked: Option<Tracked>,
+    /// What a mapping that recovers has besides. It is here since it ends with the mapping, and unmaps it.
+    recovery: Option<Recovery>,
+}
+
+impl Tracking {
+    /// Returns the type of a mapping that recovers from faults.
+    pub fn of_recovery(tracked: Option<Tracked>, recovery: Recovery) -> Self {
+        Self {
+            tracked,
+            recovery: Some(recovery),
+        }
+    }
+
+    /// Returns what a mapping has that recovers from faults.
+    pub fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_ref()
+    }
+}
+
+/// A copy is of no mapping, so it has nothing to unmap. (Memories are cloned, which share their mappings; upstream's bound
+/// asks for this all the same.)
+impl Clone for Tracking {
+    fn clone(&self) -> Self {
+        self.tracked.clone().into()
+    }
+}
+
+impl From<Option<Tracked>> for Tracking {
+    fn from(tracked: Option<Tracked>) -> Self {
+        Self {
+            tracked,
+            recovery: None,
+        }
+    }
+}
+
+impl Deref for Tracking {
+    type Target = Option<Tracked>;
+
+    fn deref(&self) -> &Option<Tracked> {
+        &self.tracked
+    }
+}
+
+impl<'a> WithBitmapSlice<'a> for Tracking {
+    type S = Option<RefSlice<'a, AtomicBitmap>>;
+}
+
+impl Bitmap for Tracking {
+    fn mark_dirty(&self, offset: usize, len: usize) {
+        self.tracked.mark_dirty(offset, len);
+    }
+
+    fn dirty_at(&self, offset: usize) -> bool {
+        self.tracked.dirty_at(offset)
+    }
+
+    fn slice_at(&self, offset: usize) -> Option<RefSlice<'_, AtomicBitmap>> {
+        self.tracked.slice_at(offset)
+    }
+}
 
 /// The bitmap of a tracked mapping, shared with the objects that show it to JavaScript.
 #[derive(Clone, Debug)]

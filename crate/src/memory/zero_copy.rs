@@ -14,7 +14,9 @@ use std::ptr;
 use napi::sys;
 use vm_memory::{GuestAddress, VolatileMemory};
 
-use crate::memory::mapping::{Access, Mapping, Memory, OwnedSlice, Owner, Protection, arc_of};
+use crate::memory::mapping::{
+    Access, Mapping, Memory, OwnedSlice, Owner, Protection, arc_of, is_owned,
+};
 use crate::memory::target::{Pieces, Target};
 use crate::node::environment;
 use crate::node::error::{Result, check};
@@ -37,7 +39,7 @@ impl Key {
         Self {
             start: mapping.as_ptr().addr(),
             size: mapping.size(),
-            owned: mapping.owned(),
+            owned: is_owned(mapping),
         }
     }
 }

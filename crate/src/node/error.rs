@@ -36,8 +36,21 @@ pub enum Error {
         error: Box<Error>,
         errno: i32,
     },
+    /// The host has lost memory: the error tells what.
+    Fault(Fault),
     /// A Node-API call failed; a JavaScript exception may be pending.
     Node(sys::napi_status),
+}
+
+/// Memory that the host has lost.
+#[derive(Debug)]
+pub struct Fault {
+    /// The first lost byte that was touched, in its mapping.
+    pub offset: usize,
+    /// Why it was lost, as JavaScript sees it.
+    pub reason: &'static str,
+    /// Its guest address, where it was touched by that.
+    pub addr: Option<u64>,
 }
 
 /// An error of the binding itself.
@@ -282,6 +295,15 @@ binding_errors! {
         format!("This runtime cannot make a buffer of {length} bytes")
     }
 
+    /// The host has lost a page of memory that recovers from that. `offset` is the first lost byte that was touched, in its
+    /// mapping, `reason` tells why it was lost, and `addr` is its guest address, where it was touched by that.
+    fn memory_fault(fault: &Fault) -> Error ERR_MEMORY_FAULT {
+        format!(
+            "The host has lost the memory at offset 0x{:x} of its mapping ({}): see healFaults()",
+            fault.offset, fault.reason
+        )
+    }
+
     /// This runtime, platform or kernel cannot do it. `errno` is there where the kernel said so.
     fn unsupported(message: impl Into<String>) -> Error ERR_UNSUPPORTED { message }
 
@@ -375,6 +397,7 @@ impl fmt::Display for Error {
             Self::VolatileMemory(error) => error.fmt(f),
             Self::Binding(error) => error.message.fmt(f),
             Self::Transfer { error, .. } | Self::System { error, .. } => error.fmt(f),
+            Self::Fault(fault) => BindingError::memory_fault(fault).fmt(f),
             Self::Node(status) => write!(f, "Node-API call failed: {}", Status::from(*status)),
         }
     }

@@ -6,7 +6,9 @@ use std::ptr;
 use napi::{JsError, Status, sys};
 
 use crate::node::environment;
-use crate::node::error::{Class, Description, Error, Field, Result, Upstream, check};
+use crate::node::error::{
+    BindingError, Class, Description, Error, Fault, Field, Result, Upstream, check,
+};
 use crate::node::object::{define, string};
 
 /// The attributes of a property that `console.log` does not show.
@@ -36,6 +38,9 @@ impl Error {
             define(env, value, name, errno, LISTED)?;
             return Ok(value);
         }
+        if let Self::Fault(fault) = self {
+            return fault.into_value(env);
+        }
         let message = string(env, &self.to_string())?;
         match &self {
             Self::GuestMemory(error) => error.describe().make(env, message),
@@ -43,7 +48,7 @@ impl Error {
             Self::MmapRegion(error) => error.describe().make(env, message),
             Self::VolatileMemory(error) => error.describe().make(env, message),
             Self::Binding(error) => make(env, error.row.class, error.row.code, message),
-            Self::Transfer { .. } | Self::System { .. } | Self::Node(_) => {
+            Self::Transfer { .. } | Self::System { .. } | Self::Fault(_) | Self::Node(_) => {
                 make(env, Class::Error, None, message)
             }
         }
@@ -67,6 +72,25 @@ impl Error {
 impl From<Error> for JsError {
     fn from(error: Error) -> Self {
         Self::from(error.throw())
+    }
+}
+
+/// Adds the `cause` of an error.
+pub fn add_cause(env: sys::napi_env, error: sys::napi_value, cause: sys::napi_value) -> Result<()> {
+    define(env, error, "cause", cause, UNLISTED)
+}
+
+impl Fault {
+    fn into_value(self, env: sys::napi_env) -> Result<sys::napi_value> {
+        let value = BindingError::memory_fault(&self).into_value(env)?;
+        let (name, offset) = Field::Count(self.offset).into_property(env, "offset")?;
+        define(env, value, name, offset, LISTED)?;
+        define(env, value, "reason", string(env, self.reason)?, LISTED)?;
+        if let Some(addr) = self.addr {
+            let (name, addr) = Field::Address(addr).into_property(env, "addr")?;
+            define(env, value, name, addr, LISTED)?;
+        }
+        Ok(value)
     }
 }
 

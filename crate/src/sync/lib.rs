@@ -3,6 +3,7 @@
 //! Miri.
 
 pub mod gate;
+pub mod marks;
 mod primitives;
 pub mod slots;
 pub mod tickets;

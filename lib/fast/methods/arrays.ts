@@ -14,6 +14,7 @@ import {
   tagOf,
 } from '../../intrinsics'
 import { realm } from '../../realm'
+import { faultCount, isWhole } from '../alarm'
 import type { Finder } from '../finder'
 import * as mailbox from '../mailbox'
 import type { Window } from '../window'
@@ -152,17 +153,18 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
 
   function write(object: object, cursor: F, form: Form, value: unknown, addr: unknown): void {
     const { type, elements, size } = form
-    const fits = elements !== null && tagOf(value) === elements.tag && byteLengthOf(value) === size
+    const faults = faultCount()
+    const fits = elements !== null && tagOf(value) === elements.tag && byteLengthOf(value) === size && isWhole()
     const offset = fits ? cursor.locate(addr, size) : -1
+    let done = false
     if (offset >= 0 && !cursor.window.isTracked) {
       setBytes(cursor.window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
-      return
-    }
-    if (fits && cursor.number !== mailbox.NO_NUMBER && size <= mailbox.MAX_BYTES) {
+      done = true
+    } else if (fits && cursor.number !== mailbox.NO_NUMBER && size <= mailbox.MAX_BYTES) {
       const bytes = new Bytes(bufferOf(value), byteOffsetOf(value), size)
-      if (mailbox.writeSlice(cursor.number, bytes, size, cursor.mailAddress(addr, size))) return
+      done = mailbox.writeSlice(cursor.number, bytes, size, cursor.mailAddress(addr, size))
     }
-    native.writeObj(toNative(object, cursor), type, value as bigint, addr)
+    if (!done || faultCount() !== faults) native.writeObj(toNative(object, cursor), type, value as bigint, addr)
   }
 
   return {

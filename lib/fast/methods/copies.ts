@@ -10,18 +10,22 @@ import {
   setBytes,
   tagOf,
 } from '../../intrinsics'
+import * as alarm from '../alarm'
 import type { Finder } from '../finder'
 import * as mailbox from '../mailbox'
 import type { Kind, Methods } from './kind'
+
+// Taken out of the import, which would be looked up at each use.
+const { faultCount, isWhole } = alarm
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice' | 'fill'>
 
 /** The engine copies plain memory as fast as memcpy, but shared memory byte by byte: native copies win above this. */
 const MAX_SHARED = 64 * 1024
 
-/** The length of a `Uint8Array` that is worth a copy here, else -1. */
+/** The length of a `Uint8Array` that is worth a copy here, and no view of lost memory; else -1. */
 function copyLength(buf: unknown): number {
-  if (tagOf(buf) !== 'Uint8Array') return -1
+  if (tagOf(buf) !== 'Uint8Array' || !isWhole()) return -1
   const length = lengthOf(buf)
   if (length > MAX_SHARED && isSharedArrayBuffer(bufferOf(buf))) return -1
   return length > 0 ? length : -1
@@ -76,37 +80,43 @@ export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Ki
   return {
     read(this: object, buf: VmMemory.Bytes, addr: unknown): number {
       const cursor = cursorOf(this)
+      const faults = faultCount()
       const length = copyLength(buf)
-      if (tryRead(cursor, buf, length, addr)) return length
-      const count = fitsIn(length) ? mailbox.read(cursor.number, buf, length, cursor.mailAddress(addr, length)) : -1
-      return count < 0 ? native.read(toNative(this, cursor), buf, addr) : count
+      let count = tryRead(cursor, buf, length, addr) ? length : -1
+      if (count < 0 && fitsIn(length)) {
+        count = mailbox.read(cursor.number, buf, length, cursor.mailAddress(addr, length))
+      }
+      return count < 0 || faultCount() !== faults ? native.read(toNative(this, cursor), buf, addr) : count
     },
     write(this: object, buf: VmMemory.Bytes, addr: unknown): number {
       const cursor = cursorOf(this)
+      const faults = faultCount()
       const length = copyLength(buf)
-      if (tryWrite(cursor, buf, length, addr)) return length
-      const count = fitsIn(length)
-        ? mailbox.write(cursor.number, sourceOf(buf, length), length, cursor.mailAddress(addr, length))
-        : -1
-      return count < 0 ? native.write(toNative(this, cursor), buf, addr) : count
+      let count = tryWrite(cursor, buf, length, addr) ? length : -1
+      if (count < 0 && fitsIn(length)) {
+        count = mailbox.write(cursor.number, sourceOf(buf, length), length, cursor.mailAddress(addr, length))
+      }
+      return count < 0 || faultCount() !== faults ? native.write(toNative(this, cursor), buf, addr) : count
     },
     readSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
+      const faults = faultCount()
       const length = copyLength(buf)
-      if (tryRead(cursor, buf, length, addr)) return
-      if (fitsIn(length) && mailbox.read(cursor.number, buf, length, cursor.mailAddress(addr, length)) === length)
-        return
+      const done =
+        tryRead(cursor, buf, length, addr) ||
+        (fitsIn(length) && mailbox.read(cursor.number, buf, length, cursor.mailAddress(addr, length)) === length)
+      if (done && faultCount() === faults) return
       native.readSlice(toNative(this, cursor), buf, addr)
     },
     writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
+      const faults = faultCount()
       const length = copyLength(buf)
-      if (tryWrite(cursor, buf, length, addr)) return
-      if (
-        fitsIn(length) &&
-        mailbox.writeSlice(cursor.number, sourceOf(buf, length), length, cursor.mailAddress(addr, length))
-      )
-        return
+      const done =
+        tryWrite(cursor, buf, length, addr) ||
+        (fitsIn(length) &&
+          mailbox.writeSlice(cursor.number, sourceOf(buf, length), length, cursor.mailAddress(addr, length)))
+      if (done && faultCount() === faults) return
       native.writeSlice(toNative(this, cursor), buf, addr)
     },
     fill(this: object, value: number, addr: unknown, count: VmMemory.Usize): void {

@@ -1,0 +1,94 @@
+//! Mappings that survive the loss of a page.
+//!
+//! A page that the host cannot give is SIGBUS, which ends the process. For a mapping that asked for it (`recoverFaults`), a
+//! handler puts memory of this process in the place of what was lost, and the access goes on:
+//!
+//! ```text
+//!   access ──► SIGBUS ──► handler ── whose address is it? ──► nobody's: whoever had the signal before
+//!                            │
+//!                            ▼
+//!                 slot: pin, lock, ask the kernel again, mark what is lost, count, map zeros over it
+//!                            ▲                                 │
+//!   methods ── watch ────────┘                                 └──► alarm, for fast paths; eventfd, for listeners
+//! ```
+//!
+//! Zeros are never a silent answer: a method looks at the marks before and after its access, and throws. Marks are set
+//! before the zeros are mapped, so whoever has seen zeros sees the marks, too.
+
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "it is for the handler, which is not there")
+)]
+
+pub mod alarm;
+pub mod heal;
+pub mod pieces;
+pub mod table;
+pub mod watch;
+
+#[cfg(target_os = "linux")]
+mod handler;
+#[cfg(target_os = "linux")]
+mod probe;
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use sync::marks::Marks;
+
+use crate::memory::faults::table::{Place, Slot};
+
+/// The slot of a mapping that recovers, which unmaps the mapping when it is dropped. In this order: a handler that is at
+/// work on the slot is waited for, and none comes after it.
+#[derive(Debug)]
+pub struct Recovery {
+    slot: &'static Slot,
+    place: Place,
+    /// Keeps the descriptor open that the slot has the number of.
+    _file: Option<Arc<File>>,
+}
+
+impl Recovery {
+    /// Begins to recover the faults of a mapping, which is this object's from now on, even if there is no memory to do so.
+    #[cfg(target_os = "linux")]
+    pub fn new(place: Place, file: Option<Arc<File>>) -> io::Result<Self> {
+        let slot = handler::install().and_then(|()| {
+            let marks = Marks::new(place.pages())
+                .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+            Ok(table::open(place, marks))
+        });
+        match slot {
+            Ok(slot) => Ok(Self {
+                slot,
+                place,
+                _file: file,
+            }),
+            Err(error) => {
+                place.unmap();
+                Err(error)
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn new(place: Place, _: Option<Arc<File>>) -> io::Result<Self> {
+        place.unmap();
+        Err(io::Error::from_raw_os_error(libc::ENOTSUP))
+    }
+
+    /// Returns the slot.
+    pub fn slot(&self) -> &'static Slot {
+        self.slot
+    }
+}
+
+impl Drop for Recovery {
+    fn drop(&mut self) {
+        table::close(self.slot, pieces::give_back);
+        self.place.unmap();
+    }
+}
+
+/// Whether this platform can recover from faults.
+pub const IS_SUPPORTED: bool = cfg!(target_os = "linux");
