@@ -14,8 +14,10 @@ import {
   Ordering,
   PROT_READ,
 } from '../index.js'
+import { Held } from './held.js'
 import { bytesOf } from './memory.js'
-import { settle } from './process-resources.js'
+import { BASE, SIZE, freshName, isGone, namedMemory, regionOf } from './named-memory.js'
+import { eventually, mappingsOf, settle } from './process-resources.js'
 
 const PAGE = 0x1000
 
@@ -110,6 +112,28 @@ for (const tracked of [false, true]) {
       t.throws(() => memory.readObj(['u16', 2], border + 0xffen), { code: 'ERR_PARTIAL_BUFFER' })
     })
 
+    test(`bytes are moved in and out, as many as there are: ${where}`, (t) => {
+      const source = bytes(300)
+      const target = new Uint8Array(300)
+      for (const at of [border - 100n, border - 300n, border]) {
+        for (const count of [300, 200, 8]) {
+          memory.fill(0, at, 300)
+          t.is(memory.readVolatileFrom(at, source, count), count)
+          t.deepEqual(bytesOf(memory, at, 300), [...source.subarray(0, count), ...Array(300 - count).fill(0)])
+          memory.readExactVolatileFrom(at, source, count)
+          target.fill(0)
+          t.is(memory.writeVolatileTo(at, target, count), count)
+          t.deepEqual(target.subarray(0, count), source.subarray(0, count))
+          t.deepEqual(target.subarray(count), new Uint8Array(300 - count))
+          memory.writeAllVolatileTo(at, target, count)
+          t.deepEqual(target.subarray(0, count), source.subarray(0, count))
+        }
+        t.is(memory.readVolatileFrom(at, source, 400), 300)
+        t.throws(() => memory.readExactVolatileFrom(at, source, 400), { code: 'ERR_PARTIAL_BUFFER' })
+        t.throws(() => memory.writeVolatileTo(at, target, 400), { code: 'ERR_IO' })
+      }
+    })
+
     test(`what reaches beyond the end is cut, or refused before anything is written: ${where}`, (t) => {
       const end = border + BigInt(PAGE)
       const at = end - 10n
@@ -134,6 +158,8 @@ for (const tracked of [false, true]) {
           () => memory.writeU32(1, border - 1n),
           () => memory.fill(0, border - 4n, 8),
           () => memory.writeObj(['u16', 4], new Uint16Array(4), border - 4n),
+          () => memory.readVolatileFrom(border - 4n, new Uint8Array(8), 8),
+          () => memory.readExactVolatileFrom(border - 4n, new Uint8Array(8), 8),
         ]
         dirtyPages(memory)
         for (const write of writes) {
@@ -175,6 +201,15 @@ test('memory that can only be read is read, and not written', (t) => {
   }
 })
 
+test('what a region has only a part of is not moved out at all', (t) => {
+  for (const region of [readOnly(), GuestRegionMmap.fromRange(0, PAGE)]) {
+    for (let i = 0; i < OFTEN; i += 1) region.readU8(0)
+    const target = new Uint8Array(16).fill(7)
+    t.throws(() => region.writeAllVolatileTo(PAGE - 8, target, 16), { code: 'ERR_INVALID_BACKEND_ADDRESS' })
+    t.deepEqual(target, new Uint8Array(16).fill(7))
+  }
+})
+
 test('addresses that are none are refused as ever', (t) => {
   const [[, memory] = []] = targets(0n, false)
   if (memory === undefined) throw new Error('no memory')
@@ -211,6 +246,30 @@ test.serial('no object is taken for one that was collected', async (t) => {
     for (const check of kept) check()
   }
 })
+
+/** Uses what has a number there, and returns it. */
+function asked<T>(target: T, use: (target: T) => unknown): T {
+  for (let i = 0; i < OFTEN; i += 1) use(target)
+  return target
+}
+
+const KEPT: Record<string, (memory: GuestMemoryMmap) => object> = {
+  'a map': (memory) => asked(memory, (it) => it.read(new Uint8Array(16), BASE + SIZE - 8)),
+  'a guard': (memory) => asked(new GuestMemoryAtomic(memory).memory(), (it) => it.getHostAddress(BASE)),
+  'a region': (memory) => asked(regionOf(memory), (it) => it.getHostAddress(0)),
+  'a slice': (memory) => asked(memory.getSlice(BASE, 64), (it) => it.writeSlice(new Uint8Array(8), 0)),
+}
+
+for (const [kind, take] of Object.entries(KEPT)) {
+  test.serial(`memory goes with ${kind} that the mailbox knows, and not before`, async (t) => {
+    const name = freshName()
+    const held = new Held(() => take(namedMemory(name)))
+    await settle()
+    t.true(mappingsOf(name) > 0)
+    held.letGo()
+    t.true(await eventually(isGone(name)))
+  })
+}
 
 test('each thread has a mailbox for itself', async (t) => {
   const source = `

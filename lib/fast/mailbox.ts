@@ -75,14 +75,30 @@ export const numberOf = functions[1]
 /** The number of no object: whatever it is asked for, the answer is no. */
 export const NO_NUMBER = 0
 
-/** The bytes of the box, and views of the first of them by their length: to make one costs as much as a short copy. */
+/** The bytes of the box. */
 const payload = new Bytes(bufferOf(box), BYTES_FROM * 8)
-const views: (Uint8Array | undefined)[] = []
+
+/** Views of its first bytes, by their number: to make one costs as much as a short copy. They are made when they are needed. */
+const views: Uint8Array[] = []
+const KEPT_VIEWS = 256
 setPrototypeOf(views, null)
-for (let length = 0; length <= 64; length += 1) views[length] = firstBytes(length)
+for (let length = 0; length <= KEPT_VIEWS; length += 1) views[length] = payload
 
 function firstBytes(length: number): Uint8Array {
-  return new Bytes(bufferOf(box), BYTES_FROM * 8, length)
+  if (length === MAX_BYTES) return payload
+  if (length > KEPT_VIEWS) return new Bytes(bufferOf(box), BYTES_FROM * 8, length)
+  const known = views[length] as Uint8Array
+  return known === payload ? (views[length] = new Bytes(bufferOf(box), BYTES_FROM * 8, length)) : known
+}
+
+/** Puts bytes into the box; whether there is room, which is not sure where others may enlarge what they lie in. */
+function putBytes(from: unknown): boolean {
+  try {
+    setBytes(payload, from as ArrayLike<number>)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Writes an address, if that is one; whether it is. Conversions of anything else are left to native methods. */
@@ -107,14 +123,25 @@ export function read(object: number, into: unknown, length: number, address: unk
   ask()
   if (halves[DONE] === 0) return -1
   const count = numbers[RESULT] as number
-  setBytes(into, views[count] ?? firstBytes(count))
+  setBytes(into, firstBytes(count))
   return count
 }
 
-/** Writes up to `length` bytes; how many there was memory for, or -1 for no. */
-export function write(object: number, from: ArrayLike<number>, length: number, address: unknown): number {
-  if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address)) return -1
-  setBytes(payload, from)
+/** Reads all of `length` bytes; whether there were so many. Else nothing is read. */
+export function readSlice(object: number, into: unknown, length: number, address: unknown): boolean {
+  if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address)) return false
+  halves[ASKED] = READ
+  numbers[OBJECT] = object
+  numbers[COUNT] = length
+  ask()
+  if (halves[DONE] === 0 || numbers[RESULT] !== length) return false
+  setBytes(into, firstBytes(length))
+  return true
+}
+
+/** Writes up to `length` bytes, which `from` has at least; how many there was memory for, or -1 for no. */
+export function write(object: number, from: unknown, length: number, address: unknown): number {
+  if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address) || !putBytes(from)) return -1
   halves[ASKED] = WRITE
   numbers[OBJECT] = object
   numbers[COUNT] = length
@@ -123,9 +150,8 @@ export function write(object: number, from: ArrayLike<number>, length: number, a
 }
 
 /** Writes all of `length` bytes; whether there was memory for them. Else nothing is written. */
-export function writeSlice(object: number, from: ArrayLike<number>, length: number, address: unknown): boolean {
-  if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address)) return false
-  setBytes(payload, from)
+export function writeSlice(object: number, from: unknown, length: number, address: unknown): boolean {
+  if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address) || !putBytes(from)) return false
   halves[ASKED] = WRITE_SLICE
   numbers[OBJECT] = object
   numbers[COUNT] = length

@@ -83,7 +83,7 @@ function copyOut(array: Elements, { elementSize, make }: ElementsClass, { buffer
 /** Copies elements into an array that is new by the mailbox; whether there were so many. */
 function receive(array: Elements, { tag }: ElementsClass, number: number, size: number, addr: unknown): boolean {
   const bytes = tag === 'Uint8Array' ? array : new Bytes(bufferOf(array))
-  return mailbox.read(number, bytes, size, addr) === size
+  return mailbox.readSlice(number, bytes, size, addr)
 }
 
 /** In bytes. For longer ones, the memory of the array costs more than the call. */

@@ -24,7 +24,7 @@ type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice' | 'fil
 const MAX_SHARED = 64 * 1024
 
 /** The length of a `Uint8Array` that is worth a copy here, and no view of lost memory; else -1. */
-function copyLength(buf: unknown): number {
+export function copyLength(buf: unknown): number {
   if (tagOf(buf) !== 'Uint8Array' || !isWhole()) return -1
   const length = lengthOf(buf)
   if (length > MAX_SHARED && isSharedArrayBuffer(bufferOf(buf))) return -1
@@ -76,6 +76,26 @@ function fitsIn(length: number): boolean {
   return length > 0 && length <= mailbox.MAX_BYTES
 }
 
+/** Copies all of some bytes from memory, by the mailbox if no window has them; whether it did. Else there were not so many. */
+export function copyOut(finder: Finder, buf: VmMemory.Bytes, addr: unknown): boolean {
+  const faults = faultCount()
+  const length = copyLength(buf)
+  const done =
+    tryRead(finder, buf, length, addr) ||
+    (fitsIn(length) && mailbox.readSlice(finder.number, buf, length, finder.mailAddress(addr, length)))
+  return done && faultCount() === faults
+}
+
+/** Copies all of some bytes to memory; whether it did. Else there is not so much of it, or a fault came in between. */
+export function copyIn(finder: Finder, buf: VmMemory.Bytes, addr: unknown): boolean {
+  const faults = faultCount()
+  const length = copyLength(buf)
+  const done =
+    tryWrite(finder, buf, length, addr) ||
+    (fitsIn(length) && mailbox.writeSlice(finder.number, buf, length, finder.mailAddress(addr, length)))
+  return done && faultCount() === faults
+}
+
 export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Methods, F>): Copies {
   return {
     read(this: object, buf: VmMemory.Bytes, addr: unknown): number {
@@ -94,30 +114,17 @@ export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Ki
       const length = copyLength(buf)
       let count = tryWrite(cursor, buf, length, addr) ? length : -1
       if (count < 0 && fitsIn(length)) {
-        count = mailbox.write(cursor.number, sourceOf(buf, length), length, cursor.mailAddress(addr, length))
+        count = mailbox.write(cursor.number, buf, length, cursor.mailAddress(addr, length))
       }
       return count < 0 || faultCount() !== faults ? native.write(toNative(this, cursor), buf, addr) : count
     },
     readSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
-      const faults = faultCount()
-      const length = copyLength(buf)
-      const done =
-        tryRead(cursor, buf, length, addr) ||
-        (fitsIn(length) && mailbox.read(cursor.number, buf, length, cursor.mailAddress(addr, length)) === length)
-      if (done && faultCount() === faults) return
-      native.readSlice(toNative(this, cursor), buf, addr)
+      if (!copyOut(cursor, buf, addr)) native.readSlice(toNative(this, cursor), buf, addr)
     },
     writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
-      const faults = faultCount()
-      const length = copyLength(buf)
-      const done =
-        tryWrite(cursor, buf, length, addr) ||
-        (fitsIn(length) &&
-          mailbox.writeSlice(cursor.number, sourceOf(buf, length), length, cursor.mailAddress(addr, length)))
-      if (done && faultCount() === faults) return
-      native.writeSlice(toNative(this, cursor), buf, addr)
+      if (!copyIn(cursor, buf, addr)) native.writeSlice(toNative(this, cursor), buf, addr)
     },
     fill(this: object, value: number, addr: unknown, count: VmMemory.Usize): void {
       const cursor = cursorOf(this)

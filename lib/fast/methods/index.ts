@@ -12,9 +12,11 @@ import { type BackingOf, mapSliceMethods, type RegionLookup, volatileMethods } f
 import { type RegionLookups, regionLookupMethods } from './region-lookups'
 import { scalarReads } from './scalar-reads'
 import { scalarWrites } from './scalar-writes'
+import { transferMethods } from './transfers'
 
 export { anchored, noteUse, type Traits } from './attach'
 export { installConstants } from './constants'
+export { elementCopies } from './transfers'
 
 type ToNative = Kind['toNative']
 
@@ -27,7 +29,7 @@ export function byteMethods(native: Natives<Methods>, toNative: ToNative): objec
 
 /** Those that are the same for all that leads to memory: cursors, and the places of slices. */
 export function sharedMethods<F extends Finder>(kind: Kind<Methods, F>, scalars: Partial<Methods>): object {
-  return { ...objectMethods(kind, scalars), ...copyMethods(kind) }
+  return { ...objectMethods(kind, scalars), ...copyMethods(kind), ...transferMethods(kind) }
 }
 
 /** Those of a region or a mapping that return parts of it. */

@@ -5,7 +5,7 @@ import type { Natives } from '../natives'
 import type { Cursor } from './cursor'
 
 /** The methods that have a fast form, as all classes with access to memory have them. */
-export type Methods = VmMemory.ByteAccess<unknown>
+export type Methods = VmMemory.ByteAccess<unknown> & VmMemory.VolatileTransfer<unknown>
 
 export interface Kind<M = Methods, F extends Finder = Cursor> {
   /** The native methods of the class. */

@@ -65,7 +65,7 @@ const typeOf = ({ kind }: Place): string => kind.name
  */
 export function installVolatile(
   native: typeof VmMemory,
-  { sharedMethods }: Pick<typeof MethodsModule, 'sharedMethods'>,
+  { elementCopies, sharedMethods }: Pick<typeof MethodsModule, 'elementCopies' | 'sharedMethods'>,
 ): (object: object) => object | undefined {
   /** The native methods of a class, and the rest of what fast ones need. All members are led to native halves from now on. */
   function kindOf<T extends object>(prototype: T, placeOf: PlaceOf, make: Make): Kind<T, Place> {
@@ -86,7 +86,8 @@ export function installVolatile(
   const { prototype: slice } = native.VolatileSlice
   const slices = kindOf(slice, SliceStamp.place, makeSlice)
   const scalars = scalarMethods(slices)
-  install(slice, { ...scalars, ...sharedMethods(slices, scalars), ...atomicMethods(slices), ...partMethods(slices) })
+  install(slice, { ...scalars, ...sharedMethods(slices, scalars), ...elementCopies(slices) })
+  install(slice, { ...atomicMethods(slices), ...partMethods(slices) })
   installGetter(slice, SliceStamp.place, 'len', lengthOf)
   installGetter(slice, SliceStamp.place, 'isEmpty', isEmpty)
   installGetter(slice, SliceStamp.place, 'bitmap', noBitmap)

@@ -1,0 +1,80 @@
+/** Transfers between memory and bytes: copies, where it is certain that all of the bytes are there. */
+import type * as VmMemory from '../../../index'
+import { bufferOf, byteOffsetOf, Bytes, lengthOf, tagOf } from '../../intrinsics'
+import type { Finder } from '../finder'
+import { copyLength, copyIn, copyOut } from './copies'
+import type { Kind } from './kind'
+
+type Transfers = VmMemory.VolatileTransfer<unknown>
+type ElementCopies = Pick<VmMemory.VolatileSlice, 'copyTo' | 'copyFrom'>
+
+/** The first bytes of an array that are to be moved; null of all that is left to the native methods. */
+function firstOf(array: unknown, count: unknown): Uint8Array | null {
+  if (typeof count !== 'number' || (count | 0) !== count || count <= 0 || count > copyLength(array)) return null
+  return lengthOf(array) === count ? (array as Uint8Array) : new Bytes(bufferOf(array), byteOffsetOf(array), count)
+}
+
+/** Moves bytes into memory; whether it did. */
+function moveIn(finder: Finder, addr: unknown, src: unknown, count: unknown): boolean {
+  const bytes = firstOf(src, count)
+  return bytes !== null && copyIn(finder, bytes, addr)
+}
+
+/** Moves bytes out of memory; whether it did. */
+function moveOut(finder: Finder, addr: unknown, dst: unknown, count: unknown): boolean {
+  const bytes = firstOf(dst, count)
+  return bytes !== null && copyOut(finder, bytes, addr)
+}
+
+export function transferMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Transfers, F>): Transfers {
+  return {
+    readVolatileFrom(this: object, addr: unknown, src: VmMemory.VolatileIo, count: VmMemory.Usize): number {
+      const finder = cursorOf(this)
+      if (moveIn(finder, addr, src, count)) return count as number
+      return native.readVolatileFrom(toNative(this, finder), addr, src, count)
+    },
+    readExactVolatileFrom(this: object, addr: unknown, src: VmMemory.VolatileIo, count: VmMemory.Usize): void {
+      const finder = cursorOf(this)
+      if (!moveIn(finder, addr, src, count)) {
+        native.readExactVolatileFrom(toNative(this, finder), addr, src, count)
+      }
+    },
+    writeVolatileTo(this: object, addr: unknown, dst: VmMemory.VolatileIo, count: VmMemory.Usize): number {
+      const finder = cursorOf(this)
+      if (moveOut(finder, addr, dst, count)) return count as number
+      return native.writeVolatileTo(toNative(this, finder), addr, dst, count)
+    },
+    writeAllVolatileTo(this: object, addr: unknown, dst: VmMemory.VolatileIo, count: VmMemory.Usize): void {
+      const finder = cursorOf(this)
+      if (!moveOut(finder, addr, dst, count)) {
+        native.writeAllVolatileTo(toNative(this, finder), addr, dst, count)
+      }
+    },
+  }
+}
+
+/** Those of slices that copy as many elements as both sides have, where elements are bytes. */
+export function elementCopies<F extends Finder & { readonly length: number }>({
+  native,
+  toNative,
+  cursorOf,
+}: Kind<ElementCopies, F>): ElementCopies {
+  function common(length: number, array: unknown): number {
+    if (tagOf(array) !== 'Uint8Array') return -1
+    const own = lengthOf(array)
+    return own < length ? own : length
+  }
+
+  return {
+    copyTo(this: object, dst: NodeJS.TypedArray): number {
+      const finder = cursorOf(this)
+      const count = common(finder.length, dst)
+      return moveOut(finder, 0, dst, count) ? count : native.copyTo(toNative(this, finder), dst)
+    },
+    copyFrom(this: object, src: NodeJS.TypedArray): void {
+      const finder = cursorOf(this)
+      const count = common(finder.length, src)
+      if (!moveIn(finder, 0, src, count)) native.copyFrom(toNative(this, finder), src)
+    },
+  }
+}
