@@ -287,6 +287,13 @@ export interface GuestMemory
    * otherwise throws `ERR_INVALID_GUEST_REGION`. The last region can be removed too. (`remove_region`)
    */
   removeRegion(base: U64, size: U64): [memory: GuestMemoryMmap, region: GuestRegionMmap]
+  /**
+   * Tells what `next` has that this map has not, and the other way round. The same region is the same one, not one that is
+   * alike. Not upstream.
+   *
+   * @param next a map, or a guard that holds one
+   */
+  diff(next: GuestMemoryMmap): MapDiff
   /** The number of regions. (`num_regions`) */
   readonly numRegions: number
   /**
@@ -398,6 +405,44 @@ export interface GuestMemoryAtomic extends GuestAddressSpace {
    * milliseconds. An abort after the lock was granted does nothing. Not upstream.
    */
   lockAsync(options?: { signal?: AbortSignal; timeout?: number }): Promise<GuestMemoryExclusiveGuard>
+  /**
+   * Calls `listener` after each change of the map: in the thread that replaced it before `replace` or `update` returns (with
+   * the lock given back), in others when their event loop turns, with all that has changed since the last call. Listeners run
+   * in the order in which they were registered, on whatever handle. What a listener throws is an uncaught exception. A
+   * listener does not keep the process alive. Not upstream.
+   *
+   * ```ts
+   * using listening = atomic.onChange(({ added, removed }) => {
+   *   for (const region of removed) dropSlot(region)
+   *   for (const region of added) addSlot(region)
+   * })
+   * ```
+   *
+   * @returns what ends that: `using`, or `[Symbol.dispose]()`
+   */
+  onChange(
+    listener: (change: MapDiff & { readonly previous: GuestMemoryMmap; readonly current: GuestMemoryMmap }) => void,
+  ): Disposable
+  /**
+   * Waits for a grace period (RCU): until every load guard that was taken before this call, in whatever thread, has been
+   * disposed of or collected, or its thread has ended. Guards on the current map hold nothing up, and a clone of an old guard
+   * is an old guard. What came out of `intoInner` is no guard. The event loop stays alive meanwhile. Not upstream.
+   *
+   * ```ts
+   * const old = atomic.update((map) => map.removeRegion(base, size)[0])
+   * await atomic.synchronize() // nobody reads the old map any more
+   * ```
+   *
+   * @throws rejects with `ERR_LOCK_TIMEOUT` after `timeout` milliseconds, and with the reason of `signal` when it aborts
+   */
+  synchronize(options?: { signal?: AbortSignal; timeout?: number }): Promise<void>
+}
+
+/** What is different between two maps: regions, ascending by start address. */
+export interface MapDiff {
+  readonly added: GuestRegionMmap[]
+  readonly removed: GuestRegionMmap[]
+  readonly kept: GuestRegionMmap[]
 }
 
 /**

@@ -45,6 +45,24 @@ export interface Door {
   /** Makes functions that take the lock of an atomic if it is free, give it back, and publish a map before they do. */
   makeSeat(atomic: Atomic): [enter: () => boolean, leave: () => void, replace: (map: VmMemory.GuestMemoryMmap) => void]
 
+  /** Sets who tells the listeners of this thread. */
+  answerChanges(tell: () => void): void
+  /** Watches an atomic, whose number it returns: the same for all handles of it. */
+  watchChanges(atomic: Atomic, listener: unknown): number
+  forgetChanges(number: number): void
+  /** What has changed since the last call; null if nothing has. */
+  takeChange(number: number): [previous: VmMemory.GuestMemoryMmap, current: VmMemory.GuestMemoryMmap] | null
+
+  diff(memory: VmMemory.GuestMemoryMmap, next: VmMemory.GuestMemoryMmap): VmMemory.MapDiff
+
+  /** Sets who is told the number of a wait for guards that is over. */
+  answerGrace(over: (wait: number) => void): void
+  /** Whether there are guards on maps of the atomic that were replaced. */
+  hasOldGuards(atomic: Atomic): boolean
+  joinGrace(atomic: Atomic): number
+  leaveGrace(wait: number): boolean
+  graceTimeout(limit: number): Error
+
   lockAsyncOptions(atomic: Atomic, options: unknown): [timeout?: number, signal?: AbortSignal]
   joinLine(atomic: Atomic, callback: (guard: ExclusiveGuard) => void): number
   leaveLine(request: number): boolean

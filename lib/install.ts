@@ -1,5 +1,6 @@
 /** Installs what JavaScript expects of the native classes and Rust cannot give them. */
 import { addon } from './addon'
+import { installChanges } from './changes'
 import { installFastPaths } from './fast'
 import { installInspection } from './inspection'
 import { installLasting } from './lasting'
@@ -8,6 +9,7 @@ import { installProtocols } from './protocols'
 import { door } from './realm'
 import { installReceivers } from './receivers'
 import { installSameness } from './sameness'
+import { installSynchronize } from './synchronize'
 import { installUncloneable } from './uncloneable'
 
 export function install(): void {
@@ -16,6 +18,8 @@ export function install(): void {
   installFastPaths(addon, door)
   installProtocols(addon)
   installLockAsync(addon, door)
+  installSynchronize(addon, door)
+  installChanges(addon, door)
   installInspection(addon)
   installSameness(addon)
   installUncloneable(door)

@@ -9,6 +9,8 @@ import { FileOffset, GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap, memfdC
 let atomic = workerData.ticket ? GuestMemoryAtomic.fromShared(workerData.ticket) : null
 let lock = null
 let snapshots = []
+/** How many regions there were when a listener was told last. */
+let heard = 0
 
 /** Waits, blocking, for a moment in which other threads run. */
 const pause = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
@@ -83,6 +85,14 @@ const tasks = {
     snapshots.push(guard)
     return address === undefined ? guard.numRegions : guard.readU32(address)
   },
+  /** Listens to changes from now on. */
+  listen: () => {
+    atomic.onChange(({ current }) => {
+      heard = current.numRegions
+    })
+    return heard
+  },
+  heard: () => heard,
   disposeSnapshots: () => {
     for (const each of snapshots) each.dispose()
     snapshots = []

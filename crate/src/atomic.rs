@@ -21,8 +21,9 @@ use crate::bytes::{self, byte_access};
 use crate::guest_memory::{self, guest_memory};
 use crate::io::{self, Operation, volatile_transfer};
 use crate::io_async;
+use crate::memory::changes;
 use crate::memory::mapping::{Memory, arc_of};
-use crate::memory::shared_map::{Holder, SharedMap};
+use crate::memory::shared_map::{Holder, Pinned, SharedMap};
 use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
 use crate::node::error::{BindingError, Result};
@@ -89,7 +90,7 @@ impl GuestMemoryAtomic {
     /// `using guard = atomic.memory()`. (`GuestAddressSpace::memory`)
     #[napi(catch_unwind, ts_return_type = "GuestMemoryLoadGuard")]
     pub fn memory(&self) -> GuestMemoryLoadGuard {
-        GuestMemoryLoadGuard::of(self.shared.snapshot())
+        GuestMemoryLoadGuard::of(self.shared.pin())
     }
 
     /// Takes the update lock, and waits while another thread holds it. Callers are served in the order in which they
@@ -139,8 +140,11 @@ impl GuestMemoryAtomic {
             }
             BindingError::invalid_arg_type(format!("{error}, and fn must not be async"))
         })?;
-        holder.shared.publish(&memory, object)?;
-        Ok(object)
+        let published = holder.shared.publish(&memory, object);
+        // With the lock given back: listeners may take it.
+        drop(holder);
+        changes::tell();
+        published.map(|()| object)
     }
 
     /// Makes another handle on the same map and lock. (`Clone`)
@@ -194,20 +198,25 @@ fn timeout(options: Value) -> Result<Option<Duration>> {
 /// `Deref<Target = GuestMemoryMmap>`)
 #[napi]
 pub struct GuestMemoryLoadGuard {
-    memory: RefCell<Option<Arc<Memory>>>,
+    pinned: RefCell<Option<Pinned>>,
 }
 
 impl GuestMemoryLoadGuard {
-    pub fn of(memory: Arc<Memory>) -> Self {
+    pub fn of(pinned: Pinned) -> Self {
         Self {
-            memory: RefCell::new(Some(memory)),
+            pinned: RefCell::new(Some(pinned)),
         }
     }
 
     pub fn target(&self) -> Result<Arc<Memory>> {
-        self.memory
+        self.with(|pinned| Arc::clone(pinned.memory()))
+    }
+
+    fn with<T>(&self, get: impl FnOnce(&Pinned) -> T) -> Result<T> {
+        self.pinned
             .borrow()
-            .clone()
+            .as_ref()
+            .map(get)
             .ok_or_else(|| BindingError::disposed("GuestMemoryLoadGuard"))
     }
 }
@@ -229,7 +238,7 @@ impl GuestMemoryLoadGuard {
     /// @throws `ERR_DISPOSED`
     #[napi(catch_unwind, ts_return_type = "GuestMemoryLoadGuard")]
     pub fn clone(&self) -> Result<GuestMemoryLoadGuard> {
-        self.target().map(Self::of)
+        self.with(Pinned::clone).map(Self::of)
     }
 
     /// Consumes the guard, and returns its map: always the same object for the same snapshot. (`into_inner`)
@@ -246,7 +255,7 @@ impl GuestMemoryLoadGuard {
     #[napi(catch_unwind)]
     pub fn dispose(&self) {
         // Dropped after the borrow: unmapping takes its time.
-        drop(self.memory.take());
+        drop(self.pinned.take());
     }
 }
 
@@ -258,7 +267,13 @@ pub fn replace(place: &Cell<Option<Holder>>, map: Value) -> Result<()> {
         return Err(BindingError::disposed("GuestMemoryExclusiveGuard"));
     };
     match argument {
-        Ok((memory, object)) => holder.shared.publish(&memory, object),
+        Ok((memory, object)) => {
+            let published = holder.shared.publish(&memory, object);
+            // With the lock given back: listeners may take it.
+            drop(holder);
+            changes::tell();
+            published
+        }
         Err(error) => {
             // The lock is still held.
             place.set(Some(holder));

@@ -23,8 +23,8 @@ use napi::bindgen_prelude::{Object, ToNapiValue, register_module_export};
 use napi::{Env, JsValue, Status, sys};
 use napi_derive::{module_init, napi};
 
-use crate::door::{letter, lock_async, slots};
-use crate::memory::{shared_map, writes, zero_copy};
+use crate::door::{grace, letter, lock_async, mailbox, slots};
+use crate::memory::{changes, shared_map, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, Result, check};
@@ -105,6 +105,8 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
     half::clear();
     zero_copy::clear();
     slots::clear();
+    changes::clear();
+    grace::clear();
     letter::clear();
     // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
     check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
@@ -123,6 +125,8 @@ unsafe extern "C" fn end(_: *mut c_void) {
     EXPORTS.set(ptr::null_mut());
     bell::take_down();
     lock_async::clear();
+    grace::end();
+    changes::clear();
     shared_map::abandon();
     writes::end();
     tickets::TICKETS.abandon(number());
@@ -133,5 +137,7 @@ fn deliver(env: sys::napi_env, message: Message) {
     match message {
         Message::Granted(request) => lock_async::deliver(env, request),
         Message::Stale(number) => slots::deliver(env, number),
+        Message::Changed => changes::tell(),
+        Message::Over(number) => grace::deliver(env, number),
     }
 }

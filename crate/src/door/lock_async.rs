@@ -75,7 +75,7 @@ pub fn join_line(atomic: Value, callback: Value) -> Result<Number> {
         sys::napi_create_reference(callback.env(), callback.raw(), 1, &raw mut reference)
     })?;
     // A request keeps the event loop alive.
-    bell.keep_alive(true);
+    bell.keep_alive();
     REQUESTS.with(|requests| {
         let number = requests.made.get() + 1;
         requests.made.set(number);
@@ -90,15 +90,12 @@ pub fn join_line(atomic: Value, callback: Value) -> Result<Number> {
 }
 
 fn take(number: usize) -> Option<Request> {
-    REQUESTS.with(|requests| {
-        let request = requests.pending.borrow_mut().remove(&number);
-        let is_last = requests.pending.borrow().is_empty();
-        // Nothing is borrowed here: the engine may run user code while it makes a bell.
-        if is_last && let Ok(bell) = Bell::of_thread() {
-            bell.keep_alive(false);
-        }
-        request
-    })
+    let request = REQUESTS.with(|requests| requests.pending.borrow_mut().remove(&number))?;
+    // Nothing is borrowed here: the engine may run user code while it makes a bell.
+    if let Ok(bell) = Bell::of_thread() {
+        bell.let_go();
+    }
+    Some(request)
 }
 
 /// Gives a request up, unless its guard was delivered. Returns whether the request was still open.

@@ -14,7 +14,9 @@ use crate::node::identity;
 use crate::node::value::Value;
 
 pub mod alarm;
+pub mod changes;
 mod errors;
+pub mod grace;
 pub mod letter;
 pub mod lock_async;
 pub mod mailbox;

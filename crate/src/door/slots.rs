@@ -59,7 +59,7 @@ pub fn pin_snapshot(atomic: Value, slot: Value) -> Result<GuestMemoryLoadGuard> 
     shared
         .slots()
         .renew(environment::number(), slot.usize("slot")?);
-    Ok(GuestMemoryLoadGuard::of(shared.snapshot()))
+    Ok(GuestMemoryLoadGuard::of(shared.pin()))
 }
 
 /// Forgets a slot of this thread. The slot may belong to any atomic.

@@ -1,6 +1,7 @@
 //! Upstream's memory, kept mapped and permitted. No class of JavaScript is known here.
 
 pub mod array;
+pub mod changes;
 pub mod construction;
 pub mod counted_file;
 pub mod faults;

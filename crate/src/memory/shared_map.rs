@@ -12,6 +12,7 @@ use crate::node::error::{BindingError, Result};
 use crate::node::identity::{self, Handle};
 use crate::node::{environment, object};
 use sync::gate::{Gate, Notify, Pass};
+use sync::pins::{self, Pins};
 use sync::slots::Slots;
 
 /// How long a thread blocks before it checks whether it has been told to end.
@@ -22,6 +23,7 @@ pub struct SharedMap {
     atomic: vm_memory::GuestMemoryAtomic<Memory>,
     pub gate: Gate,
     slots: Slots,
+    pins: Arc<Pins>,
 }
 
 impl SharedMap {
@@ -30,6 +32,7 @@ impl SharedMap {
             atomic: memory.into(),
             gate: Gate::default(),
             slots: Slots::default(),
+            pins: Arc::default(),
         })
     }
 
@@ -40,6 +43,42 @@ impl SharedMap {
     /// Notes that this thread has something to give back to this atomic when it ends.
     pub fn note_stake(self: &Arc<Self>) {
         STAKES.with_borrow_mut(|stakes| stakes.note(self));
+    }
+
+    /// Returns the current snapshot, for a guard.
+    pub fn pin(&self) -> Pinned {
+        let memory = self.pins.pin(|| {
+            let memory = self.snapshot();
+            (generation(&memory), memory)
+        });
+        Pinned {
+            memory,
+            pins: Arc::clone(&self.pins),
+        }
+    }
+
+    /// Tells whether there are guards on maps that were replaced.
+    pub fn has_old_guards(&self) -> bool {
+        let mut current = None;
+        self.pins
+            .has_others(|| generation(current.insert(self.snapshot())))
+    }
+
+    /// Calls `notify` when all guards on maps that were replaced are gone, at once if there are none.
+    pub fn wait_for_guards(&self, number: usize, notify: pins::Notify) {
+        // Kept until the waiter is in: the number of its generation is no other's meanwhile.
+        let mut current = None;
+        self.pins.wait(
+            environment::number(),
+            number,
+            || generation(current.insert(self.snapshot())),
+            notify,
+        );
+    }
+
+    /// Gives such a wait up.
+    pub fn leave_guards(&self, number: usize) {
+        self.pins.leave(environment::number(), number);
     }
 
     /// Returns the current snapshot.
@@ -92,6 +131,39 @@ impl SharedMap {
             }
             object::check_termination()?;
         }
+    }
+}
+
+/// The number of a generation, for as long as somebody has its map.
+fn generation(memory: &Arc<Memory>) -> usize {
+    Arc::as_ptr(memory).addr()
+}
+
+/// A snapshot that a guard keeps, counted among the guards on its generation.
+pub struct Pinned {
+    memory: Arc<Memory>,
+    pins: Arc<Pins>,
+}
+
+impl Pinned {
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+}
+
+impl Clone for Pinned {
+    fn clone(&self) -> Self {
+        self.pins.pin_again(generation(&self.memory));
+        Self {
+            memory: Arc::clone(&self.memory),
+            pins: Arc::clone(&self.pins),
+        }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        self.pins.unpin(generation(&self.memory));
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each thread has a bell that other threads may ring with a message. The bell is taken down before its environment
 //! ends, since ringing it afterwards would end the process.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -21,20 +21,28 @@ pub enum Message {
     Granted(usize),
     /// A map that a slot keeps has been replaced.
     Stale(usize),
+    /// A map whose changes this thread listens to may have been replaced.
+    Changed,
+    /// All guards that a `synchronize` waits for are gone.
+    Over(usize),
 }
 
 impl Message {
     fn into_number(self) -> usize {
         match self {
-            Self::Granted(request) => request << 1,
-            Self::Stale(slot) => slot << 1 | 1,
+            Self::Granted(request) => request << 2,
+            Self::Stale(slot) => slot << 2 | 1,
+            Self::Changed => 2,
+            Self::Over(wait) => wait << 2 | 3,
         }
     }
 
     fn from_number(number: usize) -> Self {
-        match number & 1 {
-            0 => Self::Granted(number >> 1),
-            _ => Self::Stale(number >> 1),
+        match number & 3 {
+            0 => Self::Granted(number >> 2),
+            1 => Self::Stale(number >> 2),
+            2 => Self::Changed,
+            _ => Self::Over(number >> 2),
         }
     }
 }
@@ -59,6 +67,8 @@ unsafe impl Sync for Bell {}
 
 thread_local! {
     static BELL: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
+    /// How many messages the event loop stays alive for.
+    static EXPECTED: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Bell {
@@ -104,25 +114,34 @@ impl Bell {
         });
     }
 
-    /// Sets whether the bell keeps the event loop alive, because a message is expected. Is called on the thread of the
-    /// bell.
-    pub fn keep_alive(&self, alive: bool) {
-        let env = environment::current();
-        self.with(|function| {
+    /// Keeps the event loop alive, because one message more is expected. Is called on the thread of the bell.
+    pub fn keep_alive(&self) {
+        EXPECTED.set(EXPECTED.get() + 1);
+        if EXPECTED.get() == 1 {
+            let env = environment::current();
             // SAFETY: the function exists while the lock is held.
-            unsafe {
-                if alive {
-                    sys::napi_ref_threadsafe_function(env, function);
-                } else {
-                    sys::napi_unref_threadsafe_function(env, function);
-                }
-            }
-        });
+            self.with(|function| unsafe {
+                sys::napi_ref_threadsafe_function(env, function);
+            });
+        }
+    }
+
+    /// Expects one message less. Is called on the thread of the bell.
+    pub fn let_go(&self) {
+        EXPECTED.set(EXPECTED.get().saturating_sub(1));
+        if EXPECTED.get() == 0 {
+            let env = environment::current();
+            // SAFETY: the function exists while the lock is held.
+            self.with(|function| unsafe {
+                sys::napi_unref_threadsafe_function(env, function);
+            });
+        }
     }
 }
 
 /// Takes the bell of this thread down, when its environment ends.
 pub fn take_down() {
+    EXPECTED.set(0);
     if let Some(bell) = BELL.take() {
         *bell.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

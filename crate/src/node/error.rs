@@ -287,6 +287,11 @@ binding_errors! {
         format!("{operation} did not get the lock within {} ms", limit.as_millis())
     }
 
+    /// Somebody kept a guard on an old map for longer than the time that was given.
+    fn grace_timeout(limit: std::time::Duration) -> Error ERR_LOCK_TIMEOUT {
+        format!("synchronize(): a guard on an old map was still held after {} ms", limit.as_millis())
+    }
+
     /// The protection of a mapping forbids the access.
     fn protection(message: impl Into<String>) -> Error ERR_PROTECTION { message }
 

@@ -49,6 +49,20 @@ pub fn define(
     check(unsafe { sys::napi_define_properties(env, object, 1, &raw const property) })
 }
 
+/// Makes an object with these properties, as a literal does.
+pub fn record(env: sys::napi_env, properties: &[(&str, Value)]) -> Result<Value> {
+    const ORDINARY: sys::napi_property_attributes = sys::PropertyAttributes::writable
+        | sys::PropertyAttributes::enumerable
+        | sys::PropertyAttributes::configurable;
+    let mut object = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread.
+    check(unsafe { sys::napi_create_object(env, &raw mut object) })?;
+    for (name, value) in properties {
+        define(env, object, name, value.raw(), ORDINARY)?;
+    }
+    Ok(Value::new(env, object))
+}
+
 /// Makes an array of objects.
 pub fn array(env: sys::napi_env, objects: &[Handle]) -> Result<Value> {
     let mut array = ptr::null_mut();

@@ -4,6 +4,7 @@
 
 pub mod gate;
 pub mod marks;
+pub mod pins;
 mod primitives;
 pub mod slots;
 pub mod tickets;

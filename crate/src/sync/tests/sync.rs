@@ -1,4 +1,4 @@
-//! The gate, the tickets and the slots: plainly, under all interleavings (loom), and under Miri.
+//! The gate, the tickets, the slots and the pins: plainly, under all interleavings (loom), and under Miri.
 //!
 //! ```sh
 //! cargo test -p vm-memory-sync
@@ -13,7 +13,7 @@
 
 #[cfg(not(loom))]
 mod sync {
-    pub use std::sync::Arc;
+    pub use std::sync::{Arc, Mutex};
     pub use std::thread;
 
     /// Runs a test once.
@@ -25,7 +25,7 @@ mod sync {
 #[cfg(loom)]
 mod sync {
     pub use loom::model;
-    pub use loom::sync::Arc;
+    pub use loom::sync::{Arc, Mutex};
     pub use loom::thread;
 }
 
@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use sync::{Arc, model, thread};
 use vm_memory_sync::gate::{Gate, Pass};
+use vm_memory_sync::pins::Pins;
 use vm_memory_sync::slots::Slots;
 use vm_memory_sync::tickets::{Ticketed, Tickets};
 
@@ -368,5 +369,95 @@ fn a_slot_that_is_gone_is_not_told() {
             .watch(1, 9, Box::new(|| panic!("of a thread that has ended")));
         slot.slots.abandon(1);
         slot.slots.invalidate(2);
+    });
+}
+
+/// The map of an atomic: the number of its generation, behind a lock as what upstream has.
+#[derive(Default)]
+struct Published(sync::Mutex<usize>);
+
+impl Published {
+    fn get(&self) -> usize {
+        *self.0.lock().unwrap()
+    }
+
+    fn replace(&self) -> usize {
+        *self.0.lock().unwrap() += 1;
+        self.get()
+    }
+}
+
+fn take_guard(pins: &Pins, map: &Published) -> usize {
+    pins.pin(|| {
+        let generation = map.get();
+        (generation, generation)
+    })
+}
+
+#[test]
+fn a_grace_period_ends_after_the_last_guard_that_was_there_before() {
+    model(|| {
+        let (pins, map) = (Arc::new(Pins::default()), Arc::new(Published::default()));
+        let reading = Arc::new(AtomicUsize::new(0));
+        let reader = {
+            let (pins, map, reading) = (Arc::clone(&pins), Arc::clone(&map), Arc::clone(&reading));
+            thread::spawn(move || {
+                let generation = take_guard(&pins, &map);
+                if generation == 0 {
+                    reading.fetch_add(1, Ordering::SeqCst);
+                }
+                thread::yield_now();
+                if generation == 0 {
+                    reading.fetch_sub(1, Ordering::SeqCst);
+                }
+                pins.unpin(generation);
+            })
+        };
+        map.replace();
+        let over = Arc::new(AtomicUsize::new(0));
+        let notify = {
+            let (over, reading) = (Arc::clone(&over), Arc::clone(&reading));
+            move || {
+                assert_eq!(reading.load(Ordering::SeqCst), 0, "somebody still reads");
+                over.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        pins.wait(1, 1, || map.get(), Box::new(notify));
+        reader.join().unwrap();
+        assert_eq!(over.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn guards_on_the_current_map_hold_nothing_up() {
+    model(|| {
+        let (pins, map) = (Pins::default(), Published::default());
+        let current = take_guard(&pins, &map);
+        assert!(!pins.has_others(|| map.get()));
+        let over = Arc::new(AtomicUsize::new(0));
+        let count = || {
+            let over = Arc::clone(&over);
+            Box::new(move || {
+                over.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        pins.wait(1, 1, || map.get(), count());
+        assert_eq!(over.load(Ordering::SeqCst), 1, "at once");
+        map.replace();
+        assert!(pins.has_others(|| map.get()));
+        pins.wait(1, 2, || map.get(), count());
+        pins.wait(1, 3, || map.get(), count());
+        pins.leave(1, 3);
+        // What was current when the wait began holds it up no more when it is old.
+        let newer = take_guard(&pins, &map);
+        map.replace();
+        // A clone of an old guard is an old guard.
+        pins.pin_again(current);
+        pins.unpin(current);
+        assert_eq!(over.load(Ordering::SeqCst), 1);
+        pins.unpin(current);
+        assert_eq!(over.load(Ordering::SeqCst), 2);
+        pins.unpin(newer);
+        assert!(!pins.has_others(|| map.get()));
     });
 }
