@@ -21,7 +21,7 @@ async function run(args: string[]): Promise<Ending> {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
     // One that hangs is ended by a signal, which is a failure too.
-    timeout: 120_000,
+    timeout: 300_000,
     killSignal: 'SIGKILL',
   })
   const exit = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
@@ -45,7 +45,7 @@ const SCRIPTS = {
 
 for (const [title, script] of Object.entries(SCRIPTS)) {
   test.serial(title, async (t) => {
-    t.timeout(180_000)
+    t.timeout(360_000)
     const { code, signal, output, errors } = await run([script])
     if (output !== '') t.log(output.trim())
     t.is(signal, null, errors)

@@ -440,8 +440,11 @@ export interface GuestMemoryAtomic extends GuestAddressSpace {
 
 /** What is different between two maps: regions, ascending by start address. */
 export interface MapDiff {
+  /** The regions that only the later map has. */
   readonly added: GuestRegionMmap[]
+  /** The regions that only the earlier map has. */
   readonly removed: GuestRegionMmap[]
+  /** The regions that both maps have. */
   readonly kept: GuestRegionMmap[]
 }
 

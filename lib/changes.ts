@@ -1,19 +1,12 @@
 /** `diff`, and `onChange`: listeners to the changes of a map, and the order in which they are told. */
 import type * as VmMemory from '../index'
 import type { Door } from './door'
+import { uncurryThis } from './intrinsics'
 import { DISPOSE, defineMethod } from './protocols'
 
 type Atomic = VmMemory.GuestMemoryAtomic
 type Change = Parameters<Parameters<Atomic['onChange']>[0]>[0]
 type Listener = (change: Change) => void
-
-/** An atomic that is listened to. */
-interface Watch {
-  /** As Rust numbers it. */
-  readonly number: number
-  /** What the listeners are being told; null if nothing has changed. */
-  change: Change | null
-}
 
 interface Listening {
   readonly watch: Watch
@@ -21,9 +14,22 @@ interface Listening {
   listener: Listener | null
 }
 
+/** An atomic that is listened to. */
+interface Watch {
+  /** As Rust numbers it. */
+  readonly number: number
+  /** In the order in which they were registered. Never changed in place: it may be gone through just now. */
+  listening: readonly Listening[]
+  isTelling: boolean
+  isToTellAgain: boolean
+}
+
 // As they are now: users may replace them.
 const later = queueMicrotask
 const { defineProperty } = Object
+const getWatch = uncurryThis(Map.prototype.get as Map<number, Watch>['get'])
+const setWatch = uncurryThis(Map.prototype.set as Map<number, Watch>['set'])
+const deleteWatch = uncurryThis(Map.prototype.delete as Map<number, Watch>['delete'])
 
 /** What ends a listening. */
 class Registration {
@@ -47,10 +53,7 @@ for (const symbol of DISPOSE) {
 
 export function installChanges(native: typeof VmMemory, door: Door): void {
   const { prototype } = native.GuestMemoryAtomic
-  /** In the order in which they were registered. Never changed in place: it may be gone through just now. */
-  let listening: readonly Listening[] = []
-  let isTelling = false
-  let isToTellAgain = false
+  const watches = new Map<number, Watch>()
 
   function call(listener: Listener, change: Change): void {
     try {
@@ -72,69 +75,70 @@ export function installChanges(native: typeof VmMemory, door: Door): void {
     return { added, removed, kept, previous, current }
   }
 
-  /** Tells all listeners what has changed. */
-  function tellOnce(): void {
-    const now = listening
-    // All of one atomic are told the same.
-    for (let i = 0; i < now.length; i += 1) (now[i] as Listening).watch.change = null
-    for (let i = 0; i < now.length; i += 1) {
-      const { watch } = now[i] as Listening
-      watch.change ??= take(watch.number)
-    }
-    for (let i = 0; i < now.length; i += 1) {
-      const { watch, listener } = now[i] as Listening
-      if (watch.change !== null && listener !== null) call(listener, watch.change)
+  function tellOnce({ number, listening }: Watch): void {
+    const change = take(number)
+    if (change === null) return
+    for (let i = 0; i < listening.length; i += 1) {
+      const { listener } = listening[i] as Listening
+      if (listener !== null) call(listener, change)
     }
   }
 
-  /** A listener that replaces the map does not get in front of those who have not been told of the last change yet. */
-  function tell(): void {
-    isToTellAgain = true
-    if (isTelling) return
-    isTelling = true
+  /**
+   * Tells the listeners of an atomic what has changed. One that changes the map itself does not get in front of those who have
+   * not been told of the last change yet.
+   */
+  function tell(number: number): void {
+    const watch = getWatch(watches, number)
+    if (watch === undefined) return
+    watch.isToTellAgain = true
+    if (watch.isTelling) return
+    watch.isTelling = true
     try {
-      while (isToTellAgain) {
-        isToTellAgain = false
-        tellOnce()
+      while (watch.isToTellAgain) {
+        watch.isToTellAgain = false
+        tellOnce(watch)
       }
     } finally {
-      isTelling = false
+      watch.isTelling = false
     }
   }
   door.answerChanges(tell)
 
-  /** All that listen but one. */
-  function without(ended: Listening): Listening[] {
-    const left: Listening[] = []
-    for (let i = 0; i < listening.length; i += 1) {
-      const each = listening[i] as Listening
-      if (each !== ended) left[left.length] = each
-    }
-    return left
+  function watchOf(number: number): Watch {
+    const watch = getWatch(watches, number)
+    if (watch !== undefined) return watch
+    const made: Watch = { number, listening: [], isTelling: false, isToTellAgain: false }
+    setWatch(watches, number, made)
+    return made
   }
 
-  function watchOf(number: number): Watch | null {
+  /** All listeners of an atomic but one. */
+  function without({ listening }: Watch, left: Listening): Listening[] {
+    const others: Listening[] = []
     for (let i = 0; i < listening.length; i += 1) {
-      const { watch } = listening[i] as Listening
-      if (watch.number === number) return watch
+      const each = listening[i] as Listening
+      if (each !== left) others[others.length] = each
     }
-    return null
+    return others
   }
 
   function end(ended: Listening): void {
     if (ended.listener === null) return
     ended.listener = null
-    listening = without(ended)
-    const { number } = ended.watch
-    if (watchOf(number) === null) door.forgetChanges(number)
+    const { watch } = ended
+    watch.listening = without(watch, ended)
+    if (watch.listening.length > 0) return
+    deleteWatch(watches, watch.number)
+    door.forgetChanges(watch.number)
   }
 
   function onChange(this: Atomic, listener: Listener): Disposable {
-    const number = door.watchChanges(this, listener)
-    const registered: Listening = { watch: watchOf(number) ?? { number, change: null }, listener }
-    const longer = without(registered)
+    const watch = watchOf(door.watchChanges(this, listener))
+    const registered: Listening = { watch, listener }
+    const longer = without(watch, registered)
     longer[longer.length] = registered
-    listening = longer
+    watch.listening = longer
     return new Registration(() => end(registered)) as Registration & Disposable
   }
   defineMethod(prototype, 'onChange', onChange)

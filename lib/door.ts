@@ -45,8 +45,8 @@ export interface Door {
   /** Makes functions that take the lock of an atomic if it is free, give it back, and publish a map before they do. */
   makeSeat(atomic: Atomic): [enter: () => boolean, leave: () => void, replace: (map: VmMemory.GuestMemoryMmap) => void]
 
-  /** Sets who tells the listeners of this thread. */
-  answerChanges(tell: () => void): void
+  /** Sets who tells the listeners to the atomic of a number. */
+  answerChanges(tell: (number: number) => void): void
   /** Watches an atomic, whose number it returns: the same for all handles of it. */
   watchChanges(atomic: Atomic, listener: unknown): number
   forgetChanges(number: number): void

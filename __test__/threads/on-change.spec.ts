@@ -104,15 +104,16 @@ test('what is no function is refused', (t) => {
 test('listeners are told in their order, also of what one of them changes', (t) => {
   const atomic = new GuestMemoryAtomic(new GuestMemoryMmap())
   const told: string[] = []
-  using _first = atomic.onChange(({ current }) => {
+  using first = atomic.onChange(({ current }) => {
     told.push(`first ${current.numRegions}`)
     if (current.numRegions === 1) atomic.update((map) => map.insertRegion(regionAt(7)))
   })
-  using _second = atomic.clone().onChange(({ previous, current }) => {
+  using second = atomic.clone().onChange(({ previous, current }) => {
     told.push(`second ${previous.numRegions}-${current.numRegions}`)
   })
   atomic.update((map) => map.insertRegion(regionAt(1)))
   t.deepEqual(told, ['first 1', 'second 0-1', 'first 2', 'second 1-2'])
+  t.truthy(first && second)
 })
 
 test('a listener may end others, and add some, which hear of the next change', (t) => {
@@ -160,7 +161,7 @@ test('a thread is told what others have changed, together, and each change once'
   const known = new Set<GuestRegionMmap>()
   let last = atomic.memory().intoInner()
   let calls = 0
-  using _listening = atomic.onChange(({ previous, current, added, removed }) => {
+  using listening = atomic.onChange(({ previous, current, added, removed }) => {
     calls += 1
     t.true(previous === last)
     t.true(current !== previous)
@@ -173,6 +174,7 @@ test('a thread is told what others have changed, together, and each change once'
   t.is(atomic.memory().numRegions, 100)
   t.true(calls <= 100)
   const told = calls
+  t.truthy(listening)
   for (let i = 0; i < 20; i += 1) await setImmediate()
   t.is(calls, told)
 })

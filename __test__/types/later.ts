@@ -46,10 +46,6 @@ export const LATER: readonly string[] = [
   // faults
   'onMemoryFault',
   // changes and their end
-  'MapDiff',
-  'GuestMemoryMmap.diff',
-  'GuestMemoryAtomic.onChange',
-  'GuestMemoryAtomic.synchronize',
   'Mapping.release',
   'Mapping.isReleased',
 ]

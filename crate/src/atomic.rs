@@ -143,7 +143,7 @@ impl GuestMemoryAtomic {
         let published = holder.shared.publish(&memory, object);
         // With the lock given back: listeners may take it.
         drop(holder);
-        changes::tell();
+        changes::tell(&self.shared);
         published.map(|()| object)
     }
 
@@ -269,9 +269,10 @@ pub fn replace(place: &Cell<Option<Holder>>, map: Value) -> Result<()> {
     match argument {
         Ok((memory, object)) => {
             let published = holder.shared.publish(&memory, object);
+            let shared = Arc::clone(&holder.shared);
             // With the lock given back: listeners may take it.
             drop(holder);
-            changes::tell();
+            changes::tell(&shared);
             published
         }
         Err(error) => {

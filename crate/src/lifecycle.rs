@@ -137,7 +137,7 @@ fn deliver(env: sys::napi_env, message: Message) {
     match message {
         Message::Granted(request) => lock_async::deliver(env, request),
         Message::Stale(number) => slots::deliver(env, number),
-        Message::Changed => changes::tell(),
+        Message::Changed(atomic) => changes::deliver(env, atomic),
         Message::Over(number) => grace::deliver(env, number),
     }
 }

@@ -9,15 +9,17 @@ use std::collections::BTreeMap;
 use std::ptr;
 use std::sync::Arc;
 
+use napi::bindgen_prelude::ToNapiValue;
+use napi::sys;
 use vm_memory::{GuestMemory, GuestMemoryRegion};
 
 use crate::memory::mapping::{Memory, Region, arc_of};
 use crate::memory::shared_map::SharedMap;
 use crate::node::bell::{Bell, Message};
 use crate::node::environment;
-use crate::node::error::Result;
+use crate::node::error::{Error, Result};
 use crate::node::reference::Function;
-use crate::node::value::Value;
+use crate::node::value::{Number, Value};
 
 struct Watch {
     shared: Arc<SharedMap>,
@@ -31,7 +33,7 @@ const SLOT: usize = usize::MAX;
 thread_local! {
     /// The atomics, by their address, which is no other's while it is in here.
     static WATCHES: RefCell<BTreeMap<usize, Watch>> = const { RefCell::new(BTreeMap::new()) };
-    /// Tells all listeners of this thread.
+    /// Tells the listeners of this thread to the atomic of a number.
     static LISTENERS: Function = const { Function::none() };
 }
 
@@ -52,7 +54,7 @@ pub fn watch(shared: &Arc<SharedMap>) -> Result<usize> {
     shared.slots().watch(
         environment::number(),
         SLOT,
-        Box::new(move || bell.ring(Message::Changed)),
+        Box::new(move || bell.ring(Message::Changed(key))),
     );
     let watch = Watch {
         shared: Arc::clone(shared),
@@ -117,14 +119,23 @@ impl Diff {
     }
 }
 
-/// Tells the listeners of this thread that there may be something to take.
-pub fn tell() {
-    if WATCHES.with_borrow(BTreeMap::is_empty) {
-        return;
+/// Tells the listeners of this thread to an atomic that there may be something to take.
+pub fn tell(shared: &Arc<SharedMap>) {
+    let key = Arc::as_ptr(shared).addr();
+    if WATCHES.with_borrow(|watches| watches.contains_key(&key)) {
+        deliver(environment::current(), key);
     }
-    if let Err(error) = LISTENERS.with(|listeners| listeners.call(&[])) {
+}
+
+/// Does so for the atomic of this number.
+pub fn deliver(env: sys::napi_env, key: usize) {
+    // SAFETY: `env` is the environment of this thread.
+    let told = unsafe { Number::to_napi_value(env, Number(key)) }
+        .map_err(Error::from)
+        .and_then(|key| LISTENERS.with(|listeners| listeners.call(&[key])));
+    if let Err(error) = told {
         // The map has changed, whatever keeps them from being told: the engine, as when the thread is told to end.
-        drop(error.into_value(environment::current()));
+        drop(error.into_value(env));
     }
 }
 

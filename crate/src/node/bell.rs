@@ -21,8 +21,8 @@ pub enum Message {
     Granted(usize),
     /// A map that a slot keeps has been replaced.
     Stale(usize),
-    /// A map whose changes this thread listens to may have been replaced.
-    Changed,
+    /// The map of an atomic that this thread listens to may have been replaced.
+    Changed(usize),
     /// All guards that a `synchronize` waits for are gone.
     Over(usize),
 }
@@ -32,7 +32,7 @@ impl Message {
         match self {
             Self::Granted(request) => request << 2,
             Self::Stale(slot) => slot << 2 | 1,
-            Self::Changed => 2,
+            Self::Changed(atomic) => atomic << 2 | 2,
             Self::Over(wait) => wait << 2 | 3,
         }
     }
@@ -41,7 +41,7 @@ impl Message {
         match number & 3 {
             0 => Self::Granted(number >> 2),
             1 => Self::Stale(number >> 2),
-            2 => Self::Changed,
+            2 => Self::Changed(number >> 2),
             _ => Self::Over(number >> 2),
         }
     }
