@@ -23,8 +23,8 @@ use napi::bindgen_prelude::{Object, ToNapiValue, register_module_export};
 use napi::{Env, JsValue, Status, sys};
 use napi_derive::{module_init, napi};
 
-use crate::door::{grace, letter, lock_async, mailbox, slots};
-use crate::memory::{changes, shared_map, zero_copy};
+use crate::door::{grace, letter, lock_async, slots};
+use crate::memory::{changes, shared_map, writes, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, Result, check};
