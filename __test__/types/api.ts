@@ -34,6 +34,7 @@ export type Classes = [
   Fits<typeof Api.AtomicRef, typeof Package.AtomicRef>,
   Fits<typeof Api.BitmapSlice, typeof Package.BitmapSlice>,
   Fits<typeof Api.AtomicBitmap, typeof Package.AtomicBitmap>,
+  Fits<typeof Api.WriteTracker, typeof Package.WriteTracker>,
   Fits<typeof Api.GuestAddress, typeof Package.GuestAddress>,
 ]
 
@@ -56,6 +57,7 @@ interface ApiInstances {
   AtomicRef: Api.AtomicRef
   BitmapSlice: Api.BitmapSlice
   AtomicBitmap: Api.AtomicBitmap
+  WriteTracker: Api.WriteTracker
 }
 
 interface PackageInstances {
@@ -73,6 +75,7 @@ interface PackageInstances {
   AtomicRef: Package.AtomicRef
   BitmapSlice: Package.BitmapSlice
   AtomicBitmap: Package.AtomicBitmap
+  WriteTracker: Package.WriteTracker
 }
 
 /** A class that is added to the agreed ones must be added here. */
