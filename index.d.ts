@@ -365,6 +365,28 @@ export interface GuestMemory
    * `ERR_PROTECTION` unless all bytes are mapped for reading and writing. Not upstream.
    */
   views(addr: U64, count: Usize): Uint8Array[]
+  /**
+   * Gives pages back to the host, of one region or of several, as `Mapping.discard` does. Throws `ERR_INVALID_GUEST_ADDRESS`
+   * if not all of the bytes are in regions; then nothing is given back. Not upstream.
+   */
+  discard(addr: U64, count: Usize): void
+  /**
+   * Gives the host advice about pages, of one region or of several, as `Mapping.advise` does; by default about all from
+   * `addr` on, and without it about all regions. Not upstream.
+   */
+  advise(advice: Advice, addr?: U64, count?: Usize): void
+  /**
+   * Returns where there is data, as `Mapping.dataRanges` does, by guest address. Ranges of two regions are not joined. Not
+   * upstream.
+   */
+  dataRanges(): [addr: bigint, count: number][]
+  /**
+   * Returns what this process has written since the memory was mapped, by methods, views or system calls, as
+   * `[addr, count]` of whole pages, ascending. Needs no tracking, and costs nothing while the memory is used: the pages of a
+   * private mapping of a file that were written are copies. Pages that were discarded count. Throws `ERR_UNSUPPORTED`
+   * unless every region is a private mapping of a file. Not upstream.
+   */
+  changedRanges(): [addr: bigint, count: number][]
 }
 
 /** Who has written where. Ranges are in whole pages, ascending, and joined where they touch within a region. */
@@ -496,6 +518,29 @@ export interface MemoryFault {
   readonly reason: 'truncated' | 'no-space' | 'poisoned'
 }
 
+/**
+ * Advice to the host about pages: `MADV_HUGEPAGE`, `MADV_NOHUGEPAGE` and `MADV_COLLAPSE` (transparent huge pages),
+ * `MADV_MERGEABLE` and `MADV_UNMERGEABLE` (KSM), `MADV_DODUMP`, `MADV_DONTDUMP`, `MADV_DOFORK`, `MADV_DONTFORK`, `MADV_COLD`,
+ * `MADV_PAGEOUT`, `MADV_NORMAL`, `MADV_SEQUENTIAL`, `MADV_RANDOM` and `MADV_WILLNEED` of madvise(2), in this order. macOS has
+ * the last four.
+ */
+export type Advice =
+  | 'hugePage'
+  | 'noHugePage'
+  | 'collapse'
+  | 'mergeable'
+  | 'unmergeable'
+  | 'dump'
+  | 'noDump'
+  | 'fork'
+  | 'noFork'
+  | 'cold'
+  | 'pageOut'
+  | 'normal'
+  | 'sequential'
+  | 'random'
+  | 'willNeed'
+
 /** The members of `MmapRegion`. A `GuestRegionMmap` has the members of its mapping. */
 export interface Mapping extends VolatileMemory {
   /** The number of bytes. (`size`) */
@@ -547,6 +592,43 @@ export interface Mapping extends VolatileMemory {
    * `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, and what `buffer` throws.
    */
   asUint8Array(offset?: Usize, length?: Usize): Uint8Array
+
+  /** The number of bytes in a page of this mapping: the host's, or of huge pages. Not upstream. */
+  readonly pageSize: number
+  /**
+   * How many bytes of the mapping are in the host's memory now. Of a file, pages count whoever has written or read them.
+   * Not upstream.
+   */
+  readonly residentSize: number
+  /**
+   * Returns where there is data: `[offset, count]` of whole pages in bytes, ascending, joined where they touch. What is left
+   * out reads zero. Takes no memory. Of memory that other code has mapped, all is data. `ERR_UNSUPPORTED` on macOS. Not
+   * upstream.
+   */
+  dataRanges(): [offset: number, count: number][]
+  /**
+   * Gives pages back to the host. They read zero afterwards, in all threads, and views on them stay good. The bitmap is
+   * marked. The bytes of a shared file are lost, too; a private mapping of a file has zeros, not the file's bytes, from then
+   * on.
+   *
+   * `offset` and `count` are multiples of `pageSize`, in bytes; the end of the mapping is one, too. Throws `ERR_PROTECTION`
+   * unless the memory may be written, `ERR_UNSUPPORTED` for raw mappings, `ERR_OUT_OF_RANGE` for a part of a page, `ERR_IO`
+   * with `errno`, and what `getSlice` throws. Not upstream.
+   */
+  discard(offset: Usize, count: Usize): void
+  /**
+   * Gives the host advice about pages (madvise(2)); by default about all of them. Throws `ERR_IO` with `errno` if the kernel
+   * refuses it, `ERR_UNSUPPORTED` if the platform has no such advice, `ERR_OUT_OF_RANGE` for a part of a page, and what
+   * `getSlice` throws. Not upstream.
+   */
+  advise(advice: Advice, offset?: Usize, count?: Usize): void
+  /**
+   * Keeps pages in the host's memory (mlock2(2)); by default all of them. They are made now, or, with `onFault`, when they
+   * are touched. Throws `ERR_IO` with `errno`: ENOMEM or EPERM beyond the limit of the process (RLIMIT_MEMLOCK). Not upstream.
+   */
+  lockPages(options?: { offset?: Usize; count?: Usize; onFault?: boolean }): void
+  /** Lets the host take pages again (munlock(2)); by default all of them. Not upstream. */
+  unlockPages(options?: { offset?: Usize; count?: Usize }): void
 }
 
 export interface MmapRegion extends Mapping {}
@@ -1063,6 +1145,7 @@ export declare class MmapRegion {
    * @throws `ERR_MOVED` once a region has taken the mapping over
    */
   setHugetlbfs(hugetlbfs: boolean): void
+
 
 
 }

@@ -4,8 +4,8 @@
 import { callables } from './surface.mjs'
 import { complain } from './verdict.mjs'
 
-/** What Node 20 has no way to make, and what kernels before Linux 6.7 cannot do. */
-const mayBeUnsupported = /\.(sharedBuffer|trackWrites)$/
+/** What Node 20 has no way to make, kernels before Linux 6.7 cannot do, and only private mappings of files can tell. */
+const mayBeUnsupported = /\.(sharedBuffer|trackWrites|changedRanges)$/
 
 let calls = 0
 for (const { title, call, right } of callables()) {

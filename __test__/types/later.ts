@@ -20,27 +20,15 @@ export const LATER: readonly string[] = [
   // files and protections of ranges
   'RangeOptions',
   // giving back, and asking for
-  'Advice',
-  'Mapping.pageSize',
-  'Mapping.discard',
   'Mapping.prefault',
-  'Mapping.advise',
   'Mapping.flush',
-  'Mapping.lockPages',
-  'Mapping.unlockPages',
-  'Mapping.dataRanges',
-  'Mapping.residentSize',
-  'GuestMemoryMmap.discard',
   'GuestMemoryMmap.prefault',
-  'GuestMemoryMmap.advise',
-  'GuestMemoryMmap.dataRanges',
   // snapshots
   'SnapshotTable',
   'SnapshotOptions',
   'SavedMemory',
   'GuestMemoryMmap.save',
   'GuestMemoryMmap.saveRanges',
-  'GuestMemoryMmap.changedRanges',
   'GuestMemoryMmap.fromSnapshot',
   'BindingErrorCode.ERR_SNAPSHOT',
   // faults

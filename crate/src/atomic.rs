@@ -19,6 +19,7 @@ use vm_memory::GuestMemory;
 
 use crate::bytes::{self, byte_access};
 use crate::guest_memory::{self, guest_memory};
+use crate::host_pages::pages_of_memory;
 use crate::io::{self, Operation, volatile_transfer};
 use crate::io_async;
 use crate::memory::changes;
@@ -226,6 +227,7 @@ byte_access! { GuestMemoryLoadGuard }
 volatile_transfer! { GuestMemoryLoadGuard }
 guest_memory! { GuestMemoryLoadGuard }
 writes! { GuestMemoryLoadGuard }
+pages_of_memory! { GuestMemoryLoadGuard }
 
 #[expect(
     clippy::wrong_self_convention,

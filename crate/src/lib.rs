@@ -21,7 +21,7 @@
 //!       │
 //!     door               all that lib/ asks of Rust and users never see
 //!       │
-//!    the classes         the modules above, file_offset, memfd, io_async, ordering, tickets, writes
+//!    the classes         the modules above, file_offset, host_pages, memfd, io_async, ordering, tickets, writes
 //!       │
 //!    memory              upstream's memory, kept mapped and permitted
 //!       │
@@ -44,6 +44,7 @@ mod door;
 mod faults;
 mod file_offset;
 mod guest_memory;
+mod host_pages;
 mod io;
 mod io_async;
 mod lifecycle;

@@ -15,6 +15,7 @@ use crate::bitmap::AtomicBitmap;
 use crate::bytes::{self, byte_access};
 use crate::file_offset::FileOffset;
 use crate::guest_memory::{self, guest_memory};
+use crate::host_pages::{pages_of_mapping, pages_of_memory};
 use crate::io::{self, Operation, Parts, volatile_transfer};
 use crate::io_async;
 use crate::memory::construction::Plan;
@@ -84,6 +85,7 @@ impl GuestRegionMmap {
 byte_access! { GuestRegionMmap }
 volatile_transfer! { GuestRegionMmap }
 mapping! { GuestRegionMmap }
+pages_of_mapping! { GuestRegionMmap }
 references! { GuestRegionMmap }
 
 #[napi]
@@ -309,6 +311,7 @@ byte_access! { GuestMemoryMmap }
 volatile_transfer! { GuestMemoryMmap }
 guest_memory! { GuestMemoryMmap }
 writes! { GuestMemoryMmap }
+pages_of_memory! { GuestMemoryMmap }
 
 #[napi]
 impl GuestMemoryMmap {

@@ -10,6 +10,7 @@ use napi_derive::napi;
 
 use crate::bitmap::AtomicBitmap;
 use crate::file_offset::FileOffset;
+use crate::host_pages::pages_of_mapping;
 use crate::memory::construction::Plan;
 use crate::memory::faults;
 use crate::memory::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
@@ -423,6 +424,7 @@ macro_rules! mapping {
 pub(crate) use mapping;
 
 mapping! { MmapRegion }
+pages_of_mapping! { MmapRegion }
 references! { MmapRegion }
 
 /// Builds a mapping step by step.

@@ -10,6 +10,7 @@ pub mod mapping;
 pub mod marks;
 #[cfg(target_os = "linux")]
 pub mod memfd;
+pub mod pages;
 pub mod ranges;
 pub mod shared_map;
 pub mod target;

@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use napi::bindgen_prelude::{JavaScriptClassExt, This};
+use napi::bindgen_prelude::{JavaScriptClassExt, This, ToNapiValue};
 use napi::{Env, JsValue, sys};
 
 use crate::node::cloning;
@@ -75,6 +75,30 @@ pub fn array(env: sys::napi_env, objects: &[Handle]) -> Result<Value> {
         ))?;
         for (index, object) in (0..).zip(objects) {
             check(sys::napi_set_element(env, array, index, object.0))?;
+        }
+    }
+    Ok(Value::new(env, array))
+}
+
+/// Makes an array of pairs.
+pub fn pairs<A: ToNapiValue, B: ToNapiValue>(
+    env: sys::napi_env,
+    pairs: impl IntoIterator<Item = (A, B)>,
+) -> Result<Value> {
+    let mut array = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread.
+    check(unsafe { sys::napi_create_array(env, &raw mut array) })?;
+    for (index, (first, second)) in (0..).zip(pairs) {
+        let _scope = Scope::open(env)?;
+        let mut pair = ptr::null_mut();
+        // SAFETY: `env` is the environment of this thread, and so are the values, which live until the scope ends.
+        unsafe {
+            let first = A::to_napi_value(env, first)?;
+            let second = B::to_napi_value(env, second)?;
+            check(sys::napi_create_array_with_length(env, 2, &raw mut pair))?;
+            check(sys::napi_set_element(env, pair, 0, first))?;
+            check(sys::napi_set_element(env, pair, 1, second))?;
+            check(sys::napi_set_element(env, array, index, pair))?;
         }
     }
     Ok(Value::new(env, array))

@@ -276,7 +276,6 @@ fn trackers_of(start: usize, length: usize) -> Vec<Arc<Tracker>> {
 
 /// Tells whoever watches them that bytes at a host address have changed in a way that the kernel does not see: call it after
 /// the change.
-#[allow(dead_code, reason = "for what gives back and ends mappings")]
 pub fn note(start: usize, length: usize) {
     for tracker in trackers_of(start, length) {
         let mut state = lock(&tracker.0);
