@@ -22,6 +22,7 @@ exports.MmapRegion = native.MmapRegion
 exports.MmapRegionBuilder = native.MmapRegionBuilder
 exports.Ordering = native.Ordering
 exports.pageSize = native.pageSize
+exports.struct = native.struct
 exports.VolatileArrayRef = native.VolatileArrayRef
 exports.VolatileRef = native.VolatileRef
 exports.VolatileSlice = native.VolatileSlice

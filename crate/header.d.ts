@@ -25,12 +25,14 @@ export type AtomicType = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | '
 /** Everything that can be read or written as an object (upstream `ByteValued` and the endian types). */
 export type ScalarType =
   AtomicType | 'u128' | 'i128' | 'le16' | 'le32' | 'le64' | 'leSize' | 'be16' | 'be32' | 'be64' | 'beSize'
-/** An array of n scalars (upstream `[T; n]`). Frozen or `as const`, or written where it is used. */
-export type ArrayType = readonly [type: ScalarType, length: number]
-/** Everything that `readObj` and `writeObj` take: a scalar, or an array of scalars. */
-export type ByteValued = ScalarType | ArrayType
-/** What an array of a type is read as: the typed array that holds such values, and an array of bigints for 128 bits. */
-export type ArrayOf<T extends ScalarType> = T extends 'u8'
+/** An array of n scalars or structs (upstream `[T; n]`). */
+export type ArrayType = readonly [type: ScalarType | StructType, length: number]
+/** Everything that `readObj` and `writeObj` take: a scalar, an array, or a struct. */
+export type ByteValued = ScalarType | ArrayType | StructType
+/**
+ * What an array of a type is read as: the typed array that holds such values; a plain array for 128 bits and for structs.
+ */
+export type ArrayOf<T extends ScalarType | StructType> = T extends 'u8'
   ? Uint8Array
   : T extends 'i8'
     ? Int8Array
@@ -46,22 +48,47 @@ export type ArrayOf<T extends ScalarType> = T extends 'u8'
               ? BigUint64Array
               : T extends 'i64' | 'isize'
                 ? BigInt64Array
-                : bigint[]
-/** What a type is read as: 8 to 32 bits as a number, 64 bits and wider as a bigint, arrays as `ArrayOf` says. */
+                : T extends StructType<infer F>
+                  ? StructValue<F>[]
+                  : bigint[]
+/**
+ * What a type is read as: 8 to 32 bits as a number, 64 bits and wider as a bigint, arrays as `ArrayOf` says, a struct as
+ * an object with its fields.
+ */
 export type ValueOf<T extends ByteValued> = T extends
   'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'le16' | 'le32' | 'be16' | 'be32'
   ? number
   : T extends ScalarType
     ? bigint
-    : T extends readonly [infer E extends ScalarType, number]
+    : T extends readonly [infer E extends ScalarType | StructType, number]
       ? ArrayOf<E>
-      : never
-/** What `writeObj` takes for a type. For an array, anything like an array that has the right length. */
+      : T extends StructType<infer F>
+        ? StructValue<F>
+        : never
+/** What `writeObj` takes for a type: of an array anything like one that has its length, of a struct all of its fields. */
 export type InputOf<T extends ByteValued> = T extends ScalarType
   ? number | bigint
-  : T extends readonly [infer E extends ScalarType, number]
+  : T extends readonly [infer E extends ScalarType | StructType, number]
     ? ArrayLike<InputOf<E>>
-    : never
+    : T extends StructType<infer F>
+      ? { readonly [K in keyof F]: InputOf<F[K]> }
+      : never
+
+/** The fields of a struct, in the order in which they lie in memory. */
+export type StructFields = { readonly [field: string]: ByteValued }
+/** What a struct with these fields is read as. */
+export type StructValue<F extends StructFields> = { -readonly [K in keyof F]: ValueOf<F[K]> }
+/** The type of a struct, made by `struct`. It is frozen, and good for all memory. */
+export interface StructType<F extends StructFields = StructFields> {
+  /** The type of each field. */
+  readonly fields: F
+  /** The number of bytes. */
+  readonly size: number
+  /** What the address of the struct is a multiple of in a program: in bytes. Memory takes it at any address. */
+  readonly alignment: number
+  /** Where each field begins, in bytes from the begin of the struct. */
+  readonly offsets: { readonly [K in keyof F]: number }
+}
 
 /** Bytes of JavaScript. They may be a view on guest memory (overlap is safe), and their buffer may be shared. */
 export type Bytes = Uint8Array | DataView | ArrayBufferView
@@ -108,11 +135,12 @@ export interface ByteAccess<A> {
    * `expected` and `completed` if memory ends before; the first `completed` bytes have then been set. Not upstream.
    */
   fill(value: number, addr: A, count: Usize): void
-  /** Reads a scalar, or an array of scalars. (`Bytes::read_obj`) */
+  /** Reads a scalar, an array or a struct, in one copy. (`Bytes::read_obj`) */
   readObj<T extends ByteValued>(type: T, addr: A): ValueOf<T>
   /**
-   * Writes a scalar, or an array of scalars. Throws `ERR_OUT_OF_RANGE` if a value does not fit its type, or if an
-   * array has another length than its type says. (`Bytes::write_obj`)
+   * Writes a scalar, an array or a struct, in one copy, after all of the value was read. Throws `ERR_OUT_OF_RANGE` if a
+   * value does not fit its type, or if an array has another length than its type says, and `ERR_INVALID_ARG_TYPE` if a
+   * field of a struct is missing. (`Bytes::write_obj`)
    */
   writeObj<T extends ByteValued>(type: T, value: InputOf<T>, addr: A): void
   /**

@@ -172,6 +172,7 @@ const RIGHT_ARGUMENTS = {
   'module.memfdCreate': () => ['hostile', SIZE, { seal: true, hugetlb: false }],
   'module.computeOffset': () => [OFFSET, OFFSET],
   'module.fence': () => [SeqCst],
+  'module.struct': () => [{ a: 'u8', b: ['u16', 2] }, { packed: true }],
   [inspect.custom.toString()]: () => [2, { stylize: String }, inspect],
 }
 

@@ -30,7 +30,7 @@ function encodeChecked(type: ScalarType, value: number | bigint): Uint8Array {
 
 function encodeValue(type: ByteValued, value: unknown): Uint8Array {
   if (typeof type === 'string') return encodeChecked(type, value as number | bigint)
-  const [scalar, length] = type
+  const [scalar, length] = type as [ScalarType, number]
   const elements = Array.from(value as ArrayLike<number | bigint>)
   if (elements.length !== length) throw outOfRange()
   return Uint8Array.from(elements.flatMap((element) => [...encodeChecked(scalar, element)]))

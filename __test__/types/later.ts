@@ -3,11 +3,6 @@
 
 /** Names, as `Item`, `Item.member`, or `Alias.literal` for a member of a union. */
 export const LATER: readonly string[] = [
-  // struct
-  'StructFields',
-  'StructValue',
-  'StructType',
-  'struct',
   // errors
   'Refusal',
   'Place',
@@ -41,10 +36,6 @@ export const LATER: readonly string[] = [
 /** Texts of agreed declarations that speak of something on the list, and what they say until then. */
 export const MEANWHILE: readonly (readonly [agreed: string, now: string])[] = [
   ['export type VmMemoryError = GuestMemoryError | MmapError | MmapRegionError | VolatileMemoryError', ''],
-  ['| StructType', ''],
   ['RangeOptions', 'MappingOptions'],
   ['FileOffset | FileLike | null', 'FileOffset | null'],
-  [': T extends StructType<infer F> ? StructValue<F>[]', ''],
-  [': T extends StructType<infer F> ? StructValue<F>', ''],
-  [': T extends StructType<infer F> ? { readonly [K in keyof F]: InputOf<F[K]> }', ''],
 ]

@@ -8,12 +8,13 @@ use std::sync::atomic::Ordering as AtomicOrdering;
 use napi::{ValueType, sys};
 use vm_memory::Bytes;
 
-use crate::memory::array;
 use crate::memory::mapping::Access;
+use crate::memory::object;
 use crate::memory::target::{Target, fill_all, read_all, read_some, write_all, write_some};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
-use crate::node::scalar::{Atomic, Integer, Scalar, with_atomic, with_scalar};
+use crate::node::layout::{Element, Kind};
+use crate::node::scalar::{Atomic, Integer, with_atomic, with_scalar};
 use crate::node::value::{Number, Value};
 use crate::ordering::Ordering;
 
@@ -70,27 +71,24 @@ pub fn write_scalar<T: Target, V: Integer>(target: &T, value: Value, address: Va
 }
 
 pub fn read_obj<T: Target>(target: &T, kind: Value, address: Value) -> Result<Value> {
-    if kind.is_array() {
-        let (scalar, length) = array::parse(kind)?;
-        return array::read(target, scalar, length, T::address(address)?, address.env());
+    let env = address.env();
+    match Kind::from_value(kind, "type")? {
+        Kind::One(Element::Scalar(scalar)) => with_scalar!(scalar, V => {
+            read_scalar::<T, V>(target, address)?.into_value(env)
+        })
+        .map(|raw| Value::new(env, raw)),
+        kind => object::read(target, &kind, T::address(address)?, env),
     }
-    let scalar = Scalar::from_value(kind, "type")?;
-    with_scalar!(scalar, V => {
-        read_scalar::<T, V>(target, address)?.into_value(address.env())
-    })
-    .map(|raw| Value::new(address.env(), raw))
 }
 
 pub fn write_obj<T: Target>(target: &T, kind: Value, value: Value, address: Value) -> Result<()> {
-    if kind.is_array() {
-        let (scalar, length) = array::parse(kind)?;
-        // The address first: reading the elements may run user code.
-        let address = T::address(address)?;
-        let mut bytes = array::bytes_of(value, scalar, length)?;
-        return write_all(target, bytes.buffer(), address);
+    match Kind::from_value(kind, "type")? {
+        Kind::One(Element::Scalar(scalar)) => {
+            with_scalar!(scalar, V => write_scalar::<T, V>(target, value, address))
+        }
+        // The address first: reading the elements and fields may run user code.
+        kind => object::write(target, &kind, value, T::address(address)?),
     }
-    let scalar = Scalar::from_value(kind, "type")?;
-    with_scalar!(scalar, V => write_scalar::<T, V>(target, value, address))
 }
 
 pub fn load<T: Target>(target: &T, kind: Value, address: Value, order: Value) -> Result<Value> {

@@ -54,6 +54,7 @@ mod mmap;
 mod mmap_unix;
 mod node;
 mod ordering;
+mod structs;
 mod tickets;
 mod volatile_memory;
 mod volatile_ref;

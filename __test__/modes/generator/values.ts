@@ -50,6 +50,7 @@ const COUNTS = [0, 1, 2, 3, 4, 8, 31, 33]
 /** A type of `readObj` and `writeObj`, and a value for it. */
 export function objectOf(draft: Draft): { type: string; value: string } {
   const { chance } = draft
+  if (chance.percent(10)) return structOf(draft)
   if (chance.percent(50)) {
     const type = scalarType(draft)
     return { type: chance.percent(3) ? scalarTypeCode(draft) : `'${type}'`, value: scalarValue(draft, type) }
@@ -60,6 +61,29 @@ export function objectOf(draft: Draft): { type: string; value: string } {
     [1, 1500],
   ])
   return { type: arrayType(draft, type, count), value: arrayValue(draft, type, count) }
+}
+
+/** A struct whose fields are of any types, some of them wrong, and a value that may lack some or have getters that act. */
+function structOf(draft: Draft): { type: string; value: string } {
+  const { chance } = draft
+  const fields = ['a', 'b', 'c', 'd'].slice(0, 1 + chance.below(4)).map((name) => {
+    if (chance.percent(75)) {
+      const type = scalarType(draft)
+      return { type: `${name}: '${type}'`, value: `${name}: ${scalarValue(draft, type)}` }
+    }
+    const { type, value } = objectOf(draft)
+    return { type: `${name}: ${type}`, value: `${name}: ${value}` }
+  })
+  const options = chance.percent(20) ? ', { packed: true }' : ''
+  const type = `struct({ ${fields.map((field) => field.type).join(', ')} }${options})`
+  const values = fields.map(({ value }) => value).filter(() => !chance.percent(3))
+  const value = `{ ${values.join(', ')} }`
+  return chance.weighted<() => { type: string; value: string }>([
+    [8, () => ({ type, value })],
+    [1, () => ({ type: `[${type}, 2]`, value: `[${value}, ${value}]` })],
+    [1, () => ({ type, value: `getting(${value}, '${chance.among(['a', 'b'])}', () => ${actOf(draft)})` })],
+    [1, () => ({ type, value: `new Proxy(${value}, {})` })],
+  ])()
 }
 
 function arrayType(draft: Draft, type: string, count: number): string {

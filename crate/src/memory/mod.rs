@@ -1,6 +1,5 @@
 //! Upstream's memory, kept mapped and permitted. No class of JavaScript is known here.
 
-pub mod array;
 pub mod changes;
 pub mod construction;
 pub mod counted_file;
@@ -10,6 +9,7 @@ pub mod mapping;
 pub mod marks;
 #[cfg(target_os = "linux")]
 pub mod memfd;
+pub mod object;
 pub mod pages;
 pub mod ranges;
 pub mod shared_map;

@@ -223,6 +223,13 @@ impl Buffer {
 }
 
 impl Buffer {
+    /// Copies bytes of this process, as many as both have. Only for memory that JavaScript has not seen yet.
+    pub fn fill_from(self, bytes: &[u8]) {
+        let count = self.length.min(bytes.len());
+        // SAFETY: both have `count` bytes. They do not overlap: what is behind a reference is no memory of JavaScript.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.start, count) };
+    }
+
     /// Reverses the bytes of each element; a rest that is none stays. Only for memory that JavaScript has not seen yet.
     pub fn reverse_each(self, element_size: usize) {
         for offset in (0..self.length / element_size).map(|index| index * element_size) {

@@ -68,7 +68,8 @@ pub fn stamp_by(function: Value) -> Result<()> {
     STAMP.with(|stamp| stamp.set(function))
 }
 
-fn stamp(object: sys::napi_value) {
+/// Hands an object to `lib/`, which puts on it what the fast paths keep with it.
+pub fn stamp(object: sys::napi_value) {
     if let Err(error) = STAMP.with(|stamp| stamp.call(&[object])) {
         // The object is good all the same, and a little slower. A pending exception is taken away.
         drop(error.into_value(environment::current()));

@@ -1,5 +1,6 @@
 //! Node-API, as this crate uses it. Nothing here knows of memory.
 
+pub mod array;
 pub mod attachment;
 pub mod backing_store;
 pub mod bell;
@@ -11,6 +12,7 @@ pub mod external;
 pub mod half;
 pub mod identity;
 pub mod intrinsics;
+pub mod layout;
 pub mod object;
 pub mod raw_function;
 pub mod reference;

@@ -1,8 +1,9 @@
 //! Makes objects of JavaScript, and checks calls of constructors.
 
+use std::ffi::c_void;
 use std::ptr;
 
-use napi::bindgen_prelude::{JavaScriptClassExt, This, ToNapiValue};
+use napi::bindgen_prelude::{JavaScriptClassExt, This, ToNapiValue, TypeTag};
 use napi::{Env, JsValue, sys};
 
 use crate::node::cloning;
@@ -27,6 +28,84 @@ pub fn string(env: sys::napi_env, text: &str) -> Result<sys::napi_value> {
     Ok(value)
 }
 
+/// Makes a JavaScript string of UTF-16, which may be no Unicode.
+pub fn string_utf16(env: sys::napi_env, units: &[u16]) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    // SAFETY: the units are valid for their length and copied by the call.
+    check(unsafe {
+        sys::napi_create_string_utf16(
+            env,
+            units.as_ptr(),
+            units.len().cast_signed(),
+            &raw mut value,
+        )
+    })?;
+    Ok(value)
+}
+
+/// Makes a number of a size.
+pub fn number(env: sys::napi_env, size: usize) -> Result<sys::napi_value> {
+    #[expect(clippy::cast_precision_loss, reason = "sizes are safe integers")]
+    let double = size as f64;
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread.
+    check(unsafe { sys::napi_create_double(env, double, &raw mut value) })?;
+    Ok(value)
+}
+
+/// Makes an object of no class.
+pub fn plain(env: sys::napi_env) -> Result<sys::napi_value> {
+    let mut object = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread.
+    check(unsafe { sys::napi_create_object(env, &raw mut object) })?;
+    Ok(object)
+}
+
+/// Keeps an object as it is.
+pub fn freeze(env: sys::napi_env, object: sys::napi_value) -> Result<sys::napi_value> {
+    // SAFETY: the object is of this environment.
+    check(unsafe { sys::napi_object_freeze(env, object) })?;
+    Ok(object)
+}
+
+/// Lets an object wrap `native`, which lives as long as the object. [`Value::wrapped`] finds it.
+pub fn wrap<T: TypeTag + 'static>(
+    env: sys::napi_env,
+    object: sys::napi_value,
+    native: T,
+) -> Result<()> {
+    unsafe extern "C" fn finalize<T>(_: sys::napi_env, native: *mut c_void, _: *mut c_void) {
+        // SAFETY: it is the box that was wrapped, and a finalizer runs once.
+        drop(unsafe { Box::from_raw(native.cast::<T>()) });
+    }
+    let native: *mut T = Box::into_raw(Box::new(native));
+    // SAFETY: the object is of this environment; the finalizer gets the pointer that is wrapped.
+    let status = unsafe {
+        sys::napi_wrap(
+            env,
+            object,
+            native.cast(),
+            Some(finalize::<T>),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    if status != sys::Status::napi_ok {
+        // SAFETY: nobody else has the pointer.
+        drop(unsafe { Box::from_raw(native) });
+    }
+    check(status)?;
+    // SAFETY: the object is of this environment.
+    check(unsafe { sys::napi_type_tag_object(env, object, &T::type_tag()) })
+}
+
+/// The attributes of a property that was assigned.
+pub const ORDINARY: sys::napi_property_attributes = sys::PropertyAttributes::writable
+    | sys::PropertyAttributes::enumerable
+    | sys::PropertyAttributes::configurable;
+/// The attributes of a property that nobody changes.
+pub const CONSTANT: sys::napi_property_attributes = sys::PropertyAttributes::enumerable;
+
 /// Defines a property. (Setting it could call a setter of `Object.prototype`.)
 pub fn define(
     env: sys::napi_env,
@@ -35,9 +114,20 @@ pub fn define(
     value: sys::napi_value,
     attributes: sys::napi_property_attributes,
 ) -> Result<()> {
+    define_key(env, object, string(env, name)?, value, attributes)
+}
+
+/// Defines a property whose name is a value of JavaScript.
+pub fn define_key(
+    env: sys::napi_env,
+    object: sys::napi_value,
+    name: sys::napi_value,
+    value: sys::napi_value,
+    attributes: sys::napi_property_attributes,
+) -> Result<()> {
     let property = sys::napi_property_descriptor {
         utf8name: ptr::null(),
-        name: string(env, name)?,
+        name,
         method: None,
         getter: None,
         setter: None,

@@ -43,6 +43,13 @@ macro_rules! scalars {
                     $(Self::$variant => size_of::<$T>(),)*
                 }
             }
+
+            /// Returns the alignment in a struct.
+            pub fn alignment(self) -> usize {
+                match self {
+                    $(Self::$variant => align_of::<$T>(),)*
+                }
+            }
         }
 
         /// Runs generic code with the type that a [`Scalar`] names.

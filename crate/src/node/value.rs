@@ -285,6 +285,50 @@ impl Value {
         Ok(Self::new(self.env, value))
     }
 
+    /// Gets a property by a key of JavaScript. Runs user code if the object has getters.
+    pub fn property_of(self, key: sys::napi_value) -> Result<Self> {
+        let mut value = ptr::null_mut();
+        // SAFETY: as in `kind`; the key is of the same environment.
+        check(unsafe { sys::napi_get_property(self.env, self.raw, key, &raw mut value) })?;
+        Ok(Self::new(self.env, value))
+    }
+
+    /// Returns an array of the names of an object's own enumerable properties. Runs user code if the object is a proxy.
+    pub fn own_names(self) -> Result<Self> {
+        let mut names = ptr::null_mut();
+        // SAFETY: as in `kind`.
+        check(unsafe {
+            sys::napi_get_all_property_names(
+                self.env,
+                self.raw,
+                sys::KeyCollectionMode::own_only,
+                sys::KeyFilter::enumerable | sys::KeyFilter::skip_symbols,
+                sys::KeyConversion::numbers_to_strings,
+                &raw mut names,
+            )
+        })?;
+        Ok(Self::new(self.env, names))
+    }
+
+    /// Takes the units of a string.
+    pub fn utf16(self) -> Result<Vec<u16>> {
+        let mut length = self.string_length().unwrap_or_default();
+        // One more for the zero that the call writes at the end.
+        let mut units = vec![0; length + 1];
+        // SAFETY: `units` has room for the number of units that the call is told.
+        check(unsafe {
+            sys::napi_get_value_string_utf16(
+                self.env,
+                self.raw,
+                units.as_mut_ptr(),
+                units.len(),
+                &raw mut length,
+            )
+        })?;
+        units.truncate(length);
+        Ok(units)
+    }
+
     /// Takes an object of options. Functions and primitives are refused.
     pub fn options(self, name: &str) -> Result<Option<Self>> {
         match self.kind() {

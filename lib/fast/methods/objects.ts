@@ -28,11 +28,7 @@ export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
   const writeU64 = uncurryThis(scalars.writeU64 as Methods['writeU64'])
   const writeI64 = uncurryThis(scalars.writeI64 as Methods['writeI64'])
 
-  function readObj(
-    this: object,
-    type: VmMemory.ByteValued,
-    addr: unknown,
-  ): number | bigint | ArrayLike<number | bigint> {
+  function readObj(this: object, type: VmMemory.ByteValued, addr: unknown): VmMemory.ValueOf<VmMemory.ByteValued> {
     switch (type) {
       case 'u8':
         return readU8(this, addr)
@@ -58,7 +54,7 @@ export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
         return readI64(this, addr)
     }
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
-    if (size === 0) return readArray(this, type, addr)
+    if (size === 0) return readArray(this, type, addr) as VmMemory.ArrayOf<VmMemory.ScalarType>
     const cursor = cursorOf(this)
     const offset = cursor.locate(addr, size)
     if (offset < 0) return native.readObj(toNative(this, cursor), type, addr)
