@@ -21,6 +21,7 @@ exports.memfdCreate = native.memfdCreate
 exports.MmapRegion = native.MmapRegion
 exports.MmapRegionBuilder = native.MmapRegionBuilder
 exports.Ordering = native.Ordering
+exports.onMemoryFault = native.onMemoryFault
 exports.pageSize = native.pageSize
 exports.struct = native.struct
 exports.VolatileArrayRef = native.VolatileArrayRef

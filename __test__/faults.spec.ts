@@ -10,6 +10,7 @@ import {
   FileOffset,
   GuestMemoryMmap,
   GuestRegionMmap,
+  type MemoryFault,
   MAP_ANONYMOUS,
   MAP_HUGETLB,
   MAP_NORESERVE,
@@ -21,6 +22,7 @@ import {
   PROT_WRITE,
   checkFaults,
   memfdCreate,
+  onMemoryFault,
   pageSize,
 } from '../index.js'
 import { Held } from './held.js'
@@ -281,6 +283,53 @@ if (process.platform === 'linux') {
     )
     t.is(thrown?.cause, own)
     refusesArgument(t, () => checkFaults(1 as never), 'ERR_INVALID_ARG_TYPE')
+  })
+
+  test.serial('onMemoryFault tells each loss once, with the object of the mapping', async (t) => {
+    const fd = file(t, 4)
+    const other = file(t, 2)
+    const told: [GuestRegionMmap | MmapRegion, MemoryFault][] = []
+    const region = GuestRegionMmap.fromRange(BASE, 4 * PAGE, new FileOffset(fd, 0), RECOVERING)
+    const mapping = mapped(other, 2)
+    // Others in this process lose pages, too.
+    const ours = (lossy: GuestRegionMmap | MmapRegion): boolean => lossy === region || lossy === mapping
+    const listening = onMemoryFault((lossy, fault) => void (ours(lossy) && told.push([lossy, fault])))
+    const again = onMemoryFault((lossy, fault) => void (ours(lossy) && told.push([lossy, fault])))
+    again[Symbol.dispose]()
+    again[Symbol.dispose]()
+    fs.ftruncateSync(fd, 2 * PAGE)
+    t.throws(() => region.readU8(3 * PAGE))
+    t.deepEqual(told, [], 'not before the event loop turns')
+    t.true(await eventually(() => told.length === 1))
+    t.deepEqual(told[0]?.[1], { offset: 2 * PAGE, count: 2 * PAGE, reason: 'truncated' })
+    t.is(told[0]?.[0], region)
+    t.throws(() => region.readU8(3 * PAGE))
+    fs.ftruncateSync(other, PAGE)
+    new Uint8Array(mapping.buffer)[PAGE] = 1
+    t.true(await eventually(() => told.length === 2))
+    t.is(told[1]?.[0], mapping)
+    // What was healed before the event loop turns is told as well.
+    fs.ftruncateSync(fd, 4 * PAGE)
+    region.healFaults()
+    fs.ftruncateSync(fd, PAGE)
+    t.throws(() => region.readU8(PAGE))
+    fs.ftruncateSync(fd, 4 * PAGE)
+    region.healFaults()
+    t.true(await eventually(() => told.length === 3))
+    t.deepEqual(told[2]?.[1], { offset: PAGE, count: 3 * PAGE, reason: 'truncated' })
+    listening[Symbol.dispose]()
+    fs.ftruncateSync(fd, 0)
+    t.throws(() => region.readU8(0))
+    t.false(await eventually(() => told.length > 3, 5))
+    for (const wrong of [undefined, null, 1, {}]) {
+      refusesArgument(t, () => onMemoryFault(wrong as never), 'ERR_INVALID_ARG_TYPE')
+    }
+  })
+
+  test('a listener for faults does not keep the process alive, and hears of those in other threads', (t) => {
+    const { signal, stdout, stderr } = run('listener.mjs')
+    t.is(signal, null, stderr)
+    t.deepEqual(JSON.parse(stdout), { main: 1, uncaught: 1, other: 1 })
   })
 
   test('all that makes mappings takes recoverFaults', (t) => {

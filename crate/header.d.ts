@@ -536,7 +536,7 @@ export interface GuestMemoryExclusiveGuard {
  * An access to such a page is SIGBUS, which ends the process. For a mapping with `recoverFaults: true` it is not: the page,
  * or all from the new end of the file on, is replaced by memory of its own, zeros first, and the access goes on. Zeros are
  * never a silent answer: from then on every method that touches lost pages throws `ERR_MEMORY_FAULT`, until `healFaults`.
- * Views and buffers cannot throw: ask `faults` or `checkFaults`. Not upstream.
+ * Views and buffers cannot throw: ask `faults`, `checkFaults` or `onMemoryFault`. Not upstream.
  */
 export interface MemoryFault {
   /** Where in the mapping the lost part begins. */
@@ -746,5 +746,16 @@ export type BindingErrorCode =
   | 'ERR_BUFFER_TOO_LARGE'
   | 'ERR_MEMORY_FAULT' // the host has lost the page: `offset` in the mapping, `reason`; on memory `addr` too
   | 'ERR_UNSUPPORTED' // this runtime or platform cannot do it
+
+/**
+ * Calls `listener` for each fault of a mapping that recovers (see `MemoryFault`), on the event loop of this thread, with the
+ * mapping and what it has lost. Whoever has lost it: a method, a view, another thread. Does not keep the process alive.
+ *
+ * @returns what ends that, for `using`
+ * @throws `ERR_INVALID_ARG_TYPE` for what is no function; `ERR_IO` with `errno` if there is no descriptor or thread left
+ */
+export declare function onMemoryFault(
+  listener: (region: GuestRegionMmap | MmapRegion, fault: MemoryFault) => void,
+): Disposable
 
 // ------------------------------------------------------------------------------------------------ generated from Rust

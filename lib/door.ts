@@ -63,6 +63,13 @@ export interface Door {
   leaveGrace(wait: number): boolean
   graceTimeout(limit: number): Error
 
+  /** Sets who is told of each fault, in this thread, until `ignoreFaults`. */
+  listenForFaults(
+    answer: (region: VmMemory.GuestRegionMmap | VmMemory.MmapRegion, fault: VmMemory.MemoryFault) => void,
+  ): void
+  ignoreFaults(): void
+  invalidListener(listener: unknown): TypeError
+
   lockAsyncOptions(atomic: Atomic, options: unknown): [timeout?: number, signal?: AbortSignal]
   joinLine(atomic: Atomic, callback: (guard: ExclusiveGuard) => void): number
   leaveLine(request: number): boolean

@@ -5,6 +5,7 @@ import { installFastPaths } from './fast'
 import { installInspection } from './inspection'
 import { installLasting } from './lasting'
 import { installLockAsync } from './lock-async'
+import { installMemoryFaults } from './memory-faults'
 import { installProtocols } from './protocols'
 import { door } from './realm'
 import { installReceivers } from './receivers'
@@ -20,6 +21,7 @@ export function install(): void {
   installLockAsync(addon, door)
   installSynchronize(addon, door)
   installChanges(addon, door)
+  installMemoryFaults(addon, door)
   installInspection(addon)
   installSameness(addon)
   installUncloneable(door)

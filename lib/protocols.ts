@@ -1,5 +1,6 @@
 /** Protocols of the language: `using`, iteration, `instanceof`. They are out of Rust's reach. */
 import type * as VmMemory from '../index'
+import { defineProperty } from './intrinsics'
 import { realm } from './realm'
 
 /**
@@ -21,6 +22,20 @@ export function defineMethod(prototype: object, name: string | symbol, method: o
   // Said and not left to the source, where bundlers change names.
   Object.defineProperty(method, 'name', { value: typeof name === 'symbol' ? `[${name.description}]` : name })
   define(prototype, name, method)
+}
+
+/** As they are now: users may give `Set.prototype` another iterator. */
+const DISPOSE_LIST = Array.from(DISPOSE)
+
+/** Makes an object that `using` takes. */
+export function disposable(dispose: () => void): Disposable {
+  const object = {}
+  for (let index = 0; index < DISPOSE_LIST.length; index += 1) {
+    // Without a prototype: users may give that of all objects a setter.
+    const descriptor = { __proto__: null, value: dispose, writable: true, configurable: true, enumerable: false }
+    defineProperty(object, DISPOSE_LIST[index] as symbol, descriptor as PropertyDescriptor)
+  }
+  return object as Disposable
 }
 
 export function installProtocols(native: typeof VmMemory): void {

@@ -167,6 +167,7 @@ const RIGHT_ARGUMENTS = {
   'MmapRegionBuilder.constructor': () => [SIZE],
   'FileOffset.constructor': () => [fd, 0],
   'AtomicBitmap.constructor': () => [SIZE, OFFSET],
+  'module.onMemoryFault': () => [() => {}],
   'module.checkFaults': () => [() => 1],
   'module.checkFileOffset': () => [file(), SIZE],
   'module.memfdCreate': () => ['hostile', SIZE, { seal: true, hugetlb: false }],

@@ -44,6 +44,7 @@ const documented = new Set([
   'ERR_INVALID_TICKET',
   'ERR_PROTECTION',
   'ERR_BUFFER_TOO_LARGE',
+  'ERR_MEMORY_FAULT',
   'ERR_UNSUPPORTED',
 ])
 

@@ -27,7 +27,6 @@ export const LATER: readonly string[] = [
   'GuestMemoryMmap.fromSnapshot',
   'BindingErrorCode.ERR_SNAPSHOT',
   // faults
-  'onMemoryFault',
   // changes and their end
   'Mapping.release',
   'Mapping.isReleased',

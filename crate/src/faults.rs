@@ -22,7 +22,7 @@ const LISTED: sys::napi_property_attributes = sys::PropertyAttributes::writable
     | sys::PropertyAttributes::configurable;
 
 /// Makes a `MemoryFault`.
-fn fault(env: sys::napi_env, lost: Lost) -> Result<Handle> {
+pub fn fault(env: sys::napi_env, lost: Lost) -> Result<Handle> {
     let mut object = ptr::null_mut();
     // SAFETY: `env` is the environment of this thread.
     check(unsafe { sys::napi_create_object(env, &raw mut object) })?;

@@ -23,7 +23,7 @@ use napi::bindgen_prelude::{Object, ToNapiValue, register_module_export};
 use napi::{Env, JsValue, Status, sys};
 use napi_derive::{module_init, napi};
 
-use crate::door::{grace, letter, lock_async, slots};
+use crate::door::{faults, grace, letter, lock_async, slots};
 use crate::memory::{changes, shared_map, writes, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
@@ -107,6 +107,7 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
     slots::clear();
     changes::clear();
     grace::clear();
+    faults::clear();
     letter::clear();
     // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
     check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
@@ -127,6 +128,7 @@ unsafe extern "C" fn end(_: *mut c_void) {
     lock_async::clear();
     grace::end();
     changes::clear();
+    faults::abandon();
     shared_map::abandon();
     writes::end();
     tickets::TICKETS.abandon(number());
@@ -139,5 +141,6 @@ fn deliver(env: sys::napi_env, message: Message) {
         Message::Stale(number) => slots::deliver(env, number),
         Message::Changed(atomic) => changes::deliver(env, atomic),
         Message::Over(number) => grace::deliver(env, number),
+        Message::Lost => faults::deliver(env),
     }
 }

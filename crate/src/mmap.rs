@@ -19,6 +19,7 @@ use crate::host_pages::{pages_of_mapping, pages_of_memory};
 use crate::io::{self, Operation, Parts, volatile_transfer};
 use crate::io_async;
 use crate::memory::construction::Plan;
+use crate::memory::faults::owners;
 use crate::memory::mapping::{Mapping, Memory, OwnedSlice, Owner, Region, arc_of};
 use crate::memory::zero_copy;
 use crate::mmap_unix::{MmapRegion, Options, fds_overlap, mapping};
@@ -105,6 +106,7 @@ impl GuestRegionMmap {
         let mapping = mapping.instance::<MmapRegion>("mapping")?;
         let guest_base = GuestAddress(guest_base.u64("guestBase")?);
         let region = mapping.shared().move_into_region(guest_base)?;
+        owners::note_region(&region);
         identity::register(&region, this.object.raw())?;
         Ok(Self { region })
     }
@@ -126,7 +128,9 @@ impl GuestRegionMmap {
         let file = FileOffset::optional(file)?;
         let options = Options::from_value(options)?;
         let region = region_from_range(addr, size, file, options)?;
-        Self::intern(&Arc::new(region))
+        let region = Arc::new(region);
+        owners::note_region(&region);
+        Self::intern(&region)
     }
 
     /// The guest address of the first byte. (`start_addr`)
@@ -304,7 +308,11 @@ fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
         .into_iter()
         .map(|range| region_from_range(range.start, range.size, range.file, options))
         .collect::<Result<Vec<_>>>()?;
-    GuestMemoryMmap::make(Memory::from_regions(regions)?)
+    let memory = Memory::from_regions(regions)?;
+    memory
+        .iter()
+        .for_each(|region| owners::note_region(&arc_of(region)));
+    GuestMemoryMmap::make(memory)
 }
 
 byte_access! { GuestMemoryMmap }

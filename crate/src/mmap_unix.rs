@@ -12,12 +12,12 @@ use crate::bitmap::AtomicBitmap;
 use crate::file_offset::FileOffset;
 use crate::host_pages::pages_of_mapping;
 use crate::memory::construction::Plan;
-use crate::memory::faults;
+use crate::memory::faults::{self, owners};
 use crate::memory::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
 use crate::memory::tracking::{Tracked, host_page_size};
 use crate::memory::zero_copy;
 use crate::node::error::{BindingError, Result};
-use crate::node::identity::Handle;
+use crate::node::identity::{self, Handle};
 use crate::node::object::check_new;
 use crate::node::value::{BigU64, Number, Value};
 use crate::volatile_memory::VolatileSlice;
@@ -153,9 +153,19 @@ pub struct MmapRegion {
 
 impl MmapRegion {
     fn of(mapping: Mapping) -> Self {
-        Self {
-            shared: SharedMapping::new(mapping),
-        }
+        let shared = SharedMapping::new(mapping);
+        owners::note_mapping(&shared);
+        Self { shared }
+    }
+
+    /// Makes the object of a new mapping.
+    fn make(mapping: Mapping) -> Result<Handle> {
+        Self::intern(&Self::of(mapping).shared)
+    }
+
+    /// Returns the object that stands for a mapping in this thread.
+    pub fn intern(shared: &Arc<SharedMapping>) -> Result<Handle> {
+        identity::intern(shared, |shared| Self { shared })
     }
 
     pub fn shared(&self) -> &Arc<SharedMapping> {
@@ -186,7 +196,9 @@ impl MmapRegion {
         check_new::<Self>("MmapRegion", &this)?;
         let size = size.usize("size")?;
         let options = Options::from_value(options)?;
-        options.build(Plan::anonymous(size)).map(Self::of)
+        let made = options.build(Plan::anonymous(size)).map(Self::of)?;
+        identity::register(&made.shared, this.object.raw())?;
+        Ok(made)
     }
 
     /// Maps a part of a file, shared, for reading and writing. Sets the file's cursor to 0. (`MmapRegion::from_file`)
@@ -198,11 +210,13 @@ impl MmapRegion {
         ts_args_type = "file: FileOffset, size: Usize, options?: MappingOptions",
         ts_return_type = "MmapRegion"
     )]
-    pub fn from_file(file: Value, size: Value, options: Value) -> Result<MmapRegion> {
+    pub fn from_file(file: Value, size: Value, options: Value) -> Result<Handle> {
         let file = FileOffset::from_value(file, "file")?.upstream()?;
         let size = size.usize("size")?;
         let options = Options::from_value(options)?;
-        options.build(Plan::of_file(file, size)).map(Self::of)
+        options
+            .build(Plan::of_file(file, size))
+            .and_then(Self::make)
     }
 
     /// Maps memory with any protection and flags. (`MmapRegion::build`)
@@ -223,7 +237,7 @@ impl MmapRegion {
         prot: Value,
         flags: Value,
         options: Value,
-    ) -> Result<MmapRegion> {
+    ) -> Result<Handle> {
         let file = FileOffset::optional(file)?;
         let size = size.usize("size")?;
         let prot = prot.flags("prot")?;
@@ -235,7 +249,7 @@ impl MmapRegion {
             ..Plan::new(size)
         };
         let options = Options::from_value(options)?;
-        options.build(plan).map(Self::of)
+        options.build(plan).and_then(Self::make)
     }
 
     /// Wraps a mapping that other code made, and will unmap. (`MmapRegion::build_raw`)
@@ -251,7 +265,7 @@ impl MmapRegion {
         ts_args_type = "addr: bigint, size: Usize, prot: number, flags: number",
         ts_return_type = "MmapRegion"
     )]
-    pub fn build_raw(addr: Value, size: Value, prot: Value, flags: Value) -> Result<MmapRegion> {
+    pub fn build_raw(addr: Value, size: Value, prot: Value, flags: Value) -> Result<Handle> {
         let start = raw_address(addr)?;
         let size = size.usize("size")?;
         let plan = Plan {
@@ -260,7 +274,7 @@ impl MmapRegion {
             flags: flags.flags("flags")?,
             ..Plan::new(size)
         };
-        Ok(Self::of(plan.build(false)?))
+        Self::make(plan.build(false)?)
     }
 
     /// Sets the value of `isHugetlbfs`; does not change the mapping. (`MmapRegion::set_hugetlbfs`)
@@ -573,7 +587,7 @@ impl MmapRegionBuilder {
     /// `ERR_SEEK_END`, `ERR_SEEK_START`, `ERR_MMAP`, `ERR_INVALID_POINTER`; `ERR_UNSUPPORTED` for a raw mapping that
     /// is to recover from faults
     #[napi(catch_unwind, ts_return_type = "MmapRegion")]
-    pub fn build(&self) -> Result<MmapRegion> {
+    pub fn build(&self) -> Result<Handle> {
         let plan = self.plan.take();
         let (plan, bitmap) = plan.ok_or_else(|| BindingError::moved("MmapRegionBuilder"))?;
         if plan.recovers && plan.raw.is_some() {
@@ -581,7 +595,7 @@ impl MmapRegionBuilder {
                 "A mapping that other code made cannot recover from faults",
             ));
         }
-        Ok(MmapRegion::of(plan.build_with(bitmap)?))
+        MmapRegion::make(plan.build_with(bitmap)?)
     }
 }
 

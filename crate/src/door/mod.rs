@@ -16,6 +16,7 @@ use crate::node::value::Value;
 pub mod alarm;
 pub mod changes;
 mod errors;
+pub mod faults;
 pub mod grace;
 pub mod letter;
 pub mod lock_async;

@@ -25,24 +25,28 @@ pub enum Message {
     Changed(usize),
     /// All guards that a `synchronize` waits for are gone.
     Over(usize),
+    /// Memory was lost.
+    Lost,
 }
 
 impl Message {
     fn into_number(self) -> usize {
         match self {
-            Self::Granted(request) => request << 2,
-            Self::Stale(slot) => slot << 2 | 1,
-            Self::Changed(atomic) => atomic << 2 | 2,
-            Self::Over(wait) => wait << 2 | 3,
+            Self::Granted(request) => request << 3,
+            Self::Stale(slot) => slot << 3 | 1,
+            Self::Changed(atomic) => atomic << 3 | 2,
+            Self::Over(wait) => wait << 3 | 3,
+            Self::Lost => 4,
         }
     }
 
     fn from_number(number: usize) -> Self {
-        match number & 3 {
-            0 => Self::Granted(number >> 2),
-            1 => Self::Stale(number >> 2),
-            2 => Self::Changed(number >> 2),
-            _ => Self::Over(number >> 2),
+        match number & 7 {
+            0 => Self::Granted(number >> 3),
+            1 => Self::Stale(number >> 3),
+            2 => Self::Changed(number >> 3),
+            3 => Self::Over(number >> 3),
+            _ => Self::Lost,
         }
     }
 }

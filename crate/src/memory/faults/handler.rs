@@ -19,6 +19,7 @@ use crate::memory::faults::alarm;
 use crate::memory::faults::pieces;
 use crate::memory::faults::probe::{Answer, Attempt, ask, attempt_of};
 use crate::memory::faults::table::{self, Locked, Place};
+use crate::memory::faults::wake;
 
 /// How often the handler may be put over another one that was installed after it.
 const LEVELS: usize = 8;
@@ -80,7 +81,7 @@ pub fn install() -> io::Result<()> {
 }
 
 /// Keeps this library in the process: it may be unloaded with the last thread that has loaded it, but a handler stays.
-fn stay_loaded() {
+pub fn stay_loaded() {
     let mut facts = MaybeUninit::<libc::Dl_info>::uninit();
     let address = on_signal::<0> as *const c_void;
     // SAFETY: an address of this library, and room for the answer.
@@ -131,6 +132,9 @@ unsafe extern "C" fn on_signal<const LEVEL: usize>(
         // SAFETY: it is the third argument.
         unsafe { recover(address, reason, context) }
     });
+    if recovered {
+        wake::ring();
+    }
     // SAFETY: as above.
     unsafe { *errno = saved };
     if !recovered {

@@ -20,6 +20,31 @@ pub struct Lost {
     pub reason: Reason,
 }
 
+impl Lost {
+    /// Makes a part of lost pages.
+    fn of(place: &Place, pages: &Range<usize>, reason: Reason) -> Self {
+        let offset = pages.start * place.page;
+        let end = place.size.min(pages.end * place.page);
+        Self {
+            offset,
+            count: end - offset,
+            reason,
+        }
+    }
+}
+
+/// Takes the losses of a mapping that nobody has asked for yet, or all that is lost if they were too many.
+pub fn take_log(pinned: &Pinned) -> Vec<Lost> {
+    let locked = pinned.lock();
+    let Some(log) = locked.take_log() else {
+        return lost(pinned).into_iter().map(|(_, lost)| lost).collect();
+    };
+    let place = pinned.place();
+    log.iter()
+        .map(|(pages, reason)| Lost::of(&place, pages, *reason))
+        .collect()
+}
+
 /// Lists pages that are lost, as bytes.
 fn lost(pinned: &Pinned) -> Vec<(Range<usize>, Lost)> {
     let place = pinned.place();
@@ -27,18 +52,9 @@ fn lost(pinned: &Pinned) -> Vec<(Range<usize>, Lost)> {
     let mut found = Vec::new();
     let mut page = 0;
     while let Some((pages, reason)) = marks.next_run(page) {
-        let offset = pages.start * place.page;
-        let end = place.size.min(pages.end * place.page);
         page = pages.end;
-        let count = end - offset;
-        found.push((
-            pages,
-            Lost {
-                offset,
-                count,
-                reason,
-            },
-        ));
+        let lost = Lost::of(&place, &pages, reason);
+        found.push((pages, lost));
     }
     found
 }

@@ -21,9 +21,12 @@
 )]
 
 pub mod alarm;
+pub mod bell;
 pub mod heal;
+pub mod owners;
 pub mod pieces;
 pub mod table;
+pub mod wake;
 pub mod watch;
 
 #[cfg(target_os = "linux")]

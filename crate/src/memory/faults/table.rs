@@ -72,6 +72,27 @@ impl Place {
 /// The start of a slot that is not in use: no address is behind it.
 const NOWHERE: usize = usize::MAX;
 
+/// How many losses are kept one by one until somebody asks.
+const LOGGED: usize = 16;
+
+/// A loss, for who wants to be told.
+#[derive(Debug)]
+struct Entry {
+    start: AtomicUsize,
+    end: AtomicUsize,
+    reason: AtomicU8,
+}
+
+impl Entry {
+    const fn new() -> Self {
+        Self {
+            start: AtomicUsize::new(0),
+            end: AtomicUsize::new(0),
+            reason: AtomicU8::new(0),
+        }
+    }
+}
+
 /// The mappings that recover are told apart by slots.
 #[derive(Debug)]
 pub struct Slot {
@@ -101,6 +122,10 @@ pub struct Slot {
     is_lossy: AtomicBool,
     /// How many pieces of it were replaced that touch no other: mappings of their own to the kernel.
     pub pieces: AtomicUsize,
+    /// The losses that nobody has asked for yet. Changed by who has the lock.
+    log: [Entry; LOGGED],
+    /// How many there were, which may be more than there is room for.
+    logged: AtomicUsize,
     /// How often the kernel was said to give a page after all, one time after the other.
     pub vain: AtomicUsize,
 }
@@ -125,8 +150,15 @@ impl Slot {
             last_reason: AtomicU8::new(0),
             is_lossy: AtomicBool::new(false),
             pieces: AtomicUsize::new(0),
+            log: [const { Entry::new() }; LOGGED],
+            logged: AtomicUsize::new(0),
             vain: AtomicUsize::new(0),
         }
+    }
+
+    /// Returns which of the mappings that had this slot has it now.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     fn be_whole(&self) {
@@ -175,7 +207,7 @@ impl Pinned {
     }
 
     pub fn generation(&self) -> u64 {
-        self.slot.generation.load(Ordering::SeqCst)
+        self.slot.generation()
     }
 
     pub fn place(&self) -> Place {
@@ -235,6 +267,12 @@ impl Locked<'_> {
         if !slot.is_lossy.swap(true, Ordering::SeqCst) {
             alarm::begin_loss();
         }
+        let logged = slot.logged.fetch_add(1, Ordering::Relaxed);
+        if let Some(entry) = slot.log.get(logged) {
+            entry.start.store(pages.start, Ordering::Relaxed);
+            entry.end.store(pages.end, Ordering::Relaxed);
+            entry.reason.store(reason.number(), Ordering::Relaxed);
+        }
         self.0.marks().set(pages, reason);
         slot.last_reason.store(reason.number(), Ordering::Release);
         slot.faults.fetch_add(1, Ordering::SeqCst);
@@ -242,6 +280,20 @@ impl Locked<'_> {
 }
 
 impl Locked<'_> {
+    /// Takes the losses that nobody has asked for yet; None if there were too many to be kept one by one.
+    pub fn take_log(&self) -> Option<Vec<(Range<usize>, Reason)>> {
+        let slot = self.0.slot;
+        let logged = slot.logged.swap(0, Ordering::Relaxed);
+        let entries = slot.log.get(..logged)?;
+        let loss = |entry: &Entry| {
+            let start = entry.start.load(Ordering::Relaxed);
+            let end = entry.end.load(Ordering::Relaxed);
+            let reason = Reason::from_number(entry.reason.load(Ordering::Relaxed))?;
+            Some((start..end, reason))
+        };
+        Some(entries.iter().filter_map(loss).collect())
+    }
+
     /// Notes that nothing is lost any more.
     pub fn be_whole(&self) {
         self.0.slot.be_whole();
@@ -286,6 +338,14 @@ pub fn find(start: usize, end: usize) -> Option<Pinned> {
     slots().find_map(|slot| Pinned::try_new(slot, start, end))
 }
 
+/// Finds the mappings that have losses which nobody has asked for yet.
+pub fn find_logged() -> Vec<Pinned> {
+    slots()
+        .filter(|slot| slot.logged.load(Ordering::Relaxed) != 0)
+        .filter_map(|slot| Pinned::try_new(slot, 0, NOWHERE))
+        .collect()
+}
+
 /// Whether there was ever a mapping that recovers.
 pub fn is_empty() -> bool {
     USED.load(Ordering::Relaxed) == 0
@@ -314,6 +374,7 @@ pub fn open(place: Place, marks: Marks) -> &'static Slot {
     slot.faults.store(0, Ordering::Release);
     slot.heals.store(0, Ordering::Release);
     slot.pieces.store(0, Ordering::Release);
+    slot.logged.store(0, Ordering::Release);
     slot.vain.store(0, Ordering::Release);
     slot.generation.fetch_add(1, Ordering::SeqCst);
     slot.marks
