@@ -543,6 +543,7 @@ export interface MemoryFault {
   readonly offset: number
   /** Its length in bytes. */
   readonly count: number
+  /** Why it was lost: its file is shorter, there was no space for the page, or the host's memory is broken. */
   readonly reason: 'truncated' | 'no-space' | 'poisoned'
 }
 

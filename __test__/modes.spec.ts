@@ -40,8 +40,21 @@ function canTrackWrites(): boolean {
   }
 }
 
-/** What not every Node.js has, so that there may be no answer. */
-const NOT_ASKED = ['MmapRegion.sharedBuffer', 'GuestRegionMmap.sharedBuffer'].concat(canTrackWrites() ? [] : TRACKING)
+/** What the kernel says of pages, or a collection of guards: it need not say the same to two processes. */
+const CHANCE = ['residentSize', 'dataRanges', 'lockPages', 'unlockPages']
+  .flatMap((name) => [`MmapRegion.${name}`, `GuestRegionMmap.${name}`])
+  .concat(
+    ['dataRanges', 'changedRanges'].flatMap((name) => [`GuestMemoryMmap.${name}`, `GuestMemoryLoadGuard.${name}`]),
+  )
+  .concat('GuestMemoryAtomic.synchronize')
+
+/** What tells functions, which have specs of their own. */
+const LISTENERS = ['onMemoryFault', 'GuestMemoryAtomic.onChange']
+
+/** What not every Node.js has, so that there may be no answer, and what cannot be compared. */
+const NOT_ASKED = ['MmapRegion.sharedBuffer', 'GuestRegionMmap.sharedBuffer', ...CHANCE, ...LISTENERS].concat(
+  canTrackWrites() ? [] : TRACKING,
+)
 
 test.serial('programs get the same answers with and without the fast paths', async (t) => {
   t.timeout(240_000)

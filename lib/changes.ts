@@ -1,4 +1,5 @@
 /** `diff`, and `onChange`: listeners to the changes of a map, and the order in which they are told. */
+import process from 'node:process'
 import type * as VmMemory from '../index'
 import type { Door } from './door'
 import { uncurryThis } from './intrinsics'
@@ -25,7 +26,7 @@ interface Watch {
 }
 
 // As they are now: users may replace them.
-const later = queueMicrotask
+const later = process.nextTick
 const { defineProperty } = Object
 const getWatch = uncurryThis(Map.prototype.get as Map<number, Watch>['get'])
 const setWatch = uncurryThis(Map.prototype.set as Map<number, Watch>['set'])

@@ -25,14 +25,26 @@ export function declaredMembers(): string[] {
 }
 
 function classMembers(item: ts.Symbol, checker: ts.TypeChecker): string[] {
-  const members = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(item)).map(nameOf)
+  const isOwn = (member: ts.Symbol): boolean => !member.declarations?.some((each) => isPrivate(each))
+  const members = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(item)).filter(isOwn).map(nameOf)
   const statics = checker.getExportsOfModule(item).map(nameOf)
   const isMade = item.declarations?.some(
-    (each) => ts.isClassDeclaration(each) && each.members.some(ts.isConstructorDeclaration),
+    (each) =>
+      ts.isClassDeclaration(each) &&
+      each.members.some((member) => ts.isConstructorDeclaration(member) && !isPrivate(member)),
   )
   return [...(isMade ? ['constructor'] : []), ...statics, ...members]
     .filter((name) => name !== 'prototype')
     .map((name) => `${item.name}.${name}`)
+}
+
+/** Whether users may not name a member: a brand of the types, or a constructor of what is never made by `new`. */
+function isPrivate(member: ts.Declaration): boolean {
+  const name = ts.getNameOfDeclaration(member)
+  return (
+    (ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private) !== 0 ||
+    (name !== undefined && ts.isPrivateIdentifier(name))
+  )
 }
 
 /** Of a symbol such as `Symbol.iterator`, `[Symbol.iterator]`. */

@@ -15,7 +15,7 @@ const FLAGS = [
   '0',
   'null',
 ]
-const FACTS = ['size', 'prot', 'flags', 'owned', 'fileOffset', 'isHugetlbfs', 'bitmap', 'len', 'isEmpty']
+const FACTS = ['size', 'prot', 'flags', 'owned', 'fileOffset', 'isHugetlbfs', 'bitmap', 'len', 'isEmpty', 'pageSize']
 
 const protection = ({ chance }: Draft) =>
   chance.weighted([
@@ -34,6 +34,8 @@ const mapped: Calls = [
   ...slicing,
   [2, (draft, on) => draft.do(`[${FACTS.map((fact) => `${on.name}.${fact}`).join(', ')}]`)],
   [1, (draft, on) => draft.do(`[${on.name}.recoverFaults, ${on.name}.faults, ${on.name}.healFaults()]`)],
+  [1, (draft, on) => draft.do(`${on.name}.discard(${place(draft, on)}, ${reach(draft, on)})`)],
+  [1, (draft, on) => draft.do(`${on.name}.advise(${draft.chance.among(["'normal'", "'sequential'", '7'])})`)],
   [1, (draft, on) => draft.do(`${on.name}.asPtr()`)],
   [1, (draft, on) => draft.do(`${on.name}.buffer`)],
   [1, (draft, on) => draft.do(`${on.name}.sharedBuffer`)],

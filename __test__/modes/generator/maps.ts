@@ -88,6 +88,9 @@ const lookUps: Calls = [
       draft.do(`${on.name}.withViews(${place(draft, on)}, ${reach(draft, on)}, ${fill})`)
     },
   ],
+  [1, (draft, on) => draft.do(`${on.name}.diff(${draft.pickMap().name})`)],
+  [1, (draft, on) => draft.do(`${on.name}.discard(${place(draft, on)}, ${reach(draft, on)})`)],
+  [1, (draft, on) => draft.do(`${on.name}.advise(${draft.chance.among(["'normal'", "'sequential'", '7'])})`)],
   [1, (draft, on) => draft.do(`inspect(${on.name})`)],
   // What is asked for rightly after something odd is still there: the odd one meets the window of the access before.
   [
