@@ -5,6 +5,7 @@
  * for from or to bytes of the user, which may be a view of such memory. So copies are left to the native methods while
  * anything is lost, and are done again by those if a fault has come in between.
  */
+import process from 'node:process'
 import { atomicLoad, I32 } from '../intrinsics'
 import { door } from '../realm'
 
@@ -22,12 +23,21 @@ function open(): Int32Array {
 
 const cells = open()
 
+/**
+ * Reads a cell, after all that was read before. On x64 a plain read does: the processor keeps reads in order, and V8 leaves them
+ * where they stand, but makes a call of `Atomics.load`, which took half of the time of a short copy.
+ */
+const read: (cell: number) => number | undefined =
+  process.arch === 'x64' && process.versions.bun === undefined
+    ? (cell) => cells[cell]
+    : (cell) => atomicLoad(cells, cell)
+
 /** Whether nothing is lost that a user may have a view of. */
 export function isWhole(): boolean {
-  return atomicLoad(cells, LOSSY) === 0
+  return read(LOSSY) === 0
 }
 
 /** How many faults there were: if it is the same before and after a copy, there was none in between. */
-export function faultCount(): number {
-  return atomicLoad(cells, FAULTS)
+export function faultCount(): number | undefined {
+  return read(FAULTS)
 }

@@ -127,14 +127,27 @@ export function read(object: number, into: unknown, length: number, address: unk
   return count
 }
 
-/** Reads all of `length` bytes; whether there were so many. Else nothing is read. */
-export function readSlice(object: number, into: unknown, length: number, address: unknown): boolean {
+/** Reads all of `length` bytes into the box; whether there were so many. */
+export function fetch(object: number, length: number, address: unknown): boolean {
   if (object === NO_NUMBER || length > MAX_BYTES || !putAddress(address)) return false
   halves[ASKED] = READ
   numbers[OBJECT] = object
   numbers[COUNT] = length
   ask()
-  if (halves[DONE] === 0 || numbers[RESULT] !== length) return false
+  return halves[DONE] !== 0 && numbers[RESULT] === length
+}
+
+/** What is in the box, as elements of a class. Not for users, who could detach its buffer. */
+export function contentsAs<T>(
+  make: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
+  length: number,
+): T {
+  return new make(bufferOf(box), BYTES_FROM * 8, length)
+}
+
+/** Reads all of `length` bytes; whether there were so many. Else nothing is read. */
+export function readSlice(object: number, into: unknown, length: number, address: unknown): boolean {
+  if (!fetch(object, length, address)) return false
   setBytes(into, firstBytes(length))
   return true
 }

@@ -81,9 +81,10 @@ function copyOut(array: Elements, { elementSize, make }: ElementsClass, { buffer
 }
 
 /** Copies elements into an array that is new by the mailbox; whether there were so many. */
-function receive(array: Elements, { tag }: ElementsClass, number: number, size: number, addr: unknown): boolean {
-  const bytes = tag === 'Uint8Array' ? array : new Bytes(bufferOf(array))
-  return mailbox.readSlice(number, bytes, size, addr)
+function receive(array: Elements, { make }: ElementsClass, number: number, size: number, addr: unknown): boolean {
+  if (!mailbox.fetch(number, size, addr)) return false
+  setBytes(array, mailbox.contentsAs(make, lengthOf(array)) as ArrayLike<number>)
+  return true
 }
 
 /** In bytes. For longer ones, the memory of the array costs more than the call. */
