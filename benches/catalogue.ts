@@ -91,7 +91,7 @@ const lookup: Work[] = [
 
 const parts: Work[] = [
   // What a foreign function costs at least: the others are compared with it.
-  { id: 'parts/decode', title: 'one u32 by its pointer' },
+  { id: 'parts/decode', title: 'decode of a u32 by its pointer and type' },
   { id: 'parts/slice/map', title: 'getSlice of a map, three reads of it' },
   { id: 'parts/slice/region', title: 'getSlice of a region, three reads of it' },
   { id: 'parts/slice/held', title: 'read u32 of a held slice' },
