@@ -328,6 +328,48 @@ tracked('a region that is no whole number of pages ends where it ends', (t) => {
   tracker.dispose()
 })
 
+for (const [name, kind] of Object.entries(KINDS)) {
+  tracked(`what is discarded is written, and tracked on: ${name}`, (t) => {
+    const memory = newMemory(t, kind, 64)
+    memory.fill(1, BASE, 64 * PAGE)
+    using tracker = memory.trackWrites()
+    t.deepEqual(tracker.harvest().slice(1), [])
+    for (let round = 0; round < 2; round += 1) {
+      memory.discard(BASE + 8 * PAGE, 16 * PAGE)
+      memory.views(BASE + 40 * PAGE, 1)[0]?.fill(1)
+      memory.views(BASE + 60 * PAGE, 1)[0]?.fill(1)
+      t.deepEqual(tracker.harvest(), [range(8, 16), range(40, 1), range(60, 1)])
+      t.deepEqual(tracker.harvest(), [])
+      memory.views(BASE + 9 * PAGE, 1)[0]?.fill(1)
+      t.deepEqual(tracker.harvest(), [range(9, 1)])
+    }
+  })
+}
+
+tracked('what was lost and healed is written, and tracked on', (t) => {
+  const fd = memfdCreate('write-tracker-faults', 8 * PAGE, { seal: false })
+  t.teardown(() => fs.closeSync(fd))
+  const memory = GuestMemoryMmap.fromRanges([[BASE, 8 * PAGE, new FileOffset(fd, 0)]], { recoverFaults: true })
+  const [view] = memory.views(BASE, 8 * PAGE) as [Uint8Array]
+  view.fill(1)
+  using tracker = memory.trackWrites()
+  t.deepEqual(tracker.harvest(), [])
+  fs.ftruncateSync(fd, 4 * PAGE)
+  view[0] = 2
+  view[5 * PAGE] = 2
+  const lost = tracker.harvest()
+  t.deepEqual(lost, [range(0, 1), range(4, 4)])
+  view[6 * PAGE] = 2
+  t.deepEqual(tracker.harvest(), [range(6, 1)])
+  fs.ftruncateSync(fd, 8 * PAGE)
+  for (const region of memory) region.healFaults()
+  const pages = new Set(tracker.harvest().flatMap(([addr, count]) => [Number(addr), count]))
+  t.true(pages.size > 0)
+  t.deepEqual(tracker.harvest(), [])
+  view[7 * PAGE] = 2
+  t.deepEqual(tracker.harvest(), [range(7, 1)])
+})
+
 tracked('many ranges are told, as many as one asks for at a time', (t) => {
   const pages = 3 * 2048 * 2
   const memory = GuestMemoryMmap.fromRanges([[BASE, pages * PAGE]])

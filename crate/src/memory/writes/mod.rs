@@ -265,7 +265,6 @@ impl Watched {
 }
 
 /// Returns who watches a part of host memory.
-#[allow(dead_code, reason = "for what gives back and ends mappings")]
 fn trackers_of(start: usize, length: usize) -> Vec<Arc<Tracker>> {
     lock(&WATCHED)
         .iter()
@@ -297,7 +296,7 @@ pub fn note(start: usize, length: usize) {
 }
 
 /// Leaves a mapping out from now on: call it before its addresses become another's.
-#[allow(dead_code, reason = "for what gives back and ends mappings")]
+#[allow(dead_code, reason = "for what ends mappings")]
 pub fn forget(start: usize, length: usize) {
     for tracker in trackers_of(start, length) {
         if let Some(State { watch, spans }) = &mut *lock(&tracker.0) {
