@@ -233,7 +233,7 @@ test.serial('a disk that changes behind the device is noticed: exit code 1', asy
   const folder = temporaryFolder(t)
   const elf = writeFile(folder, 'small.elf', SMALL_ELF)
   const disk = writeFile(folder, 'disk.raw', Buffer.alloc(64 * SECTOR))
-  const child = start([elf, disk, '--in-place', '-r', '40000', '-m', '64', '-p', '0'], folder)
+  const child = start([elf, disk, '--in-place', '-r', '100000', '-m', '64', '-p', '0'], folder)
   let cut = false
   const output = text(
     child.stdout.map((chunk: Buffer) => {
