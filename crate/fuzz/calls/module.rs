@@ -81,6 +81,30 @@ impl Module {
             engine.set(class, "prototype", prototype);
             engine.set(prototype, "values", values);
         });
+        // `Promise`, of which nothing is asked but that it has its functions.
+        with(|engine| {
+            let result = engine.add_object(engine::Kind::Plain);
+            let [class, resolve, then] = [(); 3].map(|()| {
+                engine.add_function(Callable::User {
+                    effect: Behaviour::Nothing,
+                    result,
+                })
+            });
+            let prototype = engine.add_object(engine::Kind::Plain);
+            engine.set(Handle::GLOBAL, "Promise", class);
+            engine.set(class, "resolve", resolve);
+            engine.set(class, "prototype", prototype);
+            engine.set(prototype, "then", then);
+        });
+        // `process.versions`, by which the addon knows Bun and Deno.
+        with(|engine| {
+            let (process, versions) = (
+                engine.add_object(engine::Kind::Plain),
+                engine.add_object(engine::Kind::Plain),
+            );
+            engine.set(Handle::GLOBAL, "process", process);
+            engine.set(process, "versions", versions);
+        });
         let exports = with(|engine| engine.add_object(engine::Kind::Plain));
         // SAFETY: as Node does when it loads an addon.
         unsafe { napi_register_module_v1(engine::ENV, exports.raw()) };
