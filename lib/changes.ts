@@ -1,9 +1,9 @@
 /** `diff`, and `onChange`: listeners to the changes of a map, and the order in which they are told. */
-import process from 'node:process'
 import type * as VmMemory from '../index'
 import type { Door } from './door'
 import { uncurryThis } from './intrinsics'
-import { DISPOSE, defineMethod } from './protocols'
+import { defineMethod, disposable } from './protocols'
+import { throwUncaught } from './uncaught'
 
 type Atomic = VmMemory.GuestMemoryAtomic
 type Change = Parameters<Parameters<Atomic['onChange']>[0]>[0]
@@ -26,31 +26,9 @@ interface Watch {
 }
 
 // As they are now: users may replace them.
-const later = process.nextTick
-const { defineProperty } = Object
 const getWatch = uncurryThis(Map.prototype.get as Map<number, Watch>['get'])
 const setWatch = uncurryThis(Map.prototype.set as Map<number, Watch>['set'])
 const deleteWatch = uncurryThis(Map.prototype.delete as Map<number, Watch>['delete'])
-
-/** What ends a listening. */
-class Registration {
-  readonly #end: () => void
-
-  constructor(end: () => void) {
-    this.#end = end
-  }
-
-  dispose(): void {
-    this.#end()
-  }
-}
-for (const symbol of DISPOSE) {
-  defineProperty(Registration.prototype, symbol, {
-    value: Registration.prototype.dispose,
-    writable: true,
-    configurable: true,
-  })
-}
 
 export function installChanges(native: typeof VmMemory, door: Door): void {
   const { prototype } = native.GuestMemoryAtomic
@@ -60,10 +38,7 @@ export function installChanges(native: typeof VmMemory, door: Door): void {
     try {
       listener(change)
     } catch (error) {
-      // Nobody to throw to: the map has changed.
-      later(() => {
-        throw error
-      })
+      throwUncaught(error)
     }
   }
 
@@ -140,7 +115,7 @@ export function installChanges(native: typeof VmMemory, door: Door): void {
     const longer = without(watch, registered)
     longer[longer.length] = registered
     watch.listening = longer
-    return new Registration(() => end(registered)) as Registration & Disposable
+    return disposable(() => end(registered))
   }
   defineMethod(prototype, 'onChange', onChange)
 

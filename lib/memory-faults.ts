@@ -2,6 +2,7 @@
 import type * as VmMemory from '../index'
 import type { Door } from './door'
 import { disposable } from './protocols'
+import { throwUncaught } from './uncaught'
 
 type Listener = Parameters<typeof VmMemory.onMemoryFault>[0]
 
@@ -21,10 +22,8 @@ export function installMemoryFaults(native: typeof VmMemory, door: Door): void {
       try {
         ;(0, entry.listener)(region, fault)
       } catch (error) {
-        // The others are told all the same; the error is one that nobody has caught.
-        queueMicrotask(() => {
-          throw error
-        })
+        // The others are told all the same.
+        throwUncaught(error)
       }
     }
   }

@@ -7,7 +7,7 @@ import { realm } from './realm'
  * What `using` may look for, once each: the symbol of the language, which engines before it have in Node's own realm alone, and
  * what Node and compilers have in its place.
  */
-export const DISPOSE = new Set<symbol>(
+const DISPOSE = new Set<symbol>(
   [realm.Symbol.dispose, Symbol.dispose, Symbol.for('nodejs.dispose'), Symbol.for('Symbol.dispose')].filter(
     (symbol: symbol | undefined) => symbol !== undefined,
   ),
