@@ -10,6 +10,8 @@ pub mod marks;
 #[cfg(target_os = "linux")]
 pub mod memfd;
 pub mod object;
+#[cfg(target_os = "linux")]
+pub mod pagemap;
 pub mod pages;
 pub mod ranges;
 pub mod shared_map;

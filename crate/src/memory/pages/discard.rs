@@ -12,7 +12,6 @@ use std::io;
 use crate::memory::mapping::Access;
 use crate::memory::pages::extent::Extent;
 use crate::memory::pages::kind::Kind;
-use crate::memory::writes;
 use crate::node::error::{BindingError, Result};
 
 /// Gives the pages of some extents back, after all of them were checked.
@@ -29,7 +28,6 @@ pub fn discard(extents: &[Extent]) -> Result<()> {
         let result = give_back(extent);
         // Of what failed, a part may be zeros already.
         extent.mark_dirty()?;
-        writes::note(extent.start(), extent.count);
         result?;
     }
     Ok(())

@@ -1,11 +1,13 @@
 //! Write tracking of Linux 6.7: userfaultfd protects pages from writes, the first write to a page takes the protection away
 //! without asking anybody (`WP_ASYNC`), and `PAGEMAP_SCAN` finds the pages that have none, and protects them again.
 //!
-//! Numbers and layouts are those of `linux/userfaultfd.h` and `linux/fs.h`, alike on all platforms of 64 bits.
+//! Numbers are those of `linux/userfaultfd.h` and `linux/fs.h`, alike on all platforms of 64 bits.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use crate::memory::pagemap::{self, Found, Question, address};
 
 /// Faults of this process alone: so nobody needs a privilege, and system calls into the memory work, since nobody is asked.
 const USER_MODE_ONLY: libc::c_int = 1;
@@ -21,39 +23,12 @@ const UFFDIO_API: u32 = 0xc018_aa3f;
 const UFFDIO_REGISTER: u32 = 0xc020_aa00;
 const UFFDIO_UNREGISTER: u32 = 0x8010_aa01;
 const UFFDIO_WRITEPROTECT: u32 = 0xc018_aa06;
-const PAGEMAP_SCAN: u32 = 0xc060_6610;
 
 /// Protects what it finds.
 const SCAN_WP_MATCHING: u64 = 1;
 /// Fails where memory is not protected asynchronously. Without it, such memory is left out in silence.
 const SCAN_CHECK_WPASYNC: u64 = 2;
 const PAGE_IS_WRITTEN: u64 = 2;
-
-/// `struct pm_scan_arg`
-#[repr(C)]
-struct Scan {
-    size: u64,
-    flags: u64,
-    start: u64,
-    end: u64,
-    walk_end: u64,
-    vec: u64,
-    vec_len: u64,
-    max_pages: u64,
-    category_inverted: u64,
-    category_mask: u64,
-    category_anyof_mask: u64,
-    return_mask: u64,
-}
-
-/// `struct page_region`
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Found {
-    start: u64,
-    end: u64,
-    categories: u64,
-}
 
 /// How many ranges one call returns at the most.
 const ROOM: usize = 2048;
@@ -93,7 +68,7 @@ impl Watch {
         let faults = unsafe { OwnedFd::from_raw_fd(descriptor) };
         let features = FEATURE_WP_ASYNC | FEATURE_WP_UNPOPULATED | FEATURE_WP_HUGETLBFS_SHMEM;
         ioctl(descriptor, UFFDIO_API, &mut [UFFD_API, features, 0])?;
-        let pages = File::open("/proc/self/pagemap")?;
+        let pages = pagemap::open()?;
         let watch = Self { faults, pages };
         // Nothing at all, to see whether it is there.
         watch.scan(0, 0, &mut [])?;
@@ -138,11 +113,11 @@ impl Watch {
         end: usize,
         each: &mut dyn FnMut(usize, usize),
     ) -> io::Result<()> {
-        let mut found = vec![Found::NONE; ROOM];
+        let mut found = vec![Found::default(); ROOM];
         let mut at = start;
         let mut retries = 0;
         while at < end {
-            found.fill(Found::NONE);
+            found.fill(Found::default());
             let result = self.scan(at, end, &mut found);
             // Of a scan that has failed as well: what it has found is protected again, and would be lost.
             for part in found.iter().take_while(|part| part.end != 0) {
@@ -166,38 +141,14 @@ impl Watch {
 
     /// Finds written pages, and protects them; returns how many parts there are, and where it has ended.
     fn scan(&self, start: usize, end: usize, found: &mut [Found]) -> io::Result<(usize, usize)> {
-        let mut scan = Scan {
-            size: size_of::<Scan>() as u64,
+        let question = Question {
             flags: SCAN_WP_MATCHING | SCAN_CHECK_WPASYNC,
-            start: start as u64,
-            end: end as u64,
-            walk_end: 0,
-            vec: if found.is_empty() {
-                0
-            } else {
-                found.as_mut_ptr().expose_provenance() as u64
-            },
-            vec_len: found.len() as u64,
-            max_pages: 0,
-            category_inverted: 0,
+            start,
+            end,
             category_mask: PAGE_IS_WRITTEN,
-            category_anyof_mask: 0,
             return_mask: PAGE_IS_WRITTEN,
+            ..Question::default()
         };
-        let count = ioctl(self.pages.as_raw_fd(), PAGEMAP_SCAN, &mut scan)?;
-        Ok((count, address(scan.walk_end)))
+        question.ask(&self.pages, found)
     }
-}
-
-impl Found {
-    const NONE: Self = Self {
-        start: 0,
-        end: 0,
-        categories: 0,
-    };
-}
-
-/// An address as the kernel tells it. (None is cut: the platforms have 64 bits.)
-fn address(told: u64) -> usize {
-    usize::try_from(told).unwrap_or(usize::MAX)
 }

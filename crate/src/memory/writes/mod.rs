@@ -295,23 +295,6 @@ pub fn note(start: usize, length: usize) {
     }
 }
 
-/// Leaves a mapping out from now on: call it before its addresses become another's.
-#[allow(dead_code, reason = "for what ends mappings")]
-pub fn forget(start: usize, length: usize) {
-    for tracker in trackers_of(start, length) {
-        if let Some(State { watch, spans }) = &mut *lock(&tracker.0) {
-            spans.retain(|span| {
-                let goes = span.start == start;
-                if goes && span.is_armed {
-                    watch.disarm(span.start, span.length);
-                }
-                !goes
-            });
-        }
-    }
-    lock(&WATCHED).retain(|watched| watched.start != start);
-}
-
 /// Ends the trackers of a thread that ends.
 pub fn end() {
     for tracker in TRACKERS.take() {
