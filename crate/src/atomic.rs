@@ -144,7 +144,7 @@ impl GuestMemoryAtomic {
         let published = holder.shared.publish(&memory, object);
         // With the lock given back: listeners may take it.
         drop(holder);
-        changes::tell(&self.shared);
+        changes::tell(changes::number_of(&self.shared));
         published.map(|()| object)
     }
 
@@ -271,10 +271,10 @@ pub fn replace(place: &Cell<Option<Holder>>, map: Value) -> Result<()> {
     match argument {
         Ok((memory, object)) => {
             let published = holder.shared.publish(&memory, object);
-            let shared = Arc::clone(&holder.shared);
+            let number = changes::number_of(&holder.shared);
             // With the lock given back: listeners may take it.
             drop(holder);
-            changes::tell(&shared);
+            changes::tell(number);
             published
         }
         Err(error) => {

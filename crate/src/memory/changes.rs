@@ -44,7 +44,7 @@ pub fn answer(listeners: Value) -> Result<()> {
 
 /// Watches an atomic from now on. Returns its number, which is the same for all handles of it.
 pub fn watch(shared: &Arc<SharedMap>) -> Result<usize> {
-    let key = Arc::as_ptr(shared).addr();
+    let key = number_of(shared);
     if WATCHES.with_borrow(|watches| watches.contains_key(&key)) {
         return Ok(key);
     }
@@ -119,9 +119,13 @@ impl Diff {
     }
 }
 
-/// Tells the listeners of this thread to an atomic that there may be something to take.
-pub fn tell(shared: &Arc<SharedMap>) {
-    let key = Arc::as_ptr(shared).addr();
+/// Returns the number of an atomic, for as long as somebody has it.
+pub fn number_of(shared: &Arc<SharedMap>) -> usize {
+    Arc::as_ptr(shared).addr()
+}
+
+/// Tells the listeners of this thread to the atomic of a number that there may be something to take.
+pub fn tell(key: usize) {
     if WATCHES.with_borrow(|watches| watches.contains_key(&key)) {
         deliver(environment::current(), key);
     }

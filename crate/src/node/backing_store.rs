@@ -16,13 +16,15 @@
 //! another function of V8, in which its `shared_ptr` occurs; each answer is checked before it is believed. Where anything of that
 //! is not so (Bun and Deno, macOS), nothing is known.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::c_void;
 use std::mem::{MaybeUninit, transmute};
 use std::ptr::{self, NonNull};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use napi::sys;
+
+use crate::node::symbol::symbol;
 
 /// A function of V8 that returns a `std::shared_ptr`. As its class has a destructor, the caller gives room for it. Rust does that
 /// for what is too large for registers, so this has more room than is needed.
@@ -72,11 +74,6 @@ static V8: LazyLock<Option<V8>> = LazyLock::new(|| {
         }
     })
 });
-
-fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
-    // SAFETY: the name ends with a zero.
-    NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
-}
 
 /// A `std::weak_ptr` to the bytes of a buffer.
 pub struct WeakStore(NonNull<Counts>);

@@ -30,7 +30,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
@@ -41,6 +41,7 @@ use napi::sys;
 use crate::node::backing_store::WeakStore;
 use crate::node::environment;
 use crate::node::error::{BindingError, Error, Result, check};
+use crate::node::symbol::symbol;
 use crate::node::value::Value;
 
 /// The bytes that a buffer shows.
@@ -370,17 +371,9 @@ type CreateExternalSharedArrayBuffer = unsafe extern "C" fn(
 
 /// A function that only newer engines have, looked up once.
 static CREATE_SHARED: LazyLock<Option<CreateExternalSharedArrayBuffer>> = LazyLock::new(|| {
-    // SAFETY: the name ends with a zero.
-    let symbol = unsafe {
-        libc::dlsym(
-            libc::RTLD_DEFAULT,
-            c"node_api_create_external_sharedarraybuffer".as_ptr(),
-        )
-    };
+    let symbol = symbol(c"node_api_create_external_sharedarraybuffer")?;
     // SAFETY: the function of that name has this signature, in every engine that has it.
-    (!symbol.is_null()).then(|| unsafe {
-        std::mem::transmute::<*mut c_void, CreateExternalSharedArrayBuffer>(symbol)
-    })
+    Some(unsafe { std::mem::transmute::<NonNull<c_void>, CreateExternalSharedArrayBuffer>(symbol) })
 });
 
 /// Releases the bytes of a shared buffer. Runs when the last buffer on them is gone, on any thread, and not at the end of

@@ -18,6 +18,7 @@ pub mod raw_function;
 pub mod reference;
 pub mod scalar;
 pub mod scope;
+pub mod symbol;
 pub mod throw;
 pub mod value;
 pub mod weak_table;
