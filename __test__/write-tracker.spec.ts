@@ -237,11 +237,12 @@ tracked('a mapping has one tracker at a time, in whatever thread and map', async
     const { parentPort, workerData } = require('node:worker_threads')
     const { GuestMemoryMmap } = require(workerData.module)
     const memory = GuestMemoryMmap.fromShared(workerData.ticket)
-    try { memory.trackWrites(); parentPort.postMessage('done') } catch ({ code }) { parentPort.postMessage(code) }
+    try { globalThis.kept = memory.trackWrites(); parentPort.postMessage('done') } catch ({ code }) { parentPort.postMessage(code) }
     setInterval(() => {}, 1000)`
   const module = new URL('../index.js', import.meta.url).pathname
   const inThread = async (): Promise<[Worker, unknown]> => {
     const worker = new Worker(script, { eval: true, workerData: { ticket: memory.share(), module } })
+    t.teardown(() => worker.terminate())
     const [answer] = (await once(worker, 'message')) as [unknown]
     return [worker, answer]
   }
