@@ -10,6 +10,7 @@
 
 mod engine;
 mod input;
+mod mailbox;
 mod module;
 mod node_api;
 mod oracle;

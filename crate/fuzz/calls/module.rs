@@ -5,18 +5,26 @@ use std::collections::HashMap;
 use napi::sys;
 
 use crate::engine::{self, Behaviour, Callable, Handle, Kind, Object, Property, with};
+use crate::mailbox::Mailbox;
 
 unsafe extern "C" {
     fn napi_register_module_v1(env: sys::napi_env, exports: sys::napi_value) -> sys::napi_value;
 }
 
 /// Documented as unsafe, since they take addresses of the host; and what `lib/` calls once for an environment, which
-/// programs share here.
-const LEFT_OUT: [&str; 4] = [
+/// programs share here: it keeps what it is given for as long as the environment lives.
+const LEFT_OUT: [&str; 11] = [
     "buildRaw",
     "withRawMmapPointer",
+    "answerChanges",
+    "answerGrace",
     "answerSlots",
     "findHalvesBy",
+    "keepFromCloningBy",
+    "listenForFaults",
+    "openMailbox",
+    "stampBy",
+    "takeLetter",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +52,7 @@ pub struct Module {
     pub makers: Vec<usize>,
     /// By owner and name.
     index: HashMap<String, HashMap<String, usize>>,
+    pub mailbox: Mailbox,
 }
 
 impl Module {
@@ -165,6 +174,8 @@ impl Module {
                 }
             }
         }
+        let open = members.iter().find(|member| member.name == "openMailbox");
+        let mailbox = Mailbox::open(open.expect("a mailbox").function);
         members.retain(|member| !LEFT_OUT.contains(&member.name.as_str()));
         assert!(
             members.len() > 200,
@@ -186,6 +197,7 @@ impl Module {
             members,
             makers,
             index,
+            mailbox,
         }
     }
 

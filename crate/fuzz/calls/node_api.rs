@@ -94,6 +94,12 @@ node_api! {
     fn napi_create_string_utf8(text: *const c_char, length: isize, result: *mut napi_value) {
         give_new(result, Value::String(text_of(text, length)))
     }
+    fn napi_create_string_utf16(text: *const u16, length: isize, result: *mut napi_value) {
+        let length = usize::try_from(length).expect("the length is told");
+        // SAFETY: the caller hands in so many units.
+        let units = unsafe { slice::from_raw_parts(text, length) };
+        give_new(result, Value::String(String::from_utf16_lossy(units)))
+    }
     fn napi_create_error(code: napi_value, message: napi_value, result: *mut napi_value) {
         make_error("Error", code, message, result)
     }
@@ -157,14 +163,24 @@ node_api! {
             _ => Status::napi_bigint_expected,
         })
     }
-    fn napi_get_value_string_utf16(value: napi_value, _buffer: *mut u16, _size: usize, result: *mut usize) {
-        // Only asked for lengths.
+    fn napi_get_value_string_utf16(value: napi_value, buffer: *mut u16, size: usize, result: *mut usize) {
         with(|engine| {
             let Value::String(text) = engine.get(Handle::from_raw(value)) else {
                 return Status::napi_string_expected;
             };
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let mut length = units.len();
+            if !buffer.is_null() {
+                assert_ne!(size, 0, "room for the zero at the end");
+                length = length.min(size - 1);
+                // SAFETY: the caller has room for `size` units.
+                unsafe {
+                    ptr::copy_nonoverlapping(units.as_ptr(), buffer, length);
+                    *buffer.add(length) = 0;
+                }
+            }
             // SAFETY: the caller has room for it.
-            unsafe { *result = text.encode_utf16().count() };
+            unsafe { *result = length };
             Status::napi_ok
         })
     }
@@ -280,6 +296,35 @@ node_api! {
         }
         finish(engine::get(object, &text_of(name, -1)), result)
     }
+    fn napi_get_property(object: napi_value, key: napi_value, result: *mut napi_value) {
+        if is_pending() {
+            return Status::napi_pending_exception;
+        }
+        let object = Handle::from_raw(object);
+        if with(|engine| matches!(engine.get(object), Value::Undefined | Value::Null)) {
+            return Status::napi_object_expected;
+        }
+        let Some(name) = with(|engine| name_of(engine, key)) else {
+            return give(result, Handle::UNDEFINED);
+        };
+        finish(engine::get(object, &name), result)
+    }
+    fn napi_get_all_property_names(
+        object: napi_value, mode: sys::napi_key_collection_mode, _filter: sys::napi_key_filter,
+        _conversion: sys::napi_key_conversion, result: *mut napi_value
+    ) {
+        assert_eq!(mode, sys::KeyCollectionMode::own_only, "nobody asks for names of prototypes");
+        with(|engine| {
+            let Some(object) = engine.object(Handle::from_raw(object)) else {
+                return Status::napi_object_expected;
+            };
+            let names: Vec<String> = object.properties.keys().cloned().collect();
+            let names = names.into_iter().map(|name| Property::Value(engine.add_string(name))).collect();
+            give(result, engine.add_object(Kind::Array(names)))
+        })
+    }
+    // Nobody but the addon sets properties here, so what is frozen stays as it is.
+    fn napi_object_freeze(_object: napi_value) { Status::napi_ok }
     fn napi_set_named_property(object: napi_value, name: *const c_char, value: napi_value) {
         with(|engine| engine.set(Handle::from_raw(object), &text_of(name, -1), Handle::from_raw(value)));
         Status::napi_ok
@@ -725,13 +770,17 @@ fn make_error(
     give(result, error)
 }
 
+/// The name of a property, unless it is a symbol.
+fn name_of(engine: &engine::Engine, key: napi_value) -> Option<String> {
+    match engine.get(Handle::from_raw(key)) {
+        Value::String(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
 fn define(object: Handle, property: &sys::napi_property_descriptor) {
     let name = if property.utf8name.is_null() {
-        let name = Handle::from_raw(property.name);
-        with(|engine| match engine.get(name) {
-            Value::String(name) => name.clone(),
-            _ => "a symbol".to_owned(),
-        })
+        with(|engine| name_of(engine, property.name)).unwrap_or_else(|| "a symbol".to_owned())
     } else {
         text_of(property.utf8name, -1)
     };

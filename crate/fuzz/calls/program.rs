@@ -62,7 +62,8 @@ const NUMBERS: [f64; 22] = [
 ];
 
 /// Methods that write what is not an argument, or where is not told by their arguments.
-const WRITE_SOMEWHERE: [&str; 9] = [
+const WRITE_SOMEWHERE: [&str; 10] = [
+    "discard",
     "store",
     "copyTo",
     "copyFrom",
@@ -83,6 +84,8 @@ struct Program<'input> {
     regions: Vec<(Handle, usize)>,
     /// The memory of these regions, and a guard on it.
     maps: [Handle; 2],
+    /// By which the mailbox was asked last. Its object may be gone.
+    old_number: f64,
     files: Files,
 }
 
@@ -93,6 +96,7 @@ pub fn run(module: &Module, bytes: &[u8]) {
         slots: Vec::new(),
         regions: Vec::new(),
         maps: [Handle::UNDEFINED; 2],
+        old_number: 0.0,
         files: Files::new(),
     };
     program.set_up();
@@ -286,7 +290,8 @@ impl Program<'_> {
 
     fn step(&mut self) {
         match self.input.byte() {
-            0..120 => self.access(),
+            0..90 => self.access(),
+            90..120 => self.ask(),
             120..236 => self.any(),
             236..248 => self.forget(),
             248..252 => engine::run_works(),
@@ -391,6 +396,77 @@ impl Program<'_> {
             }
         };
         self.call(member, this, arguments);
+    }
+
+    /// Asks the mailbox of `lib/`, for what it would ask for and for what it would not.
+    fn ask(&mut self) {
+        let module = self.module;
+        let mailbox = &module.mailbox;
+        let name = self
+            .input
+            .choose(&mailbox.operations.iter().collect::<Vec<_>>());
+        let this = self.slot();
+        let own = match self.input.below(16) {
+            14.. => None,
+            _ => mailbox.number_of(this),
+        };
+        let number = own.unwrap_or_else(|| match self.input.below(2) {
+            0 => f64::from_le_bytes(self.input.take()),
+            _ => self.old_number,
+        });
+        self.old_number = number;
+        let address = match self.input.below(2) {
+            0 => self.guest_address(),
+            _ => self.offset(),
+        };
+        let address = integer(address).unwrap_or_default();
+        let size = match self.input.below(4) {
+            0 => f64::from_le_bytes(self.input.take()),
+            1 => f64::from(self.input.byte()) * 17.0,
+            _ => f64::from(self.input.choose(&[1_u8, 2, 4, 8])),
+        };
+        let value = self.input.byte().into();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let bytes = size as usize;
+        let place = mailbox.operations.iter().position(|each| each == name);
+        mailbox.set(0, place.map_or(u64::MAX, |place| place as u64));
+        for (word, value) in [
+            (1, number.to_bits()),
+            (2, address),
+            (3, size.to_bits()),
+            (4, value),
+        ] {
+            mailbox.set(word, value);
+        }
+        let by = format!("the mailbox's {name}");
+        // What the method of that name would write with the same arguments.
+        let kind = match bytes {
+            1 => "u8",
+            2 => "u16",
+            4 => "u32",
+            _ => "u64",
+        };
+        let arguments = match name.as_str() {
+            "write" | "writeSlice" => vec![mailbox.bytes(bytes), bigint(address)],
+            "fill" => vec![bigint(value), bigint(address), count(bytes)],
+            "writeObj" | "store" => vec![string(kind), bigint(value), bigint(address)],
+            _ => Vec::new(),
+        };
+        let class = with(|engine| engine.object(this).and_then(|object| object.prototype));
+        let member = module
+            .members
+            .iter()
+            .find(|member| member.name == *name && member.prototype == class);
+        let memory = self.readable();
+        // Another object than this may have a number that is not its own.
+        let written = member
+            .filter(|_| own.is_some())
+            .and_then(|member| self.written(member, this, &arguments));
+        let before = Snapshot::of(&memory);
+        assert!(mailbox.ask().is_ok(), "{by} threw");
+        if let Some(written) = written {
+            before.check(&memory, &written, &by);
+        }
     }
 
     /// Any function of the module with any arguments.
