@@ -17,6 +17,7 @@ exports.GuestMemoryExclusiveGuard = native.GuestMemoryExclusiveGuard
 exports.GuestMemoryLoadGuard = native.GuestMemoryLoadGuard
 exports.GuestMemoryMmap = native.GuestMemoryMmap
 exports.GuestRegionMmap = native.GuestRegionMmap
+exports.isVmMemoryError = native.isVmMemoryError
 exports.memfdCreate = native.memfdCreate
 exports.MmapRegion = native.MmapRegion
 exports.MmapRegionBuilder = native.MmapRegionBuilder

@@ -282,8 +282,11 @@ export interface GuestAddressSpace {
   memory(): GuestMemoryMmap
 }
 
-/** `[start, size]` or `[start, size, file]`; `file` null or absent means anonymous memory. Sizes are in bytes. */
-export type GuestRange = readonly [start: U64, size: Usize, file?: FileOffset | null]
+/**
+ * `[start, size]` or `[start, size, file]`, in bytes; `file` null or absent means anonymous memory. A `FileOffset` says where in
+ * the file the mapping starts. A descriptor, or an object with an `fd`, means the start of the file, and may be closed afterwards.
+ */
+export type GuestRange = readonly [start: U64, size: Usize, file?: FileOffset | FileLike | null]
 /** Options of the functions that make a mapping. */
 export interface MappingOptions {
   /** Gives each region an `AtomicBitmap` of the host's page size (upstream `B = AtomicBitmap`); false by default. */
@@ -293,6 +296,16 @@ export interface MappingOptions {
    * SIGBUS, which hands on what is about other memory. Linux; elsewhere throws `ERR_UNSUPPORTED`. Not upstream.
    */
   recoverFaults?: boolean
+}
+/** What upstream fixes where it maps ranges. Not upstream. */
+export interface RangeOptions extends MappingOptions {
+  /** `PROT_…` bits; `PROT_READ | PROT_WRITE` by default. */
+  prot?: number
+  /**
+   * Keeps what is written to a file's mapping in this process: `MAP_PRIVATE` in the place of `MAP_SHARED`; false by default. Throws
+   * `ERR_OUT_OF_RANGE` if it is true and a range has no file.
+   */
+  private?: boolean
 }
 
 /** `GuestMemory`: finds regions, and derives new maps. Addresses are guest physical addresses. */
@@ -692,47 +705,125 @@ export declare namespace GuestAddress {}
 // ------------------------------------------------------------------------------------------------ errors
 
 /**
- * An error of vm-memory itself. `name` is the upstream type, `code` is the upstream variant, and `message` is the
- * upstream text (`Display`), word for word. `ERR_IO`, `ERR_MMAP`, `ERR_SEEK_END` and `ERR_SEEK_START` also have an
- * `errno`. The fields of a variant are properties: addresses as bigint, counts as number.
+ * What all errors of the crate vm-memory have. `name` is the upstream type, `code` is the upstream variant, and `message` is
+ * the upstream text (`Display`), word for word. The fields of a variant are properties: addresses as bigint, counts as
+ * number. What the text does not say is in properties, too, which `console.log` shows.
  */
-export interface VmMemoryError extends Error {
+export interface Refusal<Name extends string, Code extends string> extends Error {
   /** The upstream type of the error. */
-  readonly name: 'GuestMemoryError' | 'MmapError' | 'MmapRegionError' | 'VolatileMemoryError'
-  /** The upstream variant. The comment behind a code names the properties of its errors. */
-  readonly code:
-    // GuestMemoryError
-    | 'ERR_INVALID_GUEST_ADDRESS' // addr: bigint
-    | 'ERR_IO' // errno: number (absent for UnexpectedEof/WriteZero, then kind: string); completed: number, of a transfer that has moved bytes
-    | 'ERR_PARTIAL_BUFFER' // expected, completed: number
-    | 'ERR_INVALID_BACKEND_ADDRESS'
-    | 'ERR_HOST_ADDRESS_NOT_AVAILABLE'
-    | 'ERR_CALLBACK_OUT_OF_RANGE'
-    | 'ERR_GUEST_ADDRESS_OVERFLOW'
-    // MmapError
-    | 'ERR_INVALID_GUEST_REGION'
-    | 'ERR_NO_MEMORY_REGION'
-    | 'ERR_MEMORY_REGION_OVERLAP'
-    | 'ERR_UNSORTED_MEMORY_REGIONS'
-    // MmapRegionError
-    | 'ERR_INVALID_OFFSET_LENGTH'
-    | 'ERR_INVALID_POINTER'
-    | 'ERR_MAP_FIXED'
-    | 'ERR_MAPPING_OVERLAP'
-    | 'ERR_MAPPING_PAST_EOF'
-    | 'ERR_MMAP'
-    | 'ERR_SEEK_END'
-    | 'ERR_SEEK_START'
-    // VolatileMemoryError (also ERR_IO and ERR_PARTIAL_BUFFER)
-    | 'ERR_OUT_OF_BOUNDS' // addr: bigint
-    | 'ERR_OVERFLOW' // base, offset: bigint
-    | 'ERR_TOO_BIG' // nelements, size: bigint
-    | 'ERR_MISALIGNED' // addr: bigint, alignment: number
+  readonly name: Name
+  /** The upstream variant. */
+  readonly code: Code
+  /** The method or function that was called, as `readObj`. Constructors tell none. */
+  readonly operation?: string
+  /** What to look at, where the text misleads: a sentence with the values and ranges in hexadecimal. */
+  readonly hint?: string
+}
+/** The place of an access. */
+export interface Place {
+  /** Where the access was to begin: a guest address, or an offset in the region or slice, in bytes. */
+  readonly addr?: bigint
+  /** How many bytes it was to have, if that is known. */
+  readonly count?: number
+}
+/** A failure of the operating system, or of a source that ended, or of a target that took nothing more. */
+export interface IoFailure {
   /** The error number of the operating system, positive. */
   readonly errno?: number
-  /** Of a transfer, or of an access that was partial: the bytes that were moved before it failed. */
+  /** `UnexpectedEof` of a source that ended, `WriteZero` of a target that took nothing more; such an error has no `errno`. */
+  readonly kind?: 'UnexpectedEof' | 'WriteZero'
+  /** The bytes that were moved before it failed. */
   readonly completed?: number
 }
+
+/** An access to guest memory that was refused, or has failed: a variant of upstream's `GuestMemoryError`. */
+export type GuestMemoryError =
+  | (Refusal<'GuestMemoryError', 'ERR_INVALID_GUEST_ADDRESS'> & {
+      /** The guest address at which there is no memory. */
+      readonly addr: bigint
+    })
+  | (Refusal<'GuestMemoryError', 'ERR_IO'> & IoFailure)
+  | (Refusal<'GuestMemoryError', 'ERR_PARTIAL_BUFFER'> &
+      Place & {
+        /** How many bytes were to be moved. */
+        readonly expected: number
+        /** How many bytes were moved. */
+        readonly completed: number
+      })
+  | (Refusal<'GuestMemoryError', 'ERR_INVALID_BACKEND_ADDRESS'> & Place)
+  | Refusal<
+      'GuestMemoryError',
+      'ERR_HOST_ADDRESS_NOT_AVAILABLE' | 'ERR_CALLBACK_OUT_OF_RANGE' | 'ERR_GUEST_ADDRESS_OVERFLOW'
+    >
+/** A memory map that cannot be made: a variant of upstream's `mmap::Error`. */
+export type MmapError =
+  | (Refusal<'MmapError', 'ERR_INVALID_GUEST_REGION'> & {
+      /** The guest address of the region that was asked for. */
+      readonly base?: bigint
+      /** Its size, in bytes. */
+      readonly size?: bigint
+    })
+  | (Refusal<'MmapError', 'ERR_MEMORY_REGION_OVERLAP'> & {
+      /** The two ranges, each as its first and last guest address; the lower one first. */
+      readonly ranges?: readonly [readonly [bigint, bigint], readonly [bigint, bigint]]
+    })
+  | Refusal<'MmapError', 'ERR_NO_MEMORY_REGION' | 'ERR_UNSORTED_MEMORY_REGIONS'>
+/** A mapping that cannot be made: a variant of upstream's `MmapRegionError`. */
+export type MmapRegionError =
+  | (Refusal<'MmapRegionError', 'ERR_MMAP' | 'ERR_SEEK_END' | 'ERR_SEEK_START'> & {
+      /** The error number of the operating system, positive. */
+      readonly errno?: number
+    })
+  | Refusal<
+      'MmapRegionError',
+      | 'ERR_INVALID_OFFSET_LENGTH'
+      | 'ERR_INVALID_POINTER'
+      | 'ERR_MAP_FIXED'
+      | 'ERR_MAPPING_OVERLAP'
+      | 'ERR_MAPPING_PAST_EOF'
+    >
+/** An access by offset that was refused, or has failed: a variant of upstream's `VolatileMemoryError`. */
+export type VolatileMemoryError =
+  | (Refusal<'VolatileMemoryError', 'ERR_OUT_OF_BOUNDS'> & {
+      /** The end of what was asked for, as an offset; of some methods as a host address. */
+      readonly addr: bigint
+    })
+  | (Refusal<'VolatileMemoryError', 'ERR_OVERFLOW'> & {
+      /** What was to be added to. */
+      readonly base: bigint
+      /** What was to be added. */
+      readonly offset: bigint
+    })
+  | (Refusal<'VolatileMemoryError', 'ERR_TOO_BIG'> & {
+      /** How many elements were asked for. */
+      readonly nelements: bigint
+      /** The size of one of them, in bytes. */
+      readonly size: bigint
+    })
+  | (Refusal<'VolatileMemoryError', 'ERR_MISALIGNED'> & {
+      /** The host address. */
+      readonly addr: bigint
+      /** What it is to be a multiple of, in bytes. */
+      readonly alignment: number
+    })
+  | (Refusal<'VolatileMemoryError', 'ERR_IO'> & IoFailure)
+  | (Refusal<'VolatileMemoryError', 'ERR_PARTIAL_BUFFER'> &
+      Place & {
+        /** How many bytes were to be moved. */
+        readonly expected: number
+        /** How many bytes were moved. */
+        readonly completed: number
+      })
+/** Everything that the crate vm-memory itself refuses. `switch (error.code)` knows the properties of each. */
+export type VmMemoryError = GuestMemoryError | MmapError | MmapRegionError | VolatileMemoryError
+
+/**
+ * Checks whether an error is one of the crate vm-memory, from whatever realm or copy of this package. It looks at the error's own
+ * `name` and `code`, and never throws. Errors of this package itself, whose codes are `BindingErrorCode`, are none.
+ *
+ * @param error anything, such as what was caught
+ */
+export declare function isVmMemoryError(error: unknown): error is VmMemoryError
 
 /** The codes of errors of the binding itself. They are of class TypeError or RangeError where that fits, else Error. */
 export type BindingErrorCode =

@@ -11,6 +11,8 @@ export interface Door {
   readonly version: string
   /** The global object of the realm that the addon makes its answers in. */
   realm(): typeof globalThis
+  /** The table of errors: name, class, code, upstream variant and more of each. Of an error of this package, the variant is empty. */
+  errorTable(): string[][]
   /** Sets the function of the runtime that keeps objects from being cloned. */
   keepFromCloningBy(keep: (object: object) => void): void
   /** Sets the function that finds, or makes, the native half of a plain object; of everything else it returns undefined. */

@@ -12,6 +12,7 @@ import { installReceivers } from './receivers'
 import { installSameness } from './sameness'
 import { installSynchronize } from './synchronize'
 import { installUncloneable } from './uncloneable'
+import { installVmMemoryError } from './vm-memory-error'
 
 export function install(): void {
   installReceivers(addon)
@@ -22,6 +23,7 @@ export function install(): void {
   installSynchronize(addon, door)
   installChanges(addon, door)
   installMemoryFaults(addon, door)
+  installVmMemoryError(addon, door)
   installInspection(addon)
   installSameness(addon)
   installUncloneable(door)

@@ -52,7 +52,6 @@ function render() {
   const rows = errorTable()
   const upstream = rows.filter(({ variant }) => variant !== '')
   const own = rows.filter(({ variant }) => variant === '')
-  checkDeclared('VmMemoryError', codesOf(upstream))
   checkDeclared('BindingErrorCode', codesOf(own))
   for (const code of Object.keys(NEVER_SEEN)) if (!codesOf(rows).includes(code)) throw new Error(`there is no ${code}`)
 
@@ -60,6 +59,7 @@ function render() {
   const heads = ['Code', 'When', 'Message', 'Properties', 'Upstream']
   const sections = [...new Set(upstream.map(({ name }) => name))].map((name) => {
     const rows = upstream.filter((row) => row.name === name)
+    checkDeclared(name, codesOf(rows))
     return `## ${name}\n\n${table(heads, upstreamCells(rows, enums))}`
   })
   return `<!-- Written by scripts/errors.mjs; do not edit. -->
@@ -70,15 +70,21 @@ A call that is refused throws an \`Error\`. A method that returns a promise reje
 should look at \`code\`; \`message\` is for people. \`index.d.ts\` says which errors each method throws.
 
 \`\`\`ts
-import { GuestMemoryMmap, type VmMemoryError } from 'vm-memory'
+import { GuestMemoryMmap, isVmMemoryError } from 'vm-memory'
 
 const memory = GuestMemoryMmap.fromRanges([[0x1000, 0x1000]])
 try {
   memory.readU64(0x1ffe)
 } catch (error) {
-  const { name, code, message } = error as VmMemoryError
-  console.log(name, code) // GuestMemoryError ERR_PARTIAL_BUFFER
-  console.log(message) // Guest memory error: only used 2 bytes in 8 long buffer
+  if (!isVmMemoryError(error)) throw error
+  switch (error.code) {
+    case 'ERR_INVALID_GUEST_ADDRESS':
+      console.log('nothing at', error.addr)
+      break
+    case 'ERR_PARTIAL_BUFFER':
+      console.log(error.message) // Guest memory error: only used 2 bytes in 8 long buffer
+      console.log(error.completed, 'of', error.expected) // 2 of 8
+  }
 }
 \`\`\`
 
@@ -112,8 +118,9 @@ const codesOf = (rows) => [...new Set(rows.map(({ code }) => code).filter((code)
 /** Sees to it that a type in index.d.ts has these codes and no others. */
 function checkDeclared(type, codes) {
   const declarations = readFileSync(join(ROOT, 'index.d.ts'), 'utf8')
-  const declaration = new RegExp(`^export \\w+ ${type}\\b[^]*?^(?:\\}|$)`, 'm').exec(declarations)?.[0] ?? ''
-  const declared = [...declaration.matchAll(/\| '(ERR_\w+)'/g)].map((match) => match[1])
+  const declaration =
+    new RegExp(`^export type ${type}\\b[^]*?(?=^(?:export|/\\*\\*|$))`, 'm').exec(declarations)?.[0] ?? ''
+  const declared = [...declaration.matchAll(/'(ERR_\w+)'/g)].map((match) => match[1])
   const odd = codes.concat(declared).filter((code) => !codes.includes(code) || !declared.includes(code))
   if (odd.length > 0) throw new Error(`error.rs and ${type} of index.d.ts do not both have ${odd.join(', ')}`)
 }

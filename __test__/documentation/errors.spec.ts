@@ -51,7 +51,7 @@ const MISTAKES: readonly [what: string, file: string, pattern: RegExp, replaceme
     'index.d.ts',
     /'ERR_TOO_BIG'/,
     "'ERR_TOO_LARGE'",
-    /VmMemoryError .* ERR_TOO_BIG, ERR_TOO_LARGE$/m,
+    /VolatileMemoryError .* ERR_TOO_BIG, ERR_TOO_LARGE$/m,
   ],
   ['a reason for what is no error', 'scripts/errors.mjs', /ERR_SEEK_START:/, 'ERR_SEEK:', /no ERR_SEEK$/m],
 ]

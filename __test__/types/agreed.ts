@@ -4,7 +4,7 @@
 import ts from 'typescript'
 
 import { declarationsIn } from '../documentation/declarations.js'
-import { LATER, MEANWHILE } from './later.js'
+import { LATER } from './later.js'
 
 interface Part {
   /** `Item`, `Item.member` or `Alias.literal`. */
@@ -46,9 +46,5 @@ export function reduced(text: string): string {
   const names = new Set(parts.map(({ name }) => name))
   const unknown = LATER.filter((name) => !names.has(name))
   if (unknown.length > 0) throw new Error(`not among what is agreed: ${unknown.join(', ')}`)
-  const rest = parts.toSorted((a, b) => b.start - a.start).reduce(without, text)
-  return MEANWHILE.reduce((declarations, [agreed, now]) => {
-    if (!declarations.includes(agreed)) throw new Error(`not among what is agreed: ${agreed}`)
-    return declarations.replaceAll(agreed, now)
-  }, rest)
+  return parts.toSorted((a, b) => b.start - a.start).reduce(without, text)
 }

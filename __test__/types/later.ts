@@ -3,17 +3,6 @@
 
 /** Names, as `Item`, `Item.member`, or `Alias.literal` for a member of a union. */
 export const LATER: readonly string[] = [
-  // errors
-  'Refusal',
-  'Place',
-  'IoFailure',
-  'GuestMemoryError',
-  'MmapError',
-  'MmapRegionError',
-  'VolatileMemoryError',
-  'isVmMemoryError',
-  // files and protections of ranges
-  'RangeOptions',
   // giving back, and asking for
   'Mapping.prefault',
   'Mapping.flush',
@@ -30,11 +19,4 @@ export const LATER: readonly string[] = [
   // changes and their end
   'Mapping.release',
   'Mapping.isReleased',
-]
-
-/** Texts of agreed declarations that speak of something on the list, and what they say until then. */
-export const MEANWHILE: readonly (readonly [agreed: string, now: string])[] = [
-  ['export type VmMemoryError = GuestMemoryError | MmapError | MmapRegionError | VolatileMemoryError', ''],
-  ['RangeOptions', 'MappingOptions'],
-  ['FileOffset | FileLike | null', 'FileOffset | null'],
 ]

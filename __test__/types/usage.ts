@@ -12,12 +12,16 @@ import {
   GuestMemoryLoadGuard,
   GuestMemoryMmap,
   GuestRegionMmap,
+  type MmapError,
+  type MmapRegionError,
   Ordering,
   type ScalarType,
   type SharedMemory,
   VolatileArrayRef,
   VolatileRef,
   VolatileSlice,
+  type VmMemoryError,
+  isVmMemoryError,
 } from 'vm-memory'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -103,6 +107,55 @@ export const anyTicket: SharedMemory = memory.share()
 GuestMemoryAtomic.fromShared(memory.share())
 // @ts-expect-error of an atomic
 GuestMemoryMmap.fromShared(atomic.share())
+
+// ------------------------------------------------------------------------------------------------ errors
+
+export function told(error: unknown): unknown {
+  if (!isVmMemoryError(error)) {
+    // @ts-expect-error anything at all
+    return error.code
+  }
+  is<VmMemoryError>()(error, true)
+  is<string | undefined>()(error.hint, true)
+  // @ts-expect-error not of every error
+  is<bigint>()(error.addr, true)
+  switch (error.code) {
+    case 'ERR_INVALID_GUEST_ADDRESS':
+    case 'ERR_OUT_OF_BOUNDS':
+      return is<bigint>()(error.addr, true)
+    case 'ERR_PARTIAL_BUFFER':
+      is<bigint | undefined>()(error.addr, true)
+      return is<number>()(error.completed, true)
+    case 'ERR_IO':
+      is<'GuestMemoryError' | 'VolatileMemoryError'>()(error.name, true)
+      is<'UnexpectedEof' | 'WriteZero' | undefined>()(error.kind, true)
+      return is<number | undefined>()(error.errno, true)
+    case 'ERR_MEMORY_REGION_OVERLAP':
+      is<MmapError['name']>()(error.name, true)
+      return is<readonly [bigint, bigint] | undefined>()(error.ranges?.[0], true)
+    case 'ERR_MISALIGNED':
+      return is<number>()(error.alignment, true)
+    // @ts-expect-error of this package, not of the crate
+    case 'ERR_DISPOSED':
+      return null
+  }
+  switch (error.name) {
+    case 'MmapRegionError':
+      return is<MmapRegionError>()(error, true)
+    default:
+      // @ts-expect-error none of these
+      return error.errno
+  }
+}
+
+// ------------------------------------------------------------------------------------------------ files
+
+GuestRegionMmap.fromRange(0, 1, 3, { prot: 1, private: true, bitmap: true })
+GuestMemoryMmap.fromRanges([[0, 1, { fd: 3 }]], { private: true, recoverFaults: true })
+// @ts-expect-error no name of a file
+GuestRegionMmap.fromRange(0, 1, '/dev/zero')
+// @ts-expect-error no such option
+GuestRegionMmap.fromRange(0, 1, 3, { shared: true })
 
 // ------------------------------------------------------------------------------------------------ classes
 

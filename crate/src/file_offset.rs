@@ -1,7 +1,8 @@
 //! A file and an offset in it (upstream `guest_memory.rs`).
 
 use std::cell::RefCell;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{This, ToNapiValue};
@@ -55,6 +56,33 @@ impl FileOffset {
     pub fn upstream(&self) -> Result<vm_memory::FileOffset> {
         let file = self.file.borrow().clone();
         file.ok_or_else(|| BindingError::disposed("FileOffset"))
+    }
+}
+
+/// The files of one call that takes a file of any kind where a `FileOffset` is taken.
+#[derive(Default)]
+pub struct Files(Vec<(RawFd, Arc<File>)>);
+
+impl Files {
+    /// Takes an argument that may be absent or `null`. A file that is no `FileOffset` is mapped from its start; its descriptor
+    /// is duplicated, once for each call, so that `fdsOverlap` sees the mappings of one as those of one file.
+    pub fn take(&mut self, value: Value) -> Result<Option<vm_memory::FileOffset>> {
+        let Some(value) = value.nullable() else {
+            return Ok(None);
+        };
+        if let Some(file) = value.try_instance::<FileOffset>() {
+            return file.upstream().map(Some);
+        }
+        let fd = descriptor(value, "file")?;
+        let known = self.0.iter().find(|(known, _)| *known == fd);
+        let file = if let Some((_, file)) = known {
+            Arc::clone(file)
+        } else {
+            let file = Arc::new(File::from(duplicate(fd)?));
+            self.0.push((fd, Arc::clone(&file)));
+            file
+        };
+        Ok(Some(vm_memory::FileOffset::from_arc(file, 0)))
     }
 }
 

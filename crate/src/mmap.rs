@@ -13,9 +13,9 @@ use vm_memory::{
 
 use crate::bitmap::AtomicBitmap;
 use crate::bytes::{self, byte_access};
-use crate::file_offset::FileOffset;
+use crate::file_offset::{FileOffset, Files};
 use crate::guest_memory::{self, guest_memory};
-use crate::host_pages::{pages_of_mapping, pages_of_memory};
+use crate::host_pages::{flag, pages_of_mapping, pages_of_memory};
 use crate::io::{self, Operation, Parts, volatile_transfer};
 use crate::io_async;
 use crate::memory::construction::Plan;
@@ -33,18 +33,53 @@ use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::{AtomicRef, VolatileArrayRef, VolatileRef, references};
 use crate::writes::{self, writes};
 
-/// Does what upstream's `GuestRegionMmap::from_range` does.
-fn region_from_range(
-    addr: GuestAddress,
-    size: usize,
-    file: Option<vm_memory::FileOffset>,
-    options: Options,
-) -> Result<Region> {
-    let plan = match file {
-        Some(file) => Plan::of_file(file, size),
-        None => Plan::anonymous(size),
-    };
-    Ok(Region::new(options.build(plan)?, addr)?)
+/// The options of what maps ranges (`RangeOptions`).
+#[derive(Clone, Copy, Default)]
+struct RangeOptions {
+    mapping: Options,
+    prot: Option<i32>,
+    is_private: bool,
+}
+
+impl RangeOptions {
+    fn from_value(value: Value) -> Result<Self> {
+        let mapping = Options::from_value(value)?;
+        let Some(options) = value.options("options")? else {
+            return Ok(Self::default());
+        };
+        let prot = options.property(c"prot")?.optional();
+        let is_private = flag(Some(options), c"private", "options.private")?;
+        Ok(Self {
+            mapping,
+            prot: prot.map(|prot| prot.flags("options.prot")).transpose()?,
+            is_private: is_private.unwrap_or(false),
+        })
+    }
+
+    /// Returns the settings of upstream's `GuestRegionMmap::from_range`, with what the options change of them.
+    fn plan(self, size: usize, file: Option<vm_memory::FileOffset>) -> Result<Plan> {
+        let mut plan = match file {
+            Some(file) => Plan::of_file(file, size),
+            None if self.is_private => {
+                return Err(BindingError::out_of_range(
+                    "The value of \"options.private\" is out of range. It must be false where there is no file. Received true",
+                ));
+            }
+            None => Plan::anonymous(size),
+        };
+        if let Some(prot) = self.prot {
+            plan.prot = prot;
+        }
+        if self.is_private {
+            plan.flags = plan.flags & !libc::MAP_SHARED | libc::MAP_PRIVATE;
+        }
+        Ok(plan)
+    }
+
+    /// Does what upstream's `GuestRegionMmap::from_range` does.
+    fn map(self, plan: Plan, addr: GuestAddress) -> Result<Region> {
+        Ok(Region::new(self.mapping.build(plan)?, addr)?)
+    }
 }
 
 /// A mapping at a guest address, immutable and shared. In one thread, the same region is always the same object.
@@ -115,20 +150,20 @@ impl GuestRegionMmap {
     ///
     /// @param addr guest address of the first byte
     /// @param size bytes, more than 0
-    /// @param file the file that is mapped; null or absent for anonymous memory
-    /// @throws `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
+    /// @param file the file that is mapped, as in a `GuestRange`; null or absent for anonymous memory
+    /// @throws `ERR_INVALID_GUEST_REGION`, `ERR_OUT_OF_RANGE` for `private` without a file, and what `MmapRegion.fromFile`
+    /// throws
     #[napi(
         catch_unwind,
-        ts_args_type = "addr: U64, size: Usize, file?: FileOffset | null, options?: MappingOptions",
+        ts_args_type = "addr: U64, size: Usize, file?: FileOffset | FileLike | null, options?: RangeOptions",
         ts_return_type = "GuestRegionMmap"
     )]
     pub fn from_range(addr: Value, size: Value, file: Value, options: Value) -> Result<Handle> {
         let addr = GuestAddress(addr.u64("addr")?);
         let size = size.usize("size")?;
-        let file = FileOffset::optional(file)?;
-        let options = Options::from_value(options)?;
-        let region = region_from_range(addr, size, file, options)?;
-        let region = Arc::new(region);
+        let file = Files::default().take(file)?;
+        let options = RangeOptions::from_value(options)?;
+        let region = Arc::new(options.map(options.plan(size, file)?, addr)?);
         owners::note_region(&region);
         Self::intern(&region)
     }
@@ -276,7 +311,7 @@ struct Range {
 }
 
 impl Range {
-    fn from_value(value: Value) -> Result<Self> {
+    fn from_value(value: Value, files: &mut Files) -> Result<Self> {
         let length = value.array_length("range")?;
         if !(2..=3).contains(&length) {
             return Err(value.must_be("range", "[start, size] or [start, size, file]"));
@@ -285,7 +320,7 @@ impl Range {
             start: GuestAddress(value.element(0)?.u64("start")?),
             size: value.element(1)?.usize("size")?,
             file: if length == 3 {
-                FileOffset::optional(value.element(2)?)?
+                files.take(value.element(2)?)?
             } else {
                 None
             },
@@ -294,7 +329,11 @@ impl Range {
 }
 
 /// Takes the elements from an array argument.
-fn elements<T>(array: Value, name: &str, element: impl Fn(Value) -> Result<T>) -> Result<Vec<T>> {
+fn elements<T>(
+    array: Value,
+    name: &str,
+    mut element: impl FnMut(Value) -> Result<T>,
+) -> Result<Vec<T>> {
     (0..array.array_length(name)?)
         .map(|index| element(array.element(index)?))
         .collect()
@@ -302,11 +341,18 @@ fn elements<T>(array: Value, name: &str, element: impl Fn(Value) -> Result<T>) -
 
 /// Does what upstream's `from_ranges_with_files` does: makes all mappings before anything is validated.
 fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
-    let ranges = elements(ranges, "ranges", Range::from_value)?;
-    let options = Options::from_value(options)?;
-    let regions = ranges
+    let mut files = Files::default();
+    let ranges = elements(ranges, "ranges", |range| {
+        Range::from_value(range, &mut files)
+    })?;
+    let options = RangeOptions::from_value(options)?;
+    let plans = ranges
         .into_iter()
-        .map(|range| region_from_range(range.start, range.size, range.file, options))
+        .map(|range| Ok((range.start, options.plan(range.size, range.file)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let regions = plans
+        .into_iter()
+        .map(|(start, plan)| options.map(plan, start))
         .collect::<Result<Vec<_>>>()?;
     let memory = Memory::from_regions(regions)?;
     memory
@@ -347,10 +393,11 @@ impl GuestMemoryMmap {
     ///
     /// @param ranges ascending by start, without overlap: `[start, size]` or `[start, size, file]`
     /// @throws `ERR_NO_MEMORY_REGION` if there are no ranges, `ERR_UNSORTED_MEMORY_REGIONS`,
-    /// `ERR_MEMORY_REGION_OVERLAP`, `ERR_INVALID_GUEST_REGION`, and what `MmapRegion.fromFile` throws
+    /// `ERR_MEMORY_REGION_OVERLAP`, `ERR_INVALID_GUEST_REGION`, `ERR_OUT_OF_RANGE` for `private` and a range without a file,
+    /// and what `MmapRegion.fromFile` throws
     #[napi(
         catch_unwind,
-        ts_args_type = "ranges: readonly GuestRange[], options?: MappingOptions",
+        ts_args_type = "ranges: readonly GuestRange[], options?: RangeOptions",
         ts_return_type = "GuestMemoryMmap"
     )]
     pub fn from_ranges(ranges: Value, options: Value) -> Result<Handle> {
@@ -362,7 +409,7 @@ impl GuestMemoryMmap {
     /// @throws what `fromRanges` throws
     #[napi(
         catch_unwind,
-        ts_args_type = "ranges: readonly GuestRange[], options?: MappingOptions",
+        ts_args_type = "ranges: readonly GuestRange[], options?: RangeOptions",
         ts_return_type = "GuestMemoryMmap"
     )]
     pub fn from_ranges_with_files(ranges: Value, options: Value) -> Result<Handle> {

@@ -28,6 +28,7 @@ export function callFunction(draft: Draft): void {
       [1, () => `fence(${order(draft)})`],
       [1, () => 'pageSize()'],
       [1, () => 'checkFaults(pageSize)'],
+      [1, () => `isVmMemoryError(Object.assign(new Error(), { name: 'MmapError', code: 'ERR_NO_MEMORY_REGION' }))`],
       [1, () => `checkFileOffset({ start: ${length(draft)}, fd: -1 }, ${length(draft)})`],
     ])(),
   )

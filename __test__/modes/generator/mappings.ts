@@ -163,10 +163,15 @@ export const fileOffsets: Calls = [
   [
     2,
     (draft, on) => {
-      const tracked = options(draft)
       const ranges = [{ start: 0n, size: 0x1000 }]
       const made = draft.chance.among(['fromRanges', 'fromRangesWithFiles'])
-      draft.define('map', `GuestMemoryMmap.${made}([[0, 0x1000, ${on.name}]]${tracked})`, { ranges })
+      const file = draft.chance.among([on.name, `{ fd: ${on.name}.fd }`])
+      const mapped = draft.chance.weighted([
+        [3, options(draft)],
+        [1, ', { private: true, prot: PROT_READ }'],
+        [1, ', { private: true, bitmap: true }'],
+      ])
+      draft.define('map', `GuestMemoryMmap.${made}([[0, 0x1000, ${file}]]${mapped})`, { ranges })
     },
   ],
 ]
