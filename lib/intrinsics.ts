@@ -10,7 +10,7 @@
 import { types } from 'node:util'
 import { realm } from './realm'
 
-const { Array, ArrayBuffer, Atomics, BigInt, DataView, Function, Number, Reflect, Symbol } = realm
+const { Array, ArrayBuffer, Atomics, BigInt, DataView, Function, JSON, Number, Reflect, Symbol } = realm
 const { bind, call } = Function.prototype
 
 /** Makes a function of a method, which takes the receiver first. Nobody sees it called. */
@@ -44,12 +44,15 @@ export const I32 = realm.Int32Array
 export const Numbers = realm.Float64Array
 
 export const { apply, defineProperty, deleteProperty } = Reflect
-export const { setPrototypeOf } = Object
+export const { keys, setPrototypeOf } = Object
 export const { asIntN, asUintN } = BigInt
 export const { load: atomicLoad, store: atomicStore } = Atomics
 export const { isArray } = Array
 export const { isInteger, MAX_SAFE_INTEGER } = Number
 export const toDouble = Number
+export const { stringify } = JSON
+/** Makes functions of text, where a program allows that. */
+export const CodeOf = Function
 export const { isProxy, isSharedArrayBuffer } = types
 
 /** An array of an object. By the constructor: `Array.of` takes 300 ns, and a literal would be of another realm. */

@@ -27,6 +27,7 @@ import type { Kind } from './methods/kind'
 import type { BackingOf } from './methods/parts'
 import { type Natives, nativesOf } from './natives'
 import { Backing, type Volatile } from './places/backing'
+import { stampStruct } from './structs'
 import { installVolatile } from './volatile'
 
 // As it is now: users may replace it.
@@ -79,6 +80,7 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
     if (isPrototypeOf(map, object)) ofMaps.anchored(object)
     else if (isPrototypeOf(region, object)) ofRegions.anchored(object)
     else if (isPrototypeOf(bitmap, object)) stampBitmap(object)
+    else if (Object.hasOwn(object, 'offsets')) stampStruct(object)
   })
   // What the native getter is.
   const startOf = uncurryThis(

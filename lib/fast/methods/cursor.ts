@@ -3,6 +3,9 @@ import { type Finder, toNumber } from '../finder'
 import { EMPTY, type Table } from '../table'
 import { NOWHERE as NONE, type Window } from '../window'
 
+/** What begins in a window and ends behind it is in no other. To search for that takes as long as Rust needs for all of it. */
+const ELSEWHERE = -1
+
 // What is imported is looked up at each use, which makes functions longer than the engine likes.
 const NOWHERE = NONE
 
@@ -66,7 +69,7 @@ export class Cursor implements Finder {
   private move(address: number, size: number): number {
     const window = this.at(address)
     const offset = window.offsetOf(address, size)
-    if (offset < 0) return this.search(address, size)
+    if (offset < 0) return window.offsetOf(address, 1) < 0 ? this.search(address, size) : ELSEWHERE
     this.window = window
     return offset
   }

@@ -2,14 +2,20 @@
 import type * as VmMemory from '../../../index'
 import { uncurryThis } from '../../intrinsics'
 import type { Finder } from '../finder'
+import { codeOf as structCode } from '../structs'
 import { arrayMethods } from './arrays'
 import type { Kind, Methods } from './kind'
+import { structMethods } from './structs'
+
+// Taken out of the import, which would be looked up at each use.
+const codeOf = structCode
 
 type Objects = Pick<Methods, 'readObj' | 'writeObj'>
 
 export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars: Partial<Methods>): Objects {
   const { native, toNative, cursorOf } = kind
   const { readArray, writeArray } = arrayMethods(kind)
+  const { readStruct, writeStruct } = structMethods(kind)
   // As functions: `call` may be anybody's by then.
   const readU8 = uncurryThis(scalars.readU8 as Methods['readU8'])
   const readI8 = uncurryThis(scalars.readI8 as Methods['readI8'])
@@ -29,6 +35,13 @@ export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
   const writeI64 = uncurryThis(scalars.writeI64 as Methods['writeI64'])
 
   function readObj(this: object, type: VmMemory.ByteValued, addr: unknown): VmMemory.ValueOf<VmMemory.ByteValued> {
+    // Not among the strings: to compare an object with each of them may take the engine 50 ns.
+    if (typeof type !== 'string') {
+      const code = codeOf(type)
+      return (
+        code === null ? readArray(this, type, addr) : readStruct(this, type as VmMemory.StructType, code, addr)
+      ) as never
+    }
     switch (type) {
       case 'u8':
         return readU8(this, addr)
@@ -54,15 +67,19 @@ export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
         return readI64(this, addr)
     }
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
-    if (size === 0) return readArray(this, type, addr) as VmMemory.ArrayOf<VmMemory.ScalarType>
     const cursor = cursorOf(this)
-    const offset = cursor.locate(addr, size)
+    const offset = size === 0 ? -1 : cursor.locate(addr, size)
     if (offset < 0) return native.readObj(toNative(this, cursor), type, addr)
     const { view } = cursor.window
     return size === 2 ? view.getUint16(offset) : size === 4 ? view.getUint32(offset) : view.getBigUint64(offset)
   }
 
   function writeObj(this: object, type: VmMemory.ByteValued, value: unknown, addr: unknown): void {
+    if (typeof type !== 'string') {
+      const code = codeOf(type)
+      if (code === null) return writeArray(this, type, value, addr)
+      return writeStruct(this, type as VmMemory.StructType, code, value, addr)
+    }
     switch (type) {
       case 'u8':
         return writeU8(this, value as number, addr)
@@ -86,9 +103,9 @@ export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
       case 'i64':
       case 'isize':
         return writeI64(this, value as bigint, addr)
-      default:
-        return writeArray(this, type, value, addr)
     }
+    const cursor = cursorOf(this)
+    native.writeObj(toNative(this, cursor), type, value as never, addr)
   }
   return { readObj: readObj as Objects['readObj'], writeObj }
 }

@@ -1,0 +1,232 @@
+/**
+ * Structs of integers, read and written through a window.
+ *
+ * A struct says once how it lies in memory, and is read a million times. So each gets functions of its own, as one would write
+ * them by hand. Of `struct({ addr: 'le64', flags: 'be16' })`:
+ *
+ *     read                                          write
+ *     (view, at) => ({                              (finder, address, value) => {
+ *       "addr": view.getBigUint64(at + 0, true),      const v0 = unsigned(value["addr"])
+ *       "flags": view.getUint16(at + 8, false),       if (v0 === undefined) return …
+ *     })                                              const v1 = value["flags"] …
+ *                                                     view.setBigUint64(at + 0, v0, true) …
+ *
+ * A loop over the fields is no way: an object to which names are put one by one costs 15 ns for each of them, all of such a
+ * function 25 ns. Functions are made of text, which a program may forbid (`--disallow-code-generation-from-strings`).
+ * Then, and for structs that have anything else than integers of up to 64 bits, the native methods answer.
+ */
+import type * as VmMemory from '../../index'
+import { bufferOf, CodeOf, defineProperty, I64, isInteger, keys, MAX_SAFE_INTEGER, stringify, U64 } from '../intrinsics'
+import { Existing } from './existing'
+import { type Finder, toBigInt } from './finder'
+import type { Window } from './window'
+
+type StructType = VmMemory.StructType
+
+export interface StructCode {
+  /** In bytes. */
+  readonly size: number
+  readonly read: (view: Window['view'], offset: number) => object
+  /**
+   * Reads the fields of a value, in order, and writes them if each is certainly good; null for structs that have structs in them. What it
+   * could not write is returned as a value for the native method, which reads no field again that was read here.
+   */
+  readonly write: ((finder: Finder, address: unknown, value: object) => object | undefined) | null
+}
+
+/** Structs that are used so often get functions: to make those takes as long as some 50 uses without them. */
+const WORTH_FROM = 16
+
+/** Longer functions are more than the engine likes. */
+const MAX_FIELDS = 64
+
+/** `get…` and `set…` of views, and what asks whether a variable is one. */
+interface Integer {
+  readonly name: string
+  readonly size: number
+  fits(v: string): string
+}
+
+const U8: Integer = { name: 'Uint8', size: 1, fits: (v) => `typeof ${v} === 'number' && (${v} & 0xff) === ${v}` }
+const I8: Integer = { name: 'Int8', size: 1, fits: (v) => `typeof ${v} === 'number' && (${v} << 24) >> 24 === ${v}` }
+const U16: Integer = { name: 'Uint16', size: 2, fits: (v) => `typeof ${v} === 'number' && (${v} & 0xffff) === ${v}` }
+const I16: Integer = { name: 'Int16', size: 2, fits: (v) => `typeof ${v} === 'number' && (${v} << 16) >> 16 === ${v}` }
+const U32: Integer = { name: 'Uint32', size: 4, fits: (v) => `typeof ${v} === 'number' && ${v} >>> 0 === ${v}` }
+const I32: Integer = { name: 'Int32', size: 4, fits: (v) => `typeof ${v} === 'number' && (${v} | 0) === ${v}` }
+const UNSIGNED: Integer = { name: 'BigUint64', size: 8, fits: (v) => `(${v} = unsigned(${v})) !== undefined` }
+const SIGNED: Integer = { name: 'BigInt64', size: 8, fits: (v) => `(${v} = signed(${v})) !== undefined` }
+
+function integerOf(type: unknown): Integer | null {
+  switch (type) {
+    case 'u8':
+      return U8
+    case 'i8':
+      return I8
+    case 'u16':
+    case 'le16':
+    case 'be16':
+      return U16
+    case 'i16':
+      return I16
+    case 'u32':
+    case 'le32':
+    case 'be32':
+      return U32
+    case 'i32':
+      return I32
+    case 'u64':
+    case 'usize':
+    case 'le64':
+    case 'leSize':
+    case 'be64':
+    case 'beSize':
+      return UNSIGNED
+    case 'i64':
+    case 'isize':
+      return SIGNED
+    default:
+      return null
+  }
+}
+
+const cell = new U64(1)
+const signedCell = new I64(bufferOf(cell))
+
+/** The bigint of a value that is certainly one of 64 bits without a sign. */
+function unsigned(value: unknown): bigint | undefined {
+  if (typeof value === 'number') {
+    return value >= 0 && value <= MAX_SAFE_INTEGER && isInteger(value) ? toBigInt(value) : undefined
+  }
+  if (typeof value !== 'bigint') return undefined
+  cell[0] = value
+  return cell[0] === value ? value : undefined
+}
+
+/** The same with a sign. Numbers are left to the native method. */
+function signed(value: unknown): bigint | undefined {
+  if (typeof value !== 'bigint') return undefined
+  signedCell[0] = value
+  return signedCell[0] === value ? value : undefined
+}
+
+/** A value whose first fields were read. The native method reads the others when it comes to them. */
+function half(value: Record<string, unknown>, names: readonly string[], read: readonly unknown[]): object {
+  const object = {}
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index] as string
+    const descriptor =
+      index < read.length
+        ? { __proto__: null, enumerable: true, value: read[index] }
+        : { __proto__: null, enumerable: true, get: () => value[name] }
+    defineProperty(object, name, descriptor as PropertyDescriptor)
+  }
+  return object
+}
+
+/** How a literal has a property of this name. Without brackets, `__proto__` would be no property. */
+const keyOf = (name: string): string => (name === '__proto__' ? '["__proto__"]' : stringify(name))
+
+/** Whether the bytes of an integer are in the order of hosts that have fast paths: the lowest comes first. */
+const isInHostOrder = (type: string): boolean => type[0] !== 'b'
+
+/** What makes the value of a struct that begins at an offset; null where it has something else than integers. */
+function literalOf({ fields, offsets }: StructType, start: number): string | null {
+  const names = keys(fields)
+  if (names.length > MAX_FIELDS) return null
+  let text = '{'
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index] as string
+    const type = fields[name] as VmMemory.ByteValued
+    const offset = start + (offsets[name] as number)
+    const integer = integerOf(type)
+    let value: string | null = null
+    if (integer !== null) value = `view.get${integer.name}(at + ${offset}, ${isInHostOrder(type as string)})`
+    else if (isStruct(type)) value = literalOf(type, offset)
+    if (value === null) return null
+    text += `${keyOf(name)}: ${value},`
+  }
+  return `${text}}`
+}
+
+/** What writes a struct of integers; null where there is something else in it. */
+function writeCodeOf({ fields, offsets, size }: StructType): string | null {
+  const names = keys(fields)
+  let reads = ''
+  let writes = ''
+  let given = ''
+  let end = 0
+  const padTo = (offset: number): void => {
+    for (; end < offset; end += 1) writes += `view.setUint8(at + ${end}, 0);`
+  }
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index] as string
+    const type = fields[name] as string
+    const integer = integerOf(type)
+    if (integer === null) return null
+    const value = `v${index}`
+    given += `g${index},`
+    reads += `const g${index} = value[${stringify(name)}]; let ${value} = g${index};`
+    reads += `if (!(${integer.fits(value)})) return half(value, names, [${given}]);`
+    padTo(offsets[name] as number)
+    writes += `view.set${integer.name}(at + ${end}, ${value}, ${isInHostOrder(type)});`
+    end += integer.size
+  }
+  padTo(size)
+  return `(finder, address, value) => {
+    ${reads}
+    const at = finder.locate(address, ${size});
+    const { window } = finder;
+    if (at < 0 || window.isTracked) return half(value, names, [${given}]);
+    const { view } = window;
+    ${writes}
+  }`
+}
+
+function makeCode(type: StructType): StructCode | null {
+  const literal = literalOf(type, 0)
+  if (literal === null) return null
+  const text = `'use strict'; return { size: ${type.size}, read: (view, at) => (${literal}), write: ${writeCodeOf(type)} }`
+  try {
+    const make = new CodeOf('unsigned', 'signed', 'half', 'names', text) as (...given: unknown[]) => StructCode
+    return make(unsigned, signed, half, keys(type.fields))
+  } catch {
+    // Functions must not be made of text here.
+    return null
+  }
+}
+
+class StructStamp extends Existing {
+  #code: StructCode | null = null
+  #uses = 0
+
+  /** Lets a struct type have functions of its own, once they are worth it. */
+  static put(type: object): object {
+    return new StructStamp(type)
+  }
+
+  static has(type: object): type is StructType {
+    return #code in type
+  }
+
+  static code(type: object): StructCode | null {
+    if (!(#code in type)) return null
+    return type.#code ?? (type.#uses < WORTH_FROM ? this.#use(type) : null)
+  }
+
+  static #use(stamp: StructStamp): StructCode | null {
+    stamp.#uses += 1
+    if (stamp.#uses === WORTH_FROM) stamp.#code = makeCode(stamp as unknown as StructType)
+    return stamp.#code
+  }
+}
+
+function isStruct(type: unknown): type is StructType {
+  return typeof type === 'object' && type !== null && StructStamp.has(type)
+}
+
+export const stampStruct = StructStamp.put
+
+/** The functions of a struct; null for what is none, and before they are worth it. */
+export function codeOf(type: unknown): StructCode | null {
+  return typeof type === 'object' && type !== null ? StructStamp.code(type) : null
+}
