@@ -776,7 +776,11 @@ export type MmapRegionError =
     })
   | Refusal<
       'MmapRegionError',
-      'ERR_INVALID_OFFSET_LENGTH' | 'ERR_INVALID_POINTER' | 'ERR_MAP_FIXED' | 'ERR_MAPPING_OVERLAP' | 'ERR_MAPPING_PAST_EOF'
+      | 'ERR_INVALID_OFFSET_LENGTH'
+      | 'ERR_INVALID_POINTER'
+      | 'ERR_MAP_FIXED'
+      | 'ERR_MAPPING_OVERLAP'
+      | 'ERR_MAPPING_PAST_EOF'
     >
 /** An access by offset that was refused, or has failed: a variant of upstream's `VolatileMemoryError`. */
 export type VolatileMemoryError =

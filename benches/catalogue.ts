@@ -124,6 +124,13 @@ const calls: Work[] = [
   { id: 'calls/read-obj', title: 'readObj of 16 u8' },
 ]
 
+const structs: Work[] = [
+  { id: 'structs/read/fields', title: 'a descriptor, read field by field' },
+  { id: 'structs/read/struct', title: 'a descriptor, read as a struct' },
+  { id: 'structs/write/fields', title: 'a descriptor, written field by field' },
+  { id: 'structs/write/struct', title: 'a descriptor, written as a struct' },
+]
+
 const lock: Work[] = [{ id: 'lock/cycle', title: 'tryLock(), dispose' }]
 
 const copy: Work[] = ['read', 'write'].flatMap((direction) =>
@@ -224,6 +231,7 @@ export const GROUPS: readonly Group[] = [
   { id: 'lookup', title: 'Looking up', works: lookup },
   { id: 'parts', title: 'Slices and references', works: parts },
   { id: 'calls', title: 'What views do not answer', works: calls },
+  { id: 'structs', title: 'Structs', works: structs },
   { id: 'lock', title: 'The update lock', works: lock },
   { id: 'copy', title: 'Copies', works: copy },
   { id: 'plug', title: 'Hot-plug', works: plug },

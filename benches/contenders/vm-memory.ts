@@ -25,6 +25,7 @@ import { runThreads } from '../threads.js'
 import { makePair, provideCalls, readAcross } from './calls.js'
 import { provideCopies } from './copy-works.js'
 import { provideRegions, provideScalars, readWords, touch } from './scalar-works.js'
+import { provideStructs } from './structs.js'
 import { provideUpstream } from './upstream.js'
 import type { Works } from './works.js'
 
@@ -199,6 +200,7 @@ export function provide(group: string, works: Works): void {
     plug: providePlugs,
     parts: provideParts,
     calls: () => provideCalls(works),
+    structs: () => provideStructs(works),
     lock: provideLocks,
     buffer: provideBuffers,
     transfer: provideTransfers,
