@@ -11,7 +11,7 @@ import { NO_PLACE, type Place } from '../places/place'
 import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
 import { arrayRefMethods, atomicRefMethods, refMethods } from './references'
 import { scalarMethods } from './scalars'
-import { atomicMethods, partMethods } from './slices'
+import { atomicMethods, partMethods, sliceCopies } from './slices'
 
 type PlaceOf = (object: object) => Place
 
@@ -87,7 +87,7 @@ export function installVolatile(
   const slices = kindOf(slice, SliceStamp.place, makeSlice)
   const scalars = scalarMethods(slices)
   install(slice, { ...scalars, ...sharedMethods(slices, scalars), ...elementCopies(slices) })
-  install(slice, { ...atomicMethods(slices), ...partMethods(slices) })
+  install(slice, { ...atomicMethods(slices), ...sliceCopies(slices), ...partMethods(slices) })
   installGetter(slice, SliceStamp.place, 'len', lengthOf)
   installGetter(slice, SliceStamp.place, 'isEmpty', isEmpty)
   installGetter(slice, SliceStamp.place, 'bitmap', noBitmap)

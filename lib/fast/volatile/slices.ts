@@ -1,17 +1,17 @@
 /** The fast methods of slices. */
 import type * as VmMemory from '../../../index'
-import { pairOf } from '../../intrinsics'
+import { Bytes, pairOf, setBytes } from '../../intrinsics'
 import { canLoad, canStore } from '../methods/atomics'
 import type { Kind, Methods } from '../methods/kind'
 import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
-import { type Place, sizeOf, sizeTaken } from '../places/place'
+import { NO_PLACE, type Place, sizeOf, sizeTaken } from '../places/place'
 import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
 
 type Slice = VmMemory.VolatileSlice
 type PartName = 'getSlice' | 'subslice' | 'offset' | 'splitAt' | 'asVolatileSlice'
 type RefName = 'getRef' | 'getArrayRef' | 'getAtomicRef'
 
-const { make: makeSlice } = SliceStamp
+const { make: makeSlice, peek: peekAtSlice } = SliceStamp
 const { make: makeRef } = RefStamp
 const { make: makeArrayRef } = ArrayRefStamp
 const { make: makeAtomicRef } = AtomicRefStamp
@@ -46,6 +46,30 @@ export function atomicMethods({
         if (offset >= 0 && (offset & (kind.size - 1)) === 0 && storeAndMark(place.window, kind, offset, value)) return
       }
       native.store(toNative(this, place), type, value, addr, order)
+    },
+  }
+}
+
+/** `copyToVolatileSlice`, where each side has all of its bytes in one window. */
+export function sliceCopies({
+  native,
+  toNative,
+  cursorOf: placeOf,
+}: Kind<Pick<Slice, 'copyToVolatileSlice'>, Place>): object {
+  return {
+    copyToVolatileSlice(this: object, dst: Slice): void {
+      const place = placeOf(this)
+      const target = typeof dst === 'object' && dst !== null ? peekAtSlice(dst) : NO_PLACE
+      const count = place.length < target.length ? place.length : target.length
+      const from = count > 0 ? place.locate(0, count) : -1
+      const to = from < 0 ? -1 : target.locate(0, count)
+      if (to >= 0 && !target.window.isTracked) {
+        // Memory that overlaps is no harm: the engine copies bytes as memmove does.
+        setBytes(target.window.bytes, new Bytes(place.window.buffer, from, count), to)
+        return
+      }
+      if (!target.attach()) target.backing?.noteUse()
+      native.copyToVolatileSlice(toNative(this, place), dst)
     },
   }
 }
