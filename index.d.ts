@@ -412,6 +412,18 @@ export interface GuestMemory
    */
   discard(addr: U64, count: Usize): void
   /**
+   * Prepares pages before they are needed, of one region or of several, as `Mapping.prefault` does; by default all from `addr`
+   * on, and without it those of all regions. `write` is true by default for regions that are no private mappings of files. Rejects
+   * with `ERR_INVALID_GUEST_ADDRESS` if not all of the bytes are in regions, before anything is done. Not upstream.
+   */
+  prefault(options?: {
+    addr?: U64
+    count?: Usize
+    write?: boolean
+    threads?: number
+    signal?: AbortSignal
+  }): Promise<void>
+  /**
    * Gives the host advice about pages, of one region or of several, as `Mapping.advise` does; by default about all from
    * `addr` on, and without it about all regions. Not upstream.
    */
@@ -428,6 +440,73 @@ export interface GuestMemory
    * unless every region is a private mapping of a file. Not upstream.
    */
   changedRanges(): [addr: bigint, count: number][]
+}
+
+/**
+ * Where the regions of a snapshot lie in its file: plain data, for JSON. `start` is a guest address as `0x…`; `size` and `offset` (in
+ * the file) are in bytes.
+ *
+ * The file is raw memory: the regions one after the other by address, each from a page of the host on, and holes for what is zero.
+ * That is what Firecracker writes and reads, and what `FileOffset` maps.
+ */
+export interface SnapshotTable {
+  /** Ascending by `start`, without overlap in memory or in the file. */
+  readonly regions: readonly { readonly start: string; readonly size: number; readonly offset: number }[]
+}
+/** Options of `save` and `saveRanges`. */
+export interface SnapshotOptions {
+  /** Ends the save when it aborts. */
+  signal?: AbortSignal
+  /**
+   * Is called on the event loop, some ten times a second at the most, and at the end: with how many bytes of memory are done, holes
+   * included, and how many there are. What it throws ends the save, which is rejected with that.
+   */
+  onProgress?: (written: number, total: number) => void
+}
+/** What `save` and `saveRanges` resolve with. */
+export interface SavedMemory {
+  /** Where the regions lie in the file. */
+  readonly table: SnapshotTable
+  /** Bytes of memory that were written: those of the pages that are not zeros. */
+  readonly written: number
+}
+
+/** Memory in files. A save while others write is torn, as any copy is. */
+export interface GuestMemory {
+  /**
+   * Writes all memory to a file, sparse, on a native thread: pages that are zeros are holes, whatever else was in that part of
+   * the file. Takes no memory for what was never touched. The file gets as long as it has to be, and is never shortened; bytes
+   * before and behind the snapshot's part stay, and so does the cursor. `offset`, a multiple of the host's page, is where that
+   * part begins (0 by default). The descriptor may be closed once the call has returned. Not upstream.
+   *
+   * ```ts
+   * const { table, written } = await memory.save(file, { onProgress: (done, total) => bar.update(done / total) })
+   * await writeFile('snapshot.json', JSON.stringify(table))
+   * ```
+   *
+   * Rejects with `ERR_SNAPSHOT` for a file that a region of this memory is mapped from, whatever the descriptor, and for one that
+   * is open for appending and cannot be opened otherwise; with `ERR_PROTECTION` for memory that may not be read; with
+   * `ERR_MEMORY_FAULT` for memory that has lost pages; with `ERR_OUT_OF_RANGE` for an odd `offset`; with `ERR_IO` with `errno`, and
+   * `completed` bytes that were written before; and with the reason of `signal` when that aborts. What was written by then stays.
+   */
+  save(file: FileLike, options?: SnapshotOptions & { offset?: U64 }): Promise<SavedMemory>
+  /**
+   * Writes ranges of memory over a snapshot of the same regions: those of `changedRanges`, `dirtyRanges` or
+   * `WriteTracker.harvest`, in whole pages and any order. Pages that are zeros become holes. Not upstream.
+   *
+   * ```ts
+   * await memory.saveRanges(file, table, memory.dirtyRanges({ reset: true }))
+   * ```
+   *
+   * Rejects as `save` does; with `ERR_SNAPSHOT` also if the table does not fit the memory or the file; with
+   * `ERR_INVALID_GUEST_ADDRESS` if a range has a hole. Nothing is written then.
+   */
+  saveRanges(
+    file: FileLike,
+    table: SnapshotTable,
+    ranges: Iterable<readonly [addr: U64, count: Usize]>,
+    options?: SnapshotOptions,
+  ): Promise<SavedMemory>
 }
 
 /** Who has written where. Ranges are in whole pages, ascending, and joined where they touch within a region. */
@@ -659,6 +738,35 @@ export interface Mapping extends VolatileMemory {
    */
   discard(offset: Usize, count: Usize): void
   /**
+   * Prepares pages before they are needed, so that no access waits for one: by default all, with `threads` native threads
+   * (1 by default, and no more than there are processors). `write` makes them writable, too; it is true by default, but for
+   * private mappings of files: a page of those that is to be written is a copy, which `changedRanges` tells. The event loop goes
+   * on. Linux 5.14; elsewhere `ERR_UNSUPPORTED`.
+   *
+   * Rejects with `ERR_MEMORY_FAULT` where there is no page to be had: beyond the end of the file, or without space for it;
+   * with `ERR_PROTECTION` unless the memory may be read, or written; with `ERR_OUT_OF_RANGE` for a part of a page and for 0
+   * threads; with `ERR_IO` with `errno`; with what `getSlice` throws; and with the reason of `signal` when that aborts. Pages
+   * that are there by then stay. Not upstream.
+   *
+   * ```ts
+   * await region.prefault({ threads: 4 })
+   * ```
+   */
+  prefault(options?: {
+    offset?: Usize
+    count?: Usize
+    write?: boolean
+    threads?: number
+    signal?: AbortSignal
+  }): Promise<void>
+  /**
+   * Writes to the disk what is new in a shared file (msync(2)), by default all of it, and resolves when it is there. The event loop goes on. What is no
+   * shared file has nothing to do. Rejects with `ERR_IO` with `errno`, with `ERR_MEMORY_FAULT` if some of it was lost, with
+   * `ERR_OUT_OF_RANGE` for a part of a page, with what `getSlice` throws, and with the reason of `signal` when that aborts;
+   * the host may go on writing then. Not upstream.
+   */
+  flush(options?: { offset?: Usize; count?: Usize; signal?: AbortSignal }): Promise<void>
+  /**
    * Gives the host advice about pages (madvise(2)); by default about all of them. Throws `ERR_IO` with `errno` if the kernel
    * refuses it, `ERR_UNSUPPORTED` if the platform has no such advice, `ERR_OUT_OF_RANGE` for a part of a page, and what
    * `getSlice` throws. Not upstream.
@@ -838,6 +946,7 @@ export type BindingErrorCode =
   | 'ERR_BUFFER_TOO_LARGE'
   | 'ERR_MEMORY_FAULT' // the host has lost the page: `offset` in the mapping, `reason`; on memory `addr` too
   | 'ERR_UNSUPPORTED' // this runtime or platform cannot do it
+  | 'ERR_SNAPSHOT' // a table that does not fit the file or the map; a file that a region of the map is mapped from
 
 /**
  * Calls `listener` for each fault of a mapping that recovers (see `MemoryFault`), on the event loop of this thread, with the
@@ -1162,6 +1271,23 @@ export declare class GuestMemoryMmap {
    * @throws what `fromRanges` throws
    */
   static fromRangesWithFiles(ranges: readonly GuestRange[], options?: RangeOptions): GuestMemoryMmap
+  /**
+   * Maps a snapshot that `save` has written, copy-on-write and at once, however large it is: pages are read when they are
+   * touched, what is written stays in memory, and the file stays as it is. Do not change the file while it is mapped. With
+   * `copy`, reads it into anonymous memory now. Tables and files of Firecracker are good, too. Not upstream.
+   *
+   * ```ts
+   * const { table } = await memory.save(file)
+   * const restored = GuestMemoryMmap.fromSnapshot(file, table)
+   * restored.changedRanges() // what was written since
+   * ```
+   *
+   * @param file an open file that may be read; its cursor stays where it is, and it may be closed afterwards
+   * @param table where the regions lie in the file
+   * @throws `ERR_SNAPSHOT` for a table that is not sorted, overlaps, has a region of no size or one that starts at no page of
+   * the file, or goes beyond the end of the file; `ERR_IO` with `errno` (`EBADF` for a file that may not be read); `ERR_MMAP`
+   */
+  static fromSnapshot(file: FileLike, table: SnapshotTable, options?: MappingOptions & { copy?: boolean }): GuestMemoryMmap
   /**
    * Makes a memory of regions that exist already. The regions are shared with other memories, not moved.
    * (`from_regions` and `from_arc_regions`)

@@ -227,6 +227,13 @@ const ERRORS: [expected: Refusal, call: (t: ExecutionContext) => unknown][] = [
     },
   ],
   [
+    plain('ERR_SNAPSHOT'),
+    (t) =>
+      GuestMemoryMmap.fromSnapshot(temporaryFile(t, new Uint8Array(PAGE)), {
+        regions: [{ start: '0x0', size: PAGE + 1, offset: 0 }],
+      }),
+  ],
+  [
     plain('ERR_PROTECTION'),
     () => {
       const mapping = MmapRegion.build(null, 0x1000, PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE)

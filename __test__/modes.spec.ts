@@ -48,11 +48,19 @@ const CHANCE = ['residentSize', 'dataRanges', 'lockPages', 'unlockPages']
   )
   .concat('GuestMemoryAtomic.synchronize')
 
+/** What other threads do, with files and pages, in their own time. */
+const JOBS = ['prefault', 'flush']
+  .flatMap((name) => [`MmapRegion.${name}`, `GuestRegionMmap.${name}`])
+  .concat(
+    ['prefault', 'save', 'saveRanges'].flatMap((name) => [`GuestMemoryMmap.${name}`, `GuestMemoryLoadGuard.${name}`]),
+  )
+  .concat('GuestMemoryMmap.fromSnapshot')
+
 /** What tells functions, which have specs of their own. */
 const LISTENERS = ['onMemoryFault', 'GuestMemoryAtomic.onChange']
 
 /** What not every Node.js has, so that there may be no answer, and what cannot be compared. */
-const NOT_ASKED = ['MmapRegion.sharedBuffer', 'GuestRegionMmap.sharedBuffer', ...CHANCE, ...LISTENERS].concat(
+const NOT_ASKED = ['MmapRegion.sharedBuffer', 'GuestRegionMmap.sharedBuffer', ...CHANCE, ...JOBS, ...LISTENERS].concat(
   canTrackWrites() ? [] : TRACKING,
 )
 

@@ -5,6 +5,9 @@ type Atomic = VmMemory.GuestMemoryAtomic
 type LoadGuard = VmMemory.GuestMemoryLoadGuard
 type ExclusiveGuard = VmMemory.GuestMemoryExclusiveGuard
 
+/** A job that is prepared: its number, what aborts it, and who is told how much is done. */
+export type Job = [number: number, signal?: AbortSignal, onProgress?: (done: number, total: number) => void]
+
 /** What each function is called for comes first, and is known by its type tag. See `crate/src/door`. */
 export interface Door {
   /** The version of the addon, and behind a plus what it was built of. */
@@ -71,6 +74,21 @@ export interface Door {
   ): void
   ignoreFaults(): void
   invalidListener(listener: unknown): TypeError
+
+  /** Sets who is told of jobs: of values that they end with, of errors, and of how much is done. */
+  answerJobs(
+    ended: (job: number, value: unknown, total: number) => void,
+    failed: (job: number, error: unknown) => void,
+    advanced: (job: number, done: number, total: number) => void,
+  ): void
+  startJob(job: number): void
+  /** Stops a job. Whether that is its end: otherwise it will be told. */
+  stopJob(job: number): boolean
+  prefaultMapping(mapping: VmMemory.Mapping, options: unknown): Job
+  prefaultMemory(memory: VmMemory.GuestMemoryMmap, options: unknown): Job
+  flushMapping(mapping: VmMemory.Mapping, options: unknown): Job
+  saveMemory(memory: VmMemory.GuestMemoryMmap, file: unknown, options: unknown): Job
+  saveRanges(memory: VmMemory.GuestMemoryMmap, file: unknown, table: unknown, ranges: unknown, options: unknown): Job
 
   lockAsyncOptions(atomic: Atomic, options: unknown): [timeout?: number, signal?: AbortSignal]
   joinLine(atomic: Atomic, callback: (guard: ExclusiveGuard) => void): number

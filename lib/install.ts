@@ -3,6 +3,7 @@ import { addon } from './addon'
 import { installChanges } from './changes'
 import { installFastPaths } from './fast'
 import { installInspection } from './inspection'
+import { installJobs } from './jobs'
 import { installLasting } from './lasting'
 import { installLockAsync } from './lock-async'
 import { installMemoryFaults } from './memory-faults'
@@ -24,6 +25,7 @@ export function install(): void {
   installChanges(addon, door)
   installMemoryFaults(addon, door)
   installVmMemoryError(addon, door)
+  installJobs(addon, door)
   installInspection(addon)
   installSameness(addon)
   installUncloneable(door)

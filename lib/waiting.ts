@@ -1,6 +1,6 @@
 /** A promise, a timer and an abort signal around what another thread brings about. */
-import { uncurryThis } from './intrinsics'
 import { realm } from './realm'
+import { isAborted, listen, reasonOf } from './signals'
 import { startTimer } from './timers'
 
 /** What is waited for. */
@@ -33,22 +33,7 @@ function startLongTimer(delay: number, callback: () => void): () => void {
   return () => stop()
 }
 
-const { AbortSignal, Promise } = realm
-const addListener = uncurryThis(realm.EventTarget.prototype.addEventListener)
-const removeListener = uncurryThis(realm.EventTarget.prototype.removeEventListener)
-
-/** The getter of a signal, as a function. Look-alikes of signals are refused by the engine. */
-function getter(name: 'aborted' | 'reason'): (signal: AbortSignal) => unknown {
-  return uncurryThis(Object.getOwnPropertyDescriptor(AbortSignal.prototype, name)?.get as (this: unknown) => unknown)
-}
-const isAborted = getter('aborted')
-const reasonOf = getter('reason')
-
-/** Calls back when a signal aborts; returns what cancels that. */
-function listen(signal: AbortSignal, callback: () => void): () => void {
-  addListener(signal, 'abort', callback, { once: true })
-  return () => removeListener(signal, 'abort', callback)
-}
+const { Promise } = realm
 
 /** Runs what may be anybody's, such as a timer that a test has put in place: by then it changes nothing any more. */
 function cancel(stop: (() => void) | null): void {

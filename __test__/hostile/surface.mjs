@@ -24,6 +24,9 @@ const fd = vm.memfdCreate('hostile', SIZE)
 /** A descriptor that may be read, written and mapped. */
 export const fileDescriptor = fd
 fs.writeSync(fd, Buffer.alloc(SIZE, 0x5a))
+/** Another one, that a snapshot of the memory is in, and where in it. */
+const snapshot = vm.memfdCreate('snapshot', SIZE)
+const TABLE = { regions: [{ start: `0x${BASE.toString(16)}`, size: SIZE, offset: 0 }] }
 
 export const memory = () => vm.GuestMemoryMmap.fromRanges([[BASE, SIZE]], { bitmap: true })
 export const region = () => vm.GuestRegionMmap.fromRange(BASE, SIZE, null, { bitmap: true })
@@ -119,6 +122,11 @@ const RIGHT_ARGUMENTS = {
   lockPages: () => [{ offset: OFFSET, count: OFFSET, onFault: true }],
   unlockPages: () => [{ offset: OFFSET, count: OFFSET }],
   changedRanges: () => [],
+  prefault: () => [{ threads: 2 }],
+  flush: () => [{ offset: OFFSET, count: OFFSET }],
+  save: () => [snapshot, { offset: 0 }],
+  saveRanges: (at) => [snapshot, TABLE, [[at, OFFSET]]],
+  fromSnapshot: () => [snapshot, TABLE, { copy: true }],
   fromRange: () => [BASE, SIZE, file(), { bitmap: true, prot: READ_WRITE, private: false }],
   fdsOverlap: () => [mapping()],
   asUint8Array: () => [OFFSET, 16],

@@ -46,6 +46,7 @@ const documented = new Set([
   'ERR_BUFFER_TOO_LARGE',
   'ERR_MEMORY_FAULT',
   'ERR_UNSUPPORTED',
+  'ERR_SNAPSHOT',
 ])
 
 /** Whether this is the engine's own answer to reading a property of a revoked proxy. */

@@ -3,18 +3,6 @@
 
 /** Names, as `Item`, `Item.member`, or `Alias.literal` for a member of a union. */
 export const LATER: readonly string[] = [
-  // giving back, and asking for
-  'Mapping.prefault',
-  'Mapping.flush',
-  'GuestMemoryMmap.prefault',
-  // snapshots
-  'SnapshotTable',
-  'SnapshotOptions',
-  'SavedMemory',
-  'GuestMemoryMmap.save',
-  'GuestMemoryMmap.saveRanges',
-  'GuestMemoryMmap.fromSnapshot',
-  'BindingErrorCode.ERR_SNAPSHOT',
   // faults
   // changes and their end
   'Mapping.release',

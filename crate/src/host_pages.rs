@@ -4,12 +4,14 @@ use napi::ValueType;
 use napi::sys;
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryRegion};
 
-use crate::memory::mapping::{Mapping, Memory, Owner, arc_of};
+use crate::memory::mapping::{Access, Mapping, Memory, Owner, arc_of};
 use crate::memory::pages::advice::{self, ADVICE};
 use crate::memory::pages::extent::{self, Extent};
 use crate::memory::pages::kind::{Kind, Pages};
-use crate::memory::pages::{data, discard, lock, resident};
+use crate::memory::pages::prefault::{self, Wanted};
+use crate::memory::pages::{data, discard, flush, lock, resident};
 use crate::node::error::{BindingError, Error, Result};
+use crate::node::job;
 use crate::node::object::pairs;
 use crate::node::value::{BigU64, Number, Value};
 
@@ -118,6 +120,69 @@ pub fn lock_pages(owner: Owner, options: Value) -> Result<()> {
 pub fn unlock_pages(owner: Owner, options: Value) -> Result<()> {
     let extent = extent_by_options(owner, options.options("options")?)?;
     Ok(lock::unlock(&extent)?)
+}
+
+/// Takes the options of `prefault` that are about all kinds of memory.
+fn wanted(extents: Vec<Extent>, options: Option<Value>) -> Result<(Vec<Wanted>, usize)> {
+    let write = flag(options, c"write", "options.write")?;
+    let threads = match options {
+        Some(options) => match options.property(c"threads")?.optional() {
+            Some(threads) => match threads.usize("options.threads")? {
+                0 => return Err(threads.out_of_range("options.threads", "1 or more")),
+                threads => threads,
+            },
+            None => 1,
+        },
+        None => 1,
+    };
+    let wanted = extents.into_iter().map(|extent| {
+        // Of a private mapping of a file, written pages are copies.
+        let access = if write.unwrap_or(!extent.is_private_file()?) {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        let wanted = Wanted { extent, access };
+        wanted.check().map(|()| wanted)
+    });
+    Ok((wanted.collect::<Result<_>>()?, prefault::threads(threads)))
+}
+
+fn prepare_prefault((wanted, threads): (Vec<Wanted>, usize)) -> Result<usize> {
+    job::prepare(0, true, move |progress| {
+        prefault::prefault(&wanted, threads, progress)?;
+        wanted.iter().try_for_each(Wanted::check)?;
+        Ok(job::nothing())
+    })
+}
+
+/// Prepares `prefault` of a mapping. Returns the number of the job.
+pub fn prefault(owner: Owner, options: Option<Value>) -> Result<usize> {
+    let extent = extent_by_options(owner, options)?;
+    prepare_prefault(wanted(vec![extent], options)?)
+}
+
+/// Prepares `prefault` of guest memory. Returns the number of the job.
+pub fn prefault_memory(memory: &Memory, options: Option<Value>) -> Result<usize> {
+    let (mut addr, mut count) = (None, None);
+    if let Some(options) = options {
+        let value = options.property(c"addr")?.optional();
+        addr = value.map(|addr| addr.u64("options.addr")).transpose()?;
+        count = optional_usize(options.property(c"count")?, "options.count")?;
+    }
+    let extents = extent::of_memory(memory, addr.map(GuestAddress), count)?;
+    prepare_prefault(wanted(extents, options)?)
+}
+
+/// Prepares `flush`. Returns the number of the job.
+pub fn flush(owner: Owner, options: Option<Value>) -> Result<usize> {
+    let extent = extent_by_options(owner, options)?;
+    extent.watch()?.end()?;
+    // The disk takes its time, and nothing is harmed by what it still gets.
+    job::prepare(0, false, move |_| {
+        flush::flush(&extent)?;
+        Ok(job::nothing())
+    })
 }
 
 pub fn data_ranges(env: sys::napi_env, owner: &Owner) -> Result<Value> {

@@ -21,7 +21,8 @@
 //!       │
 //!     door               all that lib/ asks of Rust and users never see
 //!       │
-//!    the classes         the modules above, file_offset, host_pages, memfd, io_async, ordering, tickets, writes
+//!    the classes         the modules above, file_offset, host_pages, memfd, io_async, ordering, snapshot, tickets,
+//!       │             writes
 //!       │
 //!    memory              upstream's memory, kept mapped and permitted
 //!       │
@@ -54,6 +55,7 @@ mod mmap;
 mod mmap_unix;
 mod node;
 mod ordering;
+mod snapshot;
 mod structs;
 mod tickets;
 mod volatile_memory;

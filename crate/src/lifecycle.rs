@@ -28,7 +28,7 @@ use crate::memory::{changes, shared_map, writes, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, Result, check};
-use crate::node::{cloning, external, half, identity, intrinsics};
+use crate::node::{cloning, external, half, identity, intrinsics, job};
 use crate::tickets;
 
 thread_local! {
@@ -109,6 +109,7 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
     grace::clear();
     faults::clear();
     letter::clear();
+    job::clear();
     // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
     check(unsafe { sys::napi_add_env_cleanup_hook(env.raw(), Some(end), ptr::null_mut()) })
         .map_err(Error::throw)?;
@@ -125,6 +126,7 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
 unsafe extern "C" fn end(_: *mut c_void) {
     EXPORTS.set(ptr::null_mut());
     bell::take_down();
+    job::end();
     lock_async::clear();
     grace::end();
     changes::clear();
@@ -141,6 +143,8 @@ fn deliver(env: sys::napi_env, message: Message) {
         Message::Stale(number) => slots::deliver(env, number),
         Message::Changed(atomic) => changes::deliver(env, atomic),
         Message::Over(number) => grace::deliver(env, number),
+        Message::Done(number) => job::deliver_end(env, number),
+        Message::Progress(number) => job::deliver_progress(env, number),
         Message::Lost => faults::deliver(env),
     }
 }

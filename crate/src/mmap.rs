@@ -28,6 +28,7 @@ use crate::node::identity::{self, Handle};
 use crate::node::object::{check_new, check_plain};
 use crate::node::scalar::ScalarValue;
 use crate::node::value::{BigU64, Number, Value};
+use crate::snapshot;
 use crate::tickets::{self, TICKETS, ticket_id};
 use crate::volatile_memory::VolatileSlice;
 use crate::volatile_ref::{AtomicRef, VolatileArrayRef, VolatileRef, references};
@@ -414,6 +415,32 @@ impl GuestMemoryMmap {
     )]
     pub fn from_ranges_with_files(ranges: Value, options: Value) -> Result<Handle> {
         memory_from_ranges(ranges, options)
+    }
+
+    /// Maps a snapshot that `save` has written, copy-on-write and at once, however large it is: pages are read when they are
+    /// touched, what is written stays in memory, and the file stays as it is. Do not change the file while it is mapped. With
+    /// `copy`, reads it into anonymous memory now. Tables and files of Firecracker are good, too. Not upstream.
+    ///
+    /// ```ts
+    /// const { table } = await memory.save(file)
+    /// const restored = GuestMemoryMmap.fromSnapshot(file, table)
+    /// restored.changedRanges() // what was written since
+    /// ```
+    ///
+    /// @param file an open file that may be read; its cursor stays where it is, and it may be closed afterwards
+    /// @param table where the regions lie in the file
+    /// @throws `ERR_SNAPSHOT` for a table that is not sorted, overlaps, has a region of no size or one that starts at no page of
+    /// the file, or goes beyond the end of the file; `ERR_IO` with `errno` (`EBADF` for a file that may not be read); `ERR_MMAP`
+    #[napi(
+        catch_unwind,
+        ts_args_type = "file: FileLike, table: SnapshotTable, options?: MappingOptions & { copy?: boolean }",
+        ts_return_type = "GuestMemoryMmap"
+    )]
+    pub fn from_snapshot(file: Value, table: Value, options: Value) -> Result<Handle> {
+        let is_copied = snapshot::is_copied(options)?;
+        let options = Options::from_value(options)?;
+        let build = |plan| options.build(plan);
+        Self::make(snapshot::restore(file, table, is_copied, build)?)
     }
 
     /// Makes a memory of regions that exist already. The regions are shared with other memories, not moved.

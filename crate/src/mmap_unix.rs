@@ -298,7 +298,7 @@ impl MmapRegion {
 }
 
 /// Takes a mapping, or the mapping of a region, from an argument.
-fn owner_of(value: Value, name: &str) -> Result<Owner> {
+pub fn owner_of(value: Value, name: &str) -> Result<Owner> {
     if let Some(mapping) = value.try_instance::<MmapRegion>() {
         return Ok(mapping.owner());
     }

@@ -18,6 +18,7 @@ pub mod changes;
 mod errors;
 pub mod faults;
 pub mod grace;
+mod jobs;
 pub mod letter;
 pub mod lock_async;
 pub mod mailbox;

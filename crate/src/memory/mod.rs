@@ -15,6 +15,7 @@ pub mod pagemap;
 pub mod pages;
 pub mod ranges;
 pub mod shared_map;
+pub mod snapshot;
 pub mod target;
 pub mod tracking;
 pub mod writes;

@@ -25,6 +25,10 @@ pub enum Message {
     Changed(usize),
     /// All guards that a `synchronize` waits for are gone.
     Over(usize),
+    /// A job has ended.
+    Done(usize),
+    /// A part of a job is done.
+    Progress(usize),
     /// Memory was lost.
     Lost,
 }
@@ -36,7 +40,9 @@ impl Message {
             Self::Stale(slot) => slot << 3 | 1,
             Self::Changed(atomic) => atomic << 3 | 2,
             Self::Over(wait) => wait << 3 | 3,
-            Self::Lost => 4,
+            Self::Done(job) => job << 3 | 4,
+            Self::Progress(job) => job << 3 | 5,
+            Self::Lost => 6,
         }
     }
 
@@ -46,6 +52,8 @@ impl Message {
             1 => Self::Stale(number >> 3),
             2 => Self::Changed(number >> 3),
             3 => Self::Over(number >> 3),
+            4 => Self::Done(number >> 3),
+            5 => Self::Progress(number >> 3),
             _ => Self::Lost,
         }
     }

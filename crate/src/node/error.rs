@@ -309,6 +309,9 @@ binding_errors! {
         )
     }
 
+    /// A table does not fit the file or the memory of a snapshot, or the memory is mapped from the file that it would be saved to.
+    fn snapshot(message: impl Into<String>) -> Error ERR_SNAPSHOT { message }
+
     /// This runtime, platform or kernel cannot do it. `errno` is there where the kernel said so.
     fn unsupported(message: impl Into<String>) -> Error ERR_UNSUPPORTED { message }
 

@@ -53,6 +53,14 @@ pub fn number(env: sys::napi_env, size: usize) -> Result<sys::napi_value> {
     Ok(value)
 }
 
+/// Returns `undefined`.
+pub fn undefined(env: sys::napi_env) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread.
+    check(unsafe { sys::napi_get_undefined(env, &raw mut value) })?;
+    Ok(value)
+}
+
 /// Makes an object of no class.
 pub fn plain(env: sys::napi_env) -> Result<sys::napi_value> {
     let mut object = ptr::null_mut();

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::memory::faults::heal::{Lost, take_log};
 use crate::memory::faults::{owners, table, wake};
 use crate::memory::mapping::Owner;
+use crate::node::native_thread;
 
 static STARTING: Mutex<()> = Mutex::new(());
 
@@ -22,7 +23,6 @@ pub fn start(tell: fn(&[Told])) -> io::Result<()> {
     if wake::is_set() {
         return Ok(());
     }
-    crate::memory::faults::handler::stay_loaded();
     // SAFETY: the call takes numbers.
     let wake = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
     if wake < 0 {
@@ -30,8 +30,7 @@ pub fn start(tell: fn(&[Told])) -> io::Result<()> {
     }
     // What was lost before is nobody's news.
     drop(losses());
-    let thread = std::thread::Builder::new().name("vm-memory faults".to_owned());
-    match thread.spawn(move || run(wake, tell)) {
+    match native_thread::spawn("vm-memory faults", move || run(wake, tell)) {
         Ok(_) => {
             wake::set(wake);
             Ok(())
@@ -50,7 +49,6 @@ pub fn start(_: fn(&[Told])) -> io::Result<()> {
 }
 
 fn run(wake: RawFd, tell: fn(&[Told])) {
-    block_signals();
     loop {
         let mut count = 0_u64;
         // SAFETY: room for the eight bytes of an eventfd, which is never closed.
@@ -77,14 +75,4 @@ fn losses() -> Vec<Told> {
             Some((owner?, lost))
         })
         .collect()
-}
-
-/// Leaves signals of the process to the threads that had them before.
-fn block_signals() {
-    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: room for a set, which the first call fills.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut());
-    }
 }

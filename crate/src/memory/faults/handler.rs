@@ -20,6 +20,7 @@ use crate::memory::faults::pieces;
 use crate::memory::faults::probe::{Answer, Attempt, ask, attempt_of};
 use crate::memory::faults::table::{self, Locked, Place};
 use crate::memory::faults::wake;
+use crate::node::native_thread;
 
 /// How often the handler may be put over another one that was installed after it.
 const LEVELS: usize = 8;
@@ -57,7 +58,7 @@ pub fn install() -> io::Result<()> {
     }
     // Who is put back again and again, as a runtime that resets the signal does, is found below a level that is there.
     let installed = INSTALLED.load(Ordering::Acquire);
-    stay_loaded();
+    native_thread::stay_loaded();
     pieces::learn_limit();
     let known = (0..installed).find(|level| {
         let below = BELOW[*level].load(Ordering::Acquire);
@@ -78,24 +79,6 @@ pub fn install() -> io::Result<()> {
     // On the stack for signals, if the thread has one: the fault may be at the end of the other.
     ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
     action(Some(&ours)).map(|_| ())
-}
-
-/// Keeps this library in the process: it may be unloaded with the last thread that has loaded it, but a handler stays.
-pub fn stay_loaded() {
-    let mut facts = MaybeUninit::<libc::Dl_info>::uninit();
-    let address = on_signal::<0> as *const c_void;
-    // SAFETY: an address of this library, and room for the answer.
-    if unsafe { libc::dladdr(address, facts.as_mut_ptr()) } == 0 {
-        return;
-    }
-    // SAFETY: the call has succeeded, and its text lives as long as the library. Loading what is loaded runs nothing.
-    unsafe {
-        let name = facts.assume_init().dli_fname;
-        libc::dlopen(
-            name,
-            libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE,
-        );
-    }
 }
 
 /// Sets the action of SIGBUS, if there is one to be set, and returns the one before.

@@ -2,7 +2,8 @@
 
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryRegion};
 
-use crate::memory::mapping::{Access, Memory, Owner, arc_of};
+use crate::memory::faults::watch::Watch;
+use crate::memory::mapping::{Access, Mapping, Memory, Owner, arc_of};
 use crate::memory::pages::kind::Pages;
 use crate::memory::target::Pieces;
 use crate::memory::writes;
@@ -70,6 +71,24 @@ impl Extent {
             }
             None => format!("{} bytes at offset 0x{:x}", self.count, self.offset),
         })
+    }
+
+    /// Whether these are pages of a file until they are written, and copies from then on.
+    pub fn is_private_file(&self) -> Result<bool> {
+        let flags = self.owner.with(Mapping::flags)?;
+        Ok(flags & (libc::MAP_SHARED | libc::MAP_ANONYMOUS) == 0)
+    }
+
+    /// Begins to watch for the loss of any of the pages. Refuses those that are lost.
+    pub fn watch(&self) -> Result<Watch> {
+        let start = std::ptr::with_exposed_provenance(self.start());
+        Watch::begin(start, self.count, self.address.map(|address| address.0))
+    }
+
+    /// Returns the guest address of the mapping's first byte, if the call was about guest memory.
+    pub fn mapping_start(&self) -> Option<u64> {
+        self.address
+            .map(|address| address.0.wrapping_sub(self.offset as u64))
     }
 
     /// Marks the pages as written, after their content was taken away.

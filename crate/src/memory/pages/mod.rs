@@ -12,12 +12,15 @@ pub mod data;
 pub mod discard;
 pub mod extent;
 #[cfg(target_os = "linux")]
-mod file_data;
+pub mod file_data;
+pub mod flush;
 mod in_core;
 pub mod kind;
 pub mod lock;
+pub mod lost;
 #[cfg(target_os = "linux")]
 mod pagemap;
+pub mod prefault;
 pub mod ranges;
 pub mod resident;
 #[cfg(target_os = "linux")]

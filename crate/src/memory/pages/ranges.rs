@@ -47,6 +47,16 @@ impl Ranges {
         widened
     }
 
+    /// Returns what is within a part.
+    pub fn within(&self, part: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let (start, end) = (part.start, part.end);
+        let first = self.0.partition_point(|range| range.end <= start);
+        self.0[first..]
+            .iter()
+            .take_while(move |range| range.start < end)
+            .map(move |range| range.start.max(start)..range.end.min(end))
+    }
+
     /// Returns the number of bytes in all of the ranges.
     pub fn total(&self) -> usize {
         self.0.iter().map(Range::len).sum()
