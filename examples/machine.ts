@@ -1,6 +1,6 @@
 /**
  * A machine's memory at work, as VMMs use this package: RAM around a PCI hole and a ROM, an ELF file loaded into it, and
- * a virtio-blk disk served out of it while memory is plugged and unplugged.
+ * a virtio-blk disk served out of it while memory is plugged and unplugged. Then it is saved, restored, and given back in part.
  *
  *     npm start -- [options] [elf] [disk]
  */
@@ -18,6 +18,7 @@ import { buildMemory, MIB, ROM_BASE, ROM_SIZE, writeRom } from './machine/memory
 import { makeProgress } from './machine/progress.js'
 import { planRam } from './machine/ram-plan.js'
 import { checkTable, isRight, workTable, type Check } from './machine/report.js'
+import { runSnapshotStage } from './machine/snapshot-stage.js'
 import { makeTemporaryFolder } from './machine/temporary-folder.js'
 import { UsageError } from './machine/usage-error.js'
 
@@ -50,19 +51,21 @@ async function run(settings: Settings): Promise<number> {
   const memory = new GuestMemoryAtomic(machine.memory)
 
   const progress = makeProgress()
-  console.log('Shows guest memory at work: an ELF file, a disk, hot-plug.')
+  console.log('Shows guest memory at work: ELF, disk, hot-plug, snapshot.')
   console.log(`machine  ${settings.memory} MiB of RAM`)
   console.log(`disk     ${disk.description}, ${disk.sectors} sectors`)
   console.log(`ELF      ${image.file.path}`)
   const elf = runElfStage(machine.memory, image, plan.imageBase, progress)
   const served = await runDiskStage(memory, machine, plan, disk, settings, progress)
 
-  const checks = [...elf.checks, checkRom(machine.memory, rom), ...served.checks]
-  const problems = [...elf.problems, ...served.problems]
+  const saved = await runSnapshotStage(memory.memory().intoInner(), machine, folder, progress)
+
+  const checks = [...elf.checks, checkRom(machine.memory, rom), ...served.checks, ...saved.checks]
+  const problems = [...elf.problems, ...served.problems, ...saved.problems]
   console.log()
   console.log(memory.memory().intoInner())
   console.log(checkTable(checks, process.stdout.columns))
-  console.log(workTable([...elf.work, ...served.work], process.stdout.columns))
+  console.log(workTable([...elf.work, ...served.work, ...saved.work], process.stdout.columns))
 
   const failed = checks.filter((check) => !isRight(check))
   for (const problem of problems.slice(0, SHOWN_PROBLEMS)) console.error(`machine: ${problem}`)
