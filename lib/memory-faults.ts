@@ -1,7 +1,7 @@
 /** `onMemoryFault`: listeners for pages that the host has lost. Rust tells of each fault once, in each thread that listens. */
 import type * as VmMemory from '../index'
 import type { Door } from './door'
-import { disposable } from './protocols'
+import { defineFunction, disposable } from './protocols'
 import { throwUncaught } from './uncaught'
 
 type Listener = Parameters<typeof VmMemory.onMemoryFault>[0]
@@ -56,10 +56,5 @@ export function installMemoryFaults(native: typeof VmMemory, door: Door): void {
       if (!entry.isGone) remove(entry)
     })
   }
-  Object.defineProperty(native, 'onMemoryFault', {
-    value: onMemoryFault,
-    writable: true,
-    configurable: true,
-    enumerable: true,
-  })
+  defineFunction(native, 'onMemoryFault', onMemoryFault)
 }

@@ -24,6 +24,12 @@ export function defineMethod(prototype: object, name: string | symbol, method: o
   define(prototype, name, method)
 }
 
+/** Adds a function to the package, with its name. */
+export function defineFunction(exports: object, name: string, value: object): void {
+  Object.defineProperty(value, 'name', { value: name })
+  Object.defineProperty(exports, name, { value, writable: true, configurable: true, enumerable: true })
+}
+
 /** As they are now: users may give `Set.prototype` another iterator. */
 const DISPOSE_LIST = Array.from(DISPOSE)
 

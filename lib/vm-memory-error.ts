@@ -2,6 +2,7 @@
 import { types } from 'node:util'
 import type * as VmMemory from '../index'
 import type { Door } from './door'
+import { defineFunction } from './protocols'
 
 const { isNativeError } = types
 const { getOwnPropertyDescriptor, hasOwn } = Object
@@ -29,10 +30,5 @@ export function installVmMemoryError(native: typeof VmMemory, { errorTable }: Do
     // No proxy is one: its traps could throw.
     return isNativeError(error) && isOfCrate(ownValue(error, 'name'), ownValue(error, 'code'))
   }
-  Object.defineProperty(native, 'isVmMemoryError', {
-    value: isVmMemoryError,
-    writable: true,
-    configurable: true,
-    enumerable: true,
-  })
+  defineFunction(native, 'isVmMemoryError', isVmMemoryError)
 }
