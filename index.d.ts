@@ -371,7 +371,7 @@ export interface GuestMemory
   readonly lastAddr: bigint
   /**
    * Returns the host address of the guest address `addr`. The host address dangles once the region is unmapped. Throws
-   * `ERR_INVALID_GUEST_ADDRESS` if `addr` is in no region. (`get_host_address`)
+   * `ERR_INVALID_GUEST_ADDRESS` if `addr` is in no region, and `ERR_DISPOSED` if that was released. (`get_host_address`)
    */
   getHostAddress(addr: U64): bigint
   /**
@@ -672,7 +672,10 @@ export interface Mapping extends VolatileMemory {
   readonly flags: number
   /** Whether the memory is unmapped when nothing uses it any more; false for raw mappings. (`owned`) */
   readonly owned: boolean
-  /** The file that is mapped, and where in the file the mapping starts; null for anonymous memory. (`file_offset`) */
+  /**
+   * The file that is mapped, and where in the file the mapping starts; null for anonymous memory, and after `release`.
+   * (`file_offset`)
+   */
   readonly fileOffset: FileOffset | null
   /** A label that the user may give; null if the user gave none. (`is_hugetlbfs`) */
   readonly isHugetlbfs: boolean | null
@@ -687,8 +690,29 @@ export interface Mapping extends VolatileMemory {
    * short, and `ERR_MMAP` with `errno`; what was not mapped again stays lost. Not upstream.
    */
   healFaults(): void
-  /** Returns the host address of the first byte. It dangles once the region is unmapped. (`as_ptr`) */
+  /**
+   * Returns the host address of the first byte. It dangles once the region is unmapped. Throws `ERR_DISPOSED` after `release`.
+   * (`as_ptr`)
+   */
   asPtr(): bigint
+  /**
+   * Gives the memory and the file of the mapping back to the host now, whoever still has objects of it, as dropping the last
+   * reference does in Rust. After `synchronize`, which waits for the guards on old maps, nobody notices.
+   *
+   * From then on, in all threads, whatever touches the memory or leads to it throws `ERR_DISPOSED`: methods of the mapping, its
+   * region, slices and references, and of memory where the range crosses into it (before anything is copied). What only asks
+   * still answers: sizes, addresses and look-ups, `prot`, `bitmap`, `diff`, `removeRegion`, `share`. Views and buffers that were
+   * given out read zeros, and lead nowhere else.
+   *
+   * Waits for copies that are under way in other threads, and for no system call: a transfer of a file ends with what it did or
+   * with `ERR_DISPOSED`. The descriptor is closed unless a `FileOffset` still has it. The addresses are free at once, or with the
+   * last view, buffer, system call, or thread that has accessed them and whose event loop does not turn. A mapping that other
+   * code made is left mapped. Twice does nothing. Throws `ERR_IO` with `errno` if there are too many mappings to put zeros into the
+   * place of memory that has views. (`Drop`)
+   */
+  release(): void
+  /** Whether the mapping was released, in whatever thread. Not upstream. */
+  readonly isReleased: boolean
   /**
    * Checks whether this mapping and `other` show overlapping parts of one file, which means: of one descriptor of a
    * `FileOffset`. (`fds_overlap`)
@@ -1352,7 +1376,7 @@ export declare class GuestRegionMmap {
    * Returns the host address of an offset. The host address dangles once the region is unmapped.
    * (`get_host_address`)
    *
-   * @throws `ERR_INVALID_BACKEND_ADDRESS` if the offset is not within the region
+   * @throws `ERR_INVALID_BACKEND_ADDRESS` if the offset is not within the region; `ERR_DISPOSED` after `release`
    */
   getHostAddress(offset: Usize): bigint
 }

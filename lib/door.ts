@@ -38,6 +38,12 @@ export interface Door {
 
   /** Two integers shared with Rust: how many faults there were, and how many mappings have lost something. */
   alarmCells(): ArrayBuffer
+  /** Two integers shared with Rust: whether something was released, and how often a copy of this thread has begun or ended. */
+  endCells(): ArrayBuffer
+  /** Closes windows on what was released. Their buffers may not be used any more. */
+  closeWindows(): ArrayBuffer[]
+  /** Sets who is told that something was released, where another thread has done it. */
+  answerEnds(ended: () => void): void
   /** Counts the replacements of an atomic's map, in memory shared with Rust. */
   generationCell(atomic: Atomic): ArrayBuffer
   watchSlot(atomic: Atomic, slot: number): void

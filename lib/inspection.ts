@@ -34,6 +34,7 @@ export function installInspection(native: typeof VmMemory): void {
   }
 
   function formatKind(mapping: VmMemory.Mapping): string {
+    if (mapping.isReleased) return 'released'
     if (!mapping.owned) return 'raw'
     const { fileOffset } = mapping
     if (!fileOffset) return 'anonymous'
@@ -95,10 +96,14 @@ export function installInspection(native: typeof VmMemory): void {
     }
   })
   // Without the host address: logs are no place for it, and it says nothing to a reader.
-  define(
-    native.VolatileSlice,
-    (slice) => `VolatileSlice { ${formatSize(slice.len)}${slice.bitmap ? ', tracked' : ''} }`,
-  )
+  define(native.VolatileSlice, (slice) => {
+    const size = formatSize(slice.len)
+    try {
+      return `VolatileSlice { ${size}${slice.bitmap ? ', tracked' : ''} }`
+    } catch {
+      return `VolatileSlice { ${size}, released }`
+    }
+  })
   define(native.VolatileRef, ({ type }) => `VolatileRef { ${type} }`)
   define(native.VolatileArrayRef, ({ type, len }) => `VolatileArrayRef { ${len} x ${type} }`)
   define(native.AtomicRef, ({ type }) => `AtomicRef { ${type} }`)

@@ -10,6 +10,7 @@ import { installMemoryFaults } from './memory-faults'
 import { installProtocols } from './protocols'
 import { door } from './realm'
 import { installReceivers } from './receivers'
+import { installRelease } from './release'
 import { installSameness } from './sameness'
 import { installSynchronize } from './synchronize'
 import { installUncloneable } from './uncloneable'
@@ -19,6 +20,7 @@ export function install(): void {
   installReceivers(addon)
   installLasting(addon)
   installFastPaths(addon, door)
+  installRelease(addon, door)
   installProtocols(addon)
   installLockAsync(addon, door)
   installSynchronize(addon, door)

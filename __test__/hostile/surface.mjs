@@ -201,7 +201,7 @@ export const constructible = new Set([
 const consuming = new Set(['build', 'dispose', 'intoInner', 'replace', String(Symbol.dispose)])
 
 /** Right arguments for a member, made anew; none are known for a member that this file has not heard of. */
-function rightArguments(owner, name) {
+export function rightArguments(owner, name) {
   const at = owner === 'GuestMemoryMmap' || owner === 'GuestMemoryLoadGuard' ? BASE : OFFSET
   const known = RIGHT_ARGUMENTS[`${owner}.${name}`] ?? RIGHT_ARGUMENTS[name]
   if (known !== undefined) return known(at)

@@ -4,7 +4,4 @@
 /** Names, as `Item`, `Item.member`, or `Alias.literal` for a member of a union. */
 export const LATER: readonly string[] = [
   // faults
-  // changes and their end
-  'Mapping.release',
-  'Mapping.isReleased',
 ]

@@ -55,6 +55,7 @@ pub fn list(env: sys::napi_env, owner: &Owner) -> Result<Value> {
 pub fn heal(owner: &Owner) -> Result<()> {
     owner.with(|mapping| {
         let tracking = mapping.bitmap();
+        tracking.lease().check()?;
         if let Some(recovery) = tracking.recovery() {
             for lost in recovery.heal()? {
                 tracking.mark_dirty(lost.offset, lost.count);

@@ -5,6 +5,7 @@ use napi::bindgen_prelude::ToNapiValue;
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryError, MemoryRegionAddress};
 
 use crate::memory::mapping::{Memory, arc_of};
+use crate::memory::target::Pieces;
 use crate::mmap::{GuestRegionMmap, slice_of};
 use crate::node::error::Result;
 use crate::node::identity::Handle;
@@ -38,6 +39,11 @@ pub fn region_and_offset(
     Ok(Some((GuestRegionMmap::intern(&arc_of(region))?, offset)))
 }
 
+/// Refuses addresses of which some were released.
+pub fn check_released(memory: &Memory, address: GuestAddress, count: usize) -> Result<()> {
+    Pieces::new(memory, address, count).try_for_each(|(region, ..)| region.bitmap().lease().check())
+}
+
 /// Calls upstream's `GuestMemory::try_access` with a callback of JavaScript, which may throw.
 pub fn try_access(
     memory: &Memory,
@@ -46,9 +52,11 @@ pub fn try_access(
     callback: Value,
 ) -> Result<Number> {
     let env = callback.env();
+    check_released(memory, address, count)?;
     let mut thrown = None;
     let result = memory.try_access(count, address, |offset, length, region_offset, region| {
         let call = || -> Result<usize> {
+            region.bitmap().lease().check()?;
             let region = GuestRegionMmap::intern(&arc_of(region))?;
             #[expect(
                 clippy::cast_possible_truncation,
@@ -178,6 +186,7 @@ macro_rules! guest_memory {
             pub fn get_host_address(&self, addr: Value) -> Result<BigU64> {
                 let memory = self.target()?;
                 let addr = guest_memory::guest_address(addr, "addr")?;
+                guest_memory::check_released(&memory, addr, 1)?;
                 let address = GuestMemory::get_host_address(&*memory, addr)?;
                 Ok(BigU64(address.addr() as u64))
             }

@@ -10,6 +10,7 @@ use crate::memory::pages::extent::{self, Extent};
 use crate::memory::pages::kind::{Kind, Pages};
 use crate::memory::pages::prefault::{self, Wanted};
 use crate::memory::pages::{data, discard, flush, lock, resident};
+use crate::memory::tracking::host_page_size;
 use crate::node::error::{BindingError, Error, Result};
 use crate::node::job;
 use crate::node::object::pairs;
@@ -56,10 +57,14 @@ pub fn flag(options: Option<Value>, name: &std::ffi::CStr, text: &str) -> Result
 }
 
 pub fn page_size(owner: &Owner) -> Result<Number> {
-    Ok(Number(owner.with(Pages::of)??.page))
+    let huge = owner.with(|mapping| mapping.bitmap().lease().huge_page(mapping.flags()))??;
+    Ok(Number(huge.unwrap_or(host_page_size().get())))
 }
 
 pub fn resident_size(owner: &Owner) -> Result<Number> {
+    if owner.lease()?.has_ended() {
+        return Ok(Number(0));
+    }
     Ok(Number(resident::size(&owner.with(Pages::of)??)?))
 }
 

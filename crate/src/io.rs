@@ -2,6 +2,7 @@
 //! copy in between (upstream `io.rs`).
 
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use napi::ValueType;
 use vm_memory::{
@@ -11,7 +12,9 @@ use vm_memory::{
 
 use crate::memory::counted_file::{CountedFile, protection_in, protection_of};
 use crate::memory::faults::watch::{fault_of_call, watch_buffer};
+use crate::memory::lease::{Lease, Range};
 use crate::memory::mapping::{Access, Memory, OwnedSlice, Protection, Slice};
+use crate::memory::sections::Section;
 use crate::memory::target::{Pieces, Target, is_entangled};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
@@ -62,6 +65,14 @@ impl VolatileIo {
         // SAFETY: it is not -1. That the caller keeps it open during the call is theirs to see to;
         // otherwise the system calls answer EBADF, or act on what took its place.
         Ok(Self::File(unsafe { BorrowedFd::borrow_raw(fd) }))
+    }
+
+    /// Enters a section for a transfer that is no system call.
+    fn section(&self) -> Option<Section> {
+        match self {
+            Self::File(_) => None,
+            Self::Bytes(_) => Some(Section::enter()),
+        }
     }
 
     /// Returns how many of `count` bytes of memory a transfer may touch by itself. (The kernel refuses a forbidden
@@ -179,13 +190,16 @@ impl<P: Parts> Transfer for P {
         count: usize,
     ) -> Result<usize> {
         let mut part = self.part(address, count)?;
+        let _section = io.section();
         part.permit(0, io.touched(count), operation.access())?;
         let watches = part.watch(0, count)?;
         let result = match io {
             VolatileIo::File(fd) => {
+                let called = Called::of(&part.lease)?;
                 let mut file = CountedFile::new(fd, protection_of(&part));
                 let result = operation.run_on_slice(&mut part.slice, &mut file);
                 let moved = file.moved();
+                called.check(moved)?;
                 result.map_err(|error| {
                     let error = Self::error(error);
                     let start = part.start().wrapping_add(moved);
@@ -220,6 +234,7 @@ impl Transfer for Memory {
         io: VolatileIo,
         count: usize,
     ) -> Result<usize> {
+        let _section = io.section();
         self.permit(address, io.touched(count), operation.access())?;
         match io {
             VolatileIo::File(fd) => transfer_file(self, operation, address, fd, count),
@@ -243,10 +258,15 @@ pub fn transfer_file(
     fd: BorrowedFd,
     count: usize,
 ) -> Result<usize> {
+    memory.permit(address, 0, operation.access())?;
+    let called: Vec<_> = Pieces::new(memory, address, count)
+        .map(|(region, ..)| Called::of(region.bitmap().lease()))
+        .collect::<Result<_>>()?;
     let watches = memory.watch(address, count)?;
     let mut file = CountedFile::new(fd, protection_in(memory));
     let result = operation.run(memory, address, &mut file, count);
     let moved = file.moved();
+    called.iter().try_for_each(|called| called.check(moved))?;
     watches.end().map_err(|error| error.after(moved))?;
     result.map_err(|error| {
         let error = Error::from(error);
@@ -262,6 +282,26 @@ pub fn transfer_file(
             .unwrap_or(error)
             .after(moved)
     })
+}
+
+/// What a system call works on. It is not waited for when that is released, but the addresses stay mapped.
+struct Called {
+    lease: Arc<Lease>,
+    _range: Arc<Range>,
+}
+
+impl Called {
+    fn of(lease: &Arc<Lease>) -> Result<Self> {
+        Ok(Self {
+            lease: Arc::clone(lease),
+            _range: lease.range()?,
+        })
+    }
+
+    /// Refuses what came of the call if the memory was released meanwhile: it may have met zeros that were put in its place.
+    fn check(&self, moved: usize) -> Result<()> {
+        self.lease.check().map_err(|error| error.after(moved))
+    }
 }
 
 /// Makes the error of a system call that has stopped at memory which the host has lost; None if it has another reason.

@@ -23,8 +23,8 @@ use napi::bindgen_prelude::{Object, ToNapiValue, register_module_export};
 use napi::{Env, JsValue, Status, sys};
 use napi_derive::{module_init, napi};
 
-use crate::door::{faults, grace, letter, lock_async, slots};
-use crate::memory::{changes, shared_map, writes, zero_copy};
+use crate::door::{ends, faults, grace, letter, lock_async, slots};
+use crate::memory::{changes, sections, shared_map, writes, zero_copy};
 use crate::node::bell::{self, Message};
 use crate::node::environment::{self, number};
 use crate::node::error::{Error, Result, check};
@@ -108,6 +108,8 @@ pub fn load(exports: Object, env: Env) -> napi::Result<()> {
     changes::clear();
     grace::clear();
     faults::clear();
+    ends::clear();
+    sections::begin();
     letter::clear();
     job::clear();
     // SAFETY: `end` takes no data, and the addon stays loaded until it has run.
@@ -131,6 +133,7 @@ unsafe extern "C" fn end(_: *mut c_void) {
     grace::end();
     changes::clear();
     faults::abandon();
+    sections::end();
     shared_map::abandon();
     writes::end();
     tickets::TICKETS.abandon(number());
@@ -146,5 +149,6 @@ fn deliver(env: sys::napi_env, message: Message) {
         Message::Done(number) => job::deliver_end(env, number),
         Message::Progress(number) => job::deliver_progress(env, number),
         Message::Lost => faults::deliver(env),
+        Message::Ended => ends::deliver(),
     }
 }

@@ -228,7 +228,7 @@ impl GuestRegionMmap {
     /// Returns the host address of an offset. The host address dangles once the region is unmapped.
     /// (`get_host_address`)
     ///
-    /// @throws `ERR_INVALID_BACKEND_ADDRESS` if the offset is not within the region
+    /// @throws `ERR_INVALID_BACKEND_ADDRESS` if the offset is not within the region; `ERR_DISPOSED` after `release`
     #[napi(
         catch_unwind,
         ts_args_type = "offset: Usize",
@@ -236,6 +236,7 @@ impl GuestRegionMmap {
     )]
     pub fn get_host_address(&self, offset: Value) -> Result<BigU64> {
         let offset = MemoryRegionAddress(offset.u64("offset")?);
+        self.region.bitmap().lease().check()?;
         let address = self.region.get_host_address(offset)?;
         Ok(BigU64(address.addr() as u64))
     }

@@ -313,9 +313,8 @@ pub fn fds_overlap(owner: &Owner, other: Value) -> Result<bool> {
     let other = owner_of(other, "other")?;
     let extent = |owner: &Owner| {
         owner.with(|mapping| {
-            mapping
-                .file_offset()
-                .map(|file| (file.clone(), mapping.size()))
+            let file = mapping.bitmap().lease().file();
+            file.map(|file| (file, mapping.size()))
         })
     };
     let (Some((file, size)), Some((other_file, other_size))) = (extent(owner)?, extent(&other)?)
@@ -373,7 +372,8 @@ macro_rules! mapping {
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn file_offset(&self) -> Result<Option<Handle>> {
                 self.owner()
-                    .with(|mapping| mapping.file_offset().cloned())?
+                    .lease()?
+                    .file()
                     .map(FileOffset::make)
                     .transpose()
             }
@@ -409,6 +409,7 @@ macro_rules! mapping {
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn as_ptr(&self) -> Result<BigU64> {
+                self.owner().lease()?.check()?;
                 self.owner()
                     .with(|mapping| BigU64(mapping.as_ptr().addr() as u64))
             }
@@ -416,6 +417,16 @@ macro_rules! mapping {
             #[napi(skip_typescript, catch_unwind)]
             pub fn fds_overlap(&self, other: Value) -> Result<bool> {
                 fds_overlap(&self.owner(), other)
+            }
+
+            #[napi(skip_typescript, catch_unwind)]
+            pub fn release(&self) -> Result<()> {
+                $crate::memory::release::release(&self.owner())
+            }
+
+            #[napi(getter, skip_typescript, catch_unwind)]
+            pub fn is_released(&self) -> Result<bool> {
+                Ok(self.owner().lease()?.has_ended())
             }
 
             #[napi(getter, skip_typescript, catch_unwind)]

@@ -99,8 +99,9 @@ impl VolatileSlice {
 
     /// The bitmap of this slice, by offset in the slice; null if the memory is not tracked. (`bitmap`)
     #[napi(getter, catch_unwind, ts_return_type = "BitmapSlice | null")]
-    pub fn bitmap(&self) -> Option<BitmapSlice> {
-        BitmapSlice::of_memory(self.slice.slice.bitmap())
+    pub fn bitmap(&self) -> Result<Option<BitmapSlice>> {
+        self.slice.lease.check()?;
+        Ok(BitmapSlice::of_memory(self.slice.slice.bitmap()))
     }
 
     #[napi(skip_typescript, catch_unwind)]
@@ -110,8 +111,9 @@ impl VolatileSlice {
     }
 
     #[napi(skip_typescript, catch_unwind)]
-    pub fn as_volatile_slice(&self) -> VolatileSlice {
-        Self::of(self.slice.clone())
+    pub fn as_volatile_slice(&self) -> Result<VolatileSlice> {
+        self.slice.lease.check()?;
+        Ok(Self::of(self.slice.clone()))
     }
 
     /// Returns a slice of the first `mid` bytes, and one of the rest. (`split_at`)
@@ -185,8 +187,9 @@ impl VolatileSlice {
 
     /// Returns the host address of the first byte. It dangles once the region is unmapped. (`ptr_guard`)
     #[napi(catch_unwind, ts_return_type = "bigint")]
-    pub fn as_ptr(&self) -> BigU64 {
-        BigU64(self.slice.start().addr() as u64)
+    pub fn as_ptr(&self) -> Result<BigU64> {
+        self.slice.lease.check()?;
+        Ok(BigU64(self.slice.start().addr() as u64))
     }
 
     /// Returns a zero-copy view of the whole slice. `bitmap` does not see writes through the view: mark those with

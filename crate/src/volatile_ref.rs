@@ -110,8 +110,9 @@ impl VolatileRef {
 
     /// The bitmap of the value, by offset from its first byte; null if the memory is not tracked. (`bitmap`)
     #[napi(getter, catch_unwind, ts_return_type = "BitmapSlice | null")]
-    pub fn bitmap(&self) -> Option<BitmapSlice> {
-        BitmapSlice::of_memory(self.slice.slice.bitmap())
+    pub fn bitmap(&self) -> Result<Option<BitmapSlice>> {
+        self.slice.lease.check()?;
+        Ok(BitmapSlice::of_memory(self.slice.slice.bitmap()))
     }
 
     /// Reads the value. (`load`)
@@ -133,8 +134,9 @@ impl VolatileRef {
 
     /// Returns a slice of the bytes of the value. (`to_slice`)
     #[napi(catch_unwind, ts_return_type = "VolatileSlice")]
-    pub fn to_slice(&self) -> VolatileSlice {
-        VolatileSlice::of(self.slice.clone())
+    pub fn to_slice(&self) -> Result<VolatileSlice> {
+        self.slice.lease.check()?;
+        Ok(VolatileSlice::of(self.slice.clone()))
     }
 }
 
@@ -222,8 +224,9 @@ impl VolatileArrayRef {
     /// The bitmap of the values, by offset in bytes from the first element; null if the memory is not tracked.
     /// (`bitmap`)
     #[napi(getter, catch_unwind, ts_return_type = "BitmapSlice | null")]
-    pub fn bitmap(&self) -> Option<BitmapSlice> {
-        BitmapSlice::of_memory(self.slice.slice.bitmap())
+    pub fn bitmap(&self) -> Result<Option<BitmapSlice>> {
+        self.slice.lease.check()?;
+        Ok(BitmapSlice::of_memory(self.slice.slice.bitmap()))
     }
 
     /// Returns a reference to the element with this index. (`ref_at`)
@@ -292,8 +295,9 @@ impl VolatileArrayRef {
 
     /// Returns a slice of the bytes of all elements. (`to_slice`)
     #[napi(catch_unwind, ts_return_type = "VolatileSlice")]
-    pub fn to_slice(&self) -> VolatileSlice {
-        VolatileSlice::of(self.slice.clone())
+    pub fn to_slice(&self) -> Result<VolatileSlice> {
+        self.slice.lease.check()?;
+        Ok(VolatileSlice::of(self.slice.clone()))
     }
 }
 

@@ -17,6 +17,7 @@
  */
 import type * as VmMemory from '../../index'
 import { bufferOf, CodeOf, defineProperty, I64, isInteger, keys, MAX_SAFE_INTEGER, stringify, U64 } from '../intrinsics'
+import { enter, leave } from './ends'
 import { Existing } from './existing'
 import { type Finder, toBigInt } from './finder'
 import type { Window } from './window'
@@ -176,9 +177,10 @@ function writeCodeOf({ fields, offsets, size }: StructType): string | null {
     ${reads}
     const at = finder.locate(address, ${size});
     const { window } = finder;
-    if (at < 0 || window.isTracked) return half(value, names, [${given}]);
+    if (at < 0 || window.isTracked || !enter()) return half(value, names, [${given}]);
     const { view } = window;
     ${writes}
+    leave();
   }`
 }
 
@@ -187,8 +189,10 @@ function makeCode(type: StructType): StructCode | null {
   if (literal === null) return null
   const text = `'use strict'; return { size: ${type.size}, read: (view, at) => (${literal}), write: ${writeCodeOf(type)} }`
   try {
-    const make = new CodeOf('unsigned', 'signed', 'half', 'names', text) as (...given: unknown[]) => StructCode
-    return make(unsigned, signed, half, keys(type.fields))
+    const make = new CodeOf('unsigned', 'signed', 'half', 'names', 'enter', 'leave', text) as (
+      ...given: unknown[]
+    ) => StructCode
+    return make(unsigned, signed, half, keys(type.fields), enter, leave)
   } catch {
     // Functions must not be made of text here.
     return null

@@ -1,6 +1,7 @@
 /** A piece of one mapping behind a view of its own, or a part of a long one. */
 import { Buffer, bufferOf, Bytes, I64, Numbers, U16, U32, U64, View } from '../intrinsics'
 import { door } from '../realm'
+import { closeInTime } from './ends'
 
 /**
  * Stores the value that is in the letter in a piece of tracked memory and marks its page. One call does both: the engine may end
@@ -54,7 +55,7 @@ export class Window {
   u64 = NO_U64
   i64 = NO_I64
   /** Writes are left to `write`. */
-  readonly isTracked: boolean
+  isTracked: boolean
   private writer = NO_WRITER
   readonly size: number
   /** Which piece of memory it is part of, and where in that it starts. */
@@ -93,12 +94,28 @@ export class Window {
     this.writer()
   }
 
+  /** Lets go of memory that was released. Nothing is within from now on; native methods say so. */
+  close(): void {
+    this.limit1 = this.limit2 = this.limit4 = this.limit8 = -1
+    // No write is made without a look at the limits.
+    this.isTracked = true
+    this.writer = NO_WRITER
+    this.buffer = NO_BUFFER
+    this.bytes = NO_BYTES
+    this.u16 = NO_U16
+    this.u32 = NO_U32
+    this.u64 = NO_U64
+    this.i64 = NO_I64
+    this.view = NO_VIEW
+  }
+
   /** Makes the views; whether that was possible. */
   open(source: Source): boolean {
     try {
       const writer = this.isTracked ? source.trackedWriter(this.piece) : NO_WRITER
       if (writer === null) return false
       const buffer = source.openWindow(this.piece, this.pieceOffset, this.size)
+      closeInTime(buffer, this)
       this.writer = writer
       this.buffer = buffer
       this.bytes = new Bytes(buffer)
@@ -107,10 +124,11 @@ export class Window {
       this.u64 = new U64(buffer, 0, this.size >> 3)
       this.i64 = new I64(buffer, 0, this.size >> 3)
       this.view = new View(buffer)
-      this.limit1 = this.size - 1
-      this.limit2 = this.size - 2
-      this.limit4 = this.size - 4
-      this.limit8 = this.size - 8
+      // Small integers, not doubles: what is compared with them is one.
+      this.limit1 = (this.size - 1) | 0
+      this.limit2 = (this.size - 2) | 0
+      this.limit4 = (this.size - 4) | 0
+      this.limit8 = (this.size - 8) | 0
       return true
     } catch {
       // The native methods will say what is wrong.

@@ -15,7 +15,19 @@ const FLAGS = [
   '0',
   'null',
 ]
-const FACTS = ['size', 'prot', 'flags', 'owned', 'fileOffset', 'isHugetlbfs', 'bitmap', 'len', 'isEmpty', 'pageSize']
+const FACTS = [
+  'size',
+  'prot',
+  'flags',
+  'owned',
+  'fileOffset',
+  'isHugetlbfs',
+  'bitmap',
+  'len',
+  'isEmpty',
+  'pageSize',
+  'isReleased',
+]
 
 const protection = ({ chance }: Draft) =>
   chance.weighted([

@@ -33,6 +33,7 @@ use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryRegion, MemoryRegio
 
 use crate::bitmap::{AtomicBitmap, Bits};
 use crate::memory::mapping::{Access, Memory, OwnedSlice, Region};
+use crate::memory::sections::Section;
 use crate::memory::target::Target;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
 use crate::mmap_unix::MmapRegion;
@@ -309,8 +310,11 @@ fn host_address(object: &Object, words: Words) -> Option<()> {
     let address = words.get(ADDRESS);
     let host = match object {
         Object::Map(memory) => {
-            GuestMemory::get_host_address(&**memory, GuestAddress(address)).ok()?
+            let (region, offset) = memory.to_region_addr(GuestAddress(address))?;
+            region.bitmap().lease().check().ok()?;
+            region.get_host_address(offset).ok()?
         }
+        Object::Region(region) if region.bitmap().lease().has_ended() => return None,
         Object::Region(region) => region.get_host_address(MemoryRegionAddress(address)).ok()?,
         Object::Mapping(_) | Object::Bitmap(_) => return None,
     };
@@ -472,6 +476,7 @@ impl RawFunction for Ask {
         #[expect(clippy::cast_possible_truncation, reason = "it is the lower half")]
         let operation = words.get(ASKED) as u32;
         words.set(ASKED, 0);
+        let _section = Section::enter();
         let objects = objects.borrow();
         let done = operations
             .get(operation as usize)

@@ -15,6 +15,7 @@ use crate::node::value::Value;
 
 pub mod alarm;
 pub mod changes;
+pub mod ends;
 mod errors;
 pub mod faults;
 pub mod grace;

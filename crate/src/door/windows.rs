@@ -10,7 +10,8 @@ use napi_derive::napi;
 use vm_memory::{Address, Bytes, GuestMemory, GuestMemoryRegion, VolatileMemoryError};
 
 use crate::door::letter;
-use crate::memory::mapping::{OwnedSlice, Owner, Region, Slice, arc_of};
+use crate::memory::mapping::{Mapping, OwnedSlice, Owner, Region, Slice, arc_of};
+use crate::memory::sections::Section;
 use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
 use crate::mmap_unix::MmapRegion;
@@ -25,7 +26,7 @@ enum Pieces<'call> {
     /// The regions of a map.
     Map(&'call GuestMemoryMmap),
     /// A region or a mapping: one piece, at 0.
-    One(OwnedSlice),
+    One(Owner),
 }
 
 impl Pieces<'_> {
@@ -34,10 +35,10 @@ impl Pieces<'_> {
             return Ok(Self::Map(map));
         }
         if let Some(region) = object.try_instance::<GuestRegionMmap>() {
-            return region.owner().whole().map(Self::One);
+            return Ok(Self::One(region.owner()));
         }
         let mapping = object.instance::<MmapRegion>("object")?;
-        mapping.owner().whole().map(Self::One)
+        Ok(Self::One(mapping.owner()))
     }
 
     fn piece(self, index: usize) -> Result<OwnedSlice> {
@@ -49,7 +50,7 @@ impl Pieces<'_> {
                 })?;
                 Owner::Region(arc_of(region)).whole()
             }
-            Self::One(slice) => Ok(slice),
+            Self::One(owner) => owner.whole(),
         }
     }
 }
@@ -61,31 +62,24 @@ struct Extent {
     size: usize,
     prot: i32,
     is_tracked: bool,
-    /// Whether it recovers from faults.
-    recovers: bool,
+    /// Whether it recovers from faults, or was released.
+    is_closed: bool,
 }
 
 impl Extent {
     fn of_region(region: &Region) -> Self {
-        Self {
-            start: region.start_addr().raw_value(),
-            size: region.size(),
-            prot: region.prot(),
-            is_tracked: GuestMemoryRegion::bitmap(region).is_some(),
-            recovers: region.bitmap().recovery().is_some(),
-        }
+        Self::of_mapping(region, region.start_addr().raw_value())
     }
 
-    fn of_slice(slice: &OwnedSlice) -> Result<Self> {
-        Ok(Self {
-            start: 0,
-            size: slice.slice.len(),
-            prot: slice.protection.0,
-            is_tracked: slice.slice.bitmap().is_some(),
-            recovers: slice
-                .owner
-                .with(|mapping| mapping.bitmap().recovery().is_some())?,
-        })
+    fn of_mapping(mapping: &Mapping, start: u64) -> Self {
+        let lease = mapping.bitmap().lease();
+        Self {
+            start,
+            size: mapping.size(),
+            prot: mapping.prot(),
+            is_tracked: mapping.bitmap().is_some(),
+            is_closed: lease.recovery().is_some() || lease.has_ended(),
+        }
     }
 }
 
@@ -94,7 +88,11 @@ impl Extent {
 pub fn layout(object: Value) -> Result<Value> {
     match Pieces::of(object)? {
         Pieces::Map(map) => numbers(map.target()?.iter().map(Extent::of_region)),
-        Pieces::One(slice) => numbers(std::iter::once(Extent::of_slice(&slice)?)),
+        Pieces::One(owner) => numbers(
+            owner
+                .with(|mapping| Extent::of_mapping(mapping, 0))
+                .into_iter(),
+        ),
     }
 }
 
@@ -117,7 +115,7 @@ fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
                 extent.start as f64,
                 extent.size as f64,
                 // Code of JavaScript cannot tell zeros from what was lost: such memory is left to the native methods.
-                f64::from(extent.prot & READ_WRITE == READ_WRITE && !extent.recovers),
+                f64::from(extent.prot & READ_WRITE == READ_WRITE && !extent.is_closed),
                 f64::from(extent.is_tracked),
             ]
             .map(f64::to_bits),
@@ -138,7 +136,7 @@ pub fn open_window(object: Value, index: Value, offset: Value, length: Value) ->
     let part = piece
         .slice
         .subslice(offset.usize("offset")?, length.usize("length")?);
-    zero_copy::private_buffer(&piece.derive(part)?)
+    zero_copy::window(&piece.derive(part)?)
 }
 
 /// Makes a function that stores a value in a piece of tracked memory and marks its page. Its arguments are in the
@@ -164,6 +162,8 @@ impl RawFunction for TrackedWriter {
     const NAME: &'static CStr = c"write";
 
     fn call(&self, _: Value) -> Result<sys::napi_value> {
+        let _section = Section::enter();
+        self.0.lease.check()?;
         letter::read()
             .and_then(|letter| store(&self.0.slice, letter.offset, letter.kind, letter.value).ok())
             .ok_or_else(|| BindingError::out_of_range("There is no such place in the window"))?;

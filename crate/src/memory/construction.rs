@@ -2,13 +2,13 @@
 
 use std::os::fd::AsRawFd;
 use std::ptr;
-use std::sync::Arc;
 
 use vm_memory::mmap::{MmapRegionBuilder, MmapRegionError, check_file_offset};
 
 use crate::memory::faults::Recovery;
 use crate::memory::faults::table::Place;
 use crate::memory::huge_pages;
+use crate::memory::lease::Lease;
 use crate::memory::mapping::Mapping;
 use crate::memory::tracking::{Tracked, Tracking, host_page_size, is_possible};
 
@@ -81,16 +81,33 @@ impl Plan {
     }
 
     /// Makes the mapping, with this bitmap.
+    ///
+    /// To upstream it is a mapping of other code in any case, of no file: upstream would unmap it when it is dropped, and keep the
+    /// file until then.
     pub fn build_with(self, bitmap: Option<Tracked>) -> Result<Mapping, MmapRegionError> {
-        if self.recovers && self.raw.is_none() {
-            return self.build_recovering(bitmap);
+        let (start, lease) = match self.raw {
+            Some(start) => {
+                let file = self.file.clone();
+                (
+                    start,
+                    Lease::foreign(start.expose_provenance(), self.size, file),
+                )
+            }
+            None => self.map()?,
+        };
+        let mut builder =
+            MmapRegionBuilder::new_with_bitmap(self.size, Tracking::new(bitmap, lease))
+                .with_mmap_prot(self.prot)
+                .with_mmap_flags(self.flags);
+        if let Some(hugetlbfs) = self.hugetlbfs {
+            builder = builder.with_hugetlbfs(hugetlbfs);
         }
-        self.finish(bitmap.into())
+        // SAFETY: it was mapped for this, or whoever made the plan vouches for it.
+        unsafe { builder.with_raw_mmap_pointer(start) }.build()
     }
 
-    /// Makes the mapping as upstream does, and has it recover from faults. To upstream it is a mapping of other code, which
-    /// upstream does not unmap: that is done when no signal handler is at work on it any more.
-    fn build_recovering(mut self, bitmap: Option<Tracked>) -> Result<Mapping, MmapRegionError> {
+    /// Maps the memory as upstream does, and has it recover from faults if it is to.
+    fn map(&self) -> Result<(*mut u8, Lease), MmapRegionError> {
         self.check()?;
         let mut fd = -1;
         let mut file_offset = 0;
@@ -99,9 +116,6 @@ impl Plan {
             fd = file.file().as_raw_fd();
             file_offset = file.start();
         }
-        let page = huge_pages::page_size(self.flags, self.file.as_ref().map(|file| &**file.arc()))
-            .map_err(MmapRegionError::Mmap)?
-            .unwrap_or(host_page_size().get());
         let offset = libc::off_t::try_from(file_offset).map_err(|_| system(libc::EOVERFLOW))?;
         // SAFETY: no address is asked for, so nothing that is mapped is touched.
         let start = unsafe {
@@ -117,6 +131,17 @@ impl Plan {
         if start == libc::MAP_FAILED {
             return Err(MmapRegionError::Mmap(std::io::Error::last_os_error()));
         }
+        let lease = Lease::new(
+            start.expose_provenance(),
+            self.size.next_multiple_of(host_page_size().get()),
+            self.file.clone(),
+        );
+        if !self.recovers {
+            return Ok((start.cast(), lease));
+        }
+        let page = huge_pages::page_size(self.flags, self.file.as_ref().map(|file| &**file.arc()))
+            .map_err(MmapRegionError::Mmap)?
+            .unwrap_or(host_page_size().get());
         let place = Place {
             start: start.expose_provenance(),
             size: self.size,
@@ -126,29 +151,8 @@ impl Plan {
             file_offset,
             page,
         };
-        let file = self.file.as_ref().map(|file| Arc::clone(file.arc()));
-        let recovery = Recovery::new(place, file).map_err(MmapRegionError::Mmap)?;
-        self.raw = Some(start.cast());
-        self.finish(Tracking::of_recovery(bitmap, recovery))
-    }
-
-    fn finish(self, bitmap: Tracking) -> Result<Mapping, MmapRegionError> {
-        let mut builder = MmapRegionBuilder::new_with_bitmap(self.size, bitmap)
-            .with_mmap_prot(self.prot)
-            .with_mmap_flags(self.flags);
-        if let Some(hugetlbfs) = self.hugetlbfs {
-            builder = builder.with_hugetlbfs(hugetlbfs);
-        }
-        if let Some(start) = self.raw {
-            // SAFETY: whoever made the plan vouches for the mapping.
-            builder = unsafe { builder.with_raw_mmap_pointer(start) };
-        } else {
-            self.check()?;
-        }
-        if let Some(file) = self.file {
-            builder = builder.with_file_offset(file);
-        }
-        builder.build()
+        let recovery = Recovery::new(place).map_err(MmapRegionError::Mmap)?;
+        Ok((start.cast(), lease.recovering(recovery)))
     }
 
     /// Checks that the mapping will not lie at address 0, and that it can be unmapped.

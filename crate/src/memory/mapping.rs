@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vm_memory::mmap::Error as MmapError;
 use vm_memory::{GuestAddress, VolatileMemory, VolatileMemoryError};
 
+use crate::memory::lease::Lease;
 use crate::memory::tracking::{TrackedSlice, Tracking};
 use crate::node::error::{BindingError, Error, Result};
 
@@ -14,9 +15,9 @@ pub type Mapping = vm_memory::MmapRegion<Tracking>;
 pub type Region = vm_memory::GuestRegionMmap<Tracking>;
 pub type Memory = vm_memory::GuestMemoryMmap<Tracking>;
 
-/// Whether this package unmaps a mapping. Upstream does not know of those that recover from faults.
+/// Whether this package unmaps a mapping. To upstream, all of them are mappings of other code.
 pub fn is_owned(mapping: &Mapping) -> bool {
-    mapping.owned() || mapping.bitmap().recovery().is_some()
+    mapping.bitmap().lease().is_owned()
 }
 
 /// Upstream's slice. Its lifetime is that of the [`Owner`] beside it.
@@ -94,6 +95,11 @@ impl Owner {
         }
     }
 
+    /// Returns what the mapping has of the host.
+    pub fn lease(&self) -> Result<Arc<Lease>> {
+        self.with(|mapping| Arc::clone(mapping.bitmap().lease()))
+    }
+
     /// Returns a slice of all of the mapping (`VolatileMemory::as_volatile_slice`).
     pub fn whole(&self) -> Result<OwnedSlice> {
         self.slice(0, self.with(Mapping::size)?)
@@ -102,6 +108,7 @@ impl Owner {
     /// Returns a slice that keeps the mapping alive (`VolatileMemory::get_slice`).
     pub fn slice(&self, offset: usize, count: usize) -> Result<OwnedSlice> {
         self.with(|mapping| {
+            mapping.bitmap().lease().check()?;
             let slice = mapping.get_slice(offset, count)?;
             let start = slice.ptr_guard_mut().as_ptr();
             let bitmap = mapping
@@ -110,9 +117,11 @@ impl Owner {
                 .map(|tracked| tracked.slice_from(offset));
             Ok(OwnedSlice {
                 // SAFETY: upstream has checked that these bytes are within the mapping, which
-                // `owner` keeps mapped for as long as the result lives.
+                // `owner` keeps mapped for as long as the result lives, unless it is released: `lease` tells that at each
+                // access, which a release waits for.
                 slice: unsafe { Slice::with_bitmap(start, count, bitmap, None) },
                 protection: Protection(mapping.prot()),
+                lease: Arc::clone(mapping.bitmap().lease()),
                 owner: self.clone(),
             })
         })?
@@ -136,15 +145,18 @@ pub fn arc_of(region: &Region) -> Arc<Region> {
 pub struct OwnedSlice {
     pub slice: Slice,
     pub protection: Protection,
+    pub lease: Arc<Lease>,
     pub owner: Owner,
 }
 
 impl OwnedSlice {
     /// Makes a part of this slice from upstream's part.
     pub fn derive(&self, part: std::result::Result<Slice, VolatileMemoryError>) -> Result<Self> {
+        self.lease.check()?;
         Ok(Self {
             slice: part?,
             protection: self.protection,
+            lease: Arc::clone(&self.lease),
             owner: self.owner.clone(),
         })
     }

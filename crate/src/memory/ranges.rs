@@ -2,7 +2,6 @@
 
 use std::io;
 
-use crate::memory::huge_pages;
 use crate::memory::mapping::{Mapping, Region};
 use crate::memory::tracking::host_page_size;
 use crate::node::error::Result;
@@ -16,8 +15,8 @@ pub struct Part {
 
 /// Returns the number of bytes in a page of a mapping: the host's, or that of its huge pages.
 pub fn page_of(mapping: &Mapping) -> usize {
-    let file = mapping.file_offset().map(|file| &**file.arc());
-    let huge = huge_pages::page_size(mapping.flags(), file).ok().flatten();
+    let lease = mapping.bitmap().lease();
+    let huge = lease.huge_page(mapping.flags()).ok().flatten();
     huge.unwrap_or_else(|| host_page_size().get())
 }
 

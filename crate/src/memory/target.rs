@@ -8,6 +8,7 @@ use vm_memory::{
 use crate::memory::faults;
 use crate::memory::faults::watch::{Watches, watch_buffer};
 use crate::memory::mapping::{Access, Memory, OwnedSlice, Protection, Region, Slice};
+use crate::memory::sections::Section;
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
 use crate::node::value::Value;
@@ -29,7 +30,7 @@ pub trait Target {
     /// Refuses an access to what the host has lost, and begins to watch for more to be lost.
     fn watch(&self, address: Self::Address, count: usize) -> Result<Watches>;
 
-    /// Does an access that is permitted, unless memory was lost that it touches.
+    /// Does an access that is permitted, within a section, unless memory was lost that it touches.
     fn watched<R>(
         &self,
         address: Self::Address,
@@ -42,7 +43,8 @@ pub trait Target {
         result
     }
 
-    /// Does an access, unless it is not permitted, or memory was lost that it touches.
+    /// Does an access, unless it is not permitted, or memory was lost that it touches. No code of users may run in it: whoever
+    /// releases a mapping waits for it.
     fn access<R>(
         &self,
         address: Self::Address,
@@ -50,11 +52,12 @@ pub trait Target {
         access: Access,
         act: impl FnOnce() -> Result<R>,
     ) -> Result<R> {
+        let _section = Section::enter();
         self.permit(address, count, access)?;
         self.watched(address, count, act)
     }
 
-    /// Refuses an access that would fault. Whether there is memory at all is left to upstream.
+    /// Refuses an access to what was released, or that would fault. Whether there is memory at all is left to upstream.
     fn permit(&self, address: Self::Address, count: usize, access: Access) -> Result<()>;
 
     /// Does what `Bytes::read` does, into memory of JavaScript.
@@ -185,6 +188,7 @@ impl Target for OwnedSlice {
     }
 
     fn permit(&self, address: usize, count: usize, access: Access) -> Result<()> {
+        self.lease.check()?;
         permit_within(self.slice.len(), address, count, self.protection, access)
     }
 
@@ -251,6 +255,7 @@ impl Target for Region {
     }
 
     fn permit(&self, address: MemoryRegionAddress, count: usize, access: Access) -> Result<()> {
+        self.bitmap().lease().check()?;
         permit_within(
             self.size(),
             offset(address)?,
@@ -324,7 +329,13 @@ impl Target for Memory {
     }
 
     fn permit(&self, address: GuestAddress, count: usize, access: Access) -> Result<()> {
+        if count == 0
+            && let Some(region) = self.find_region(address)
+        {
+            region.bitmap().lease().check()?;
+        }
         for (region, _, _) in Pieces::new(self, address, count) {
+            region.bitmap().lease().check()?;
             Protection(region.prot()).permit(access, || {
                 format!("{count} bytes at guest address 0x{:x}", address.raw_value())
             })?;

@@ -8,28 +8,33 @@ use std::sync::Arc;
 use vm_memory::bitmap::{ArcSlice, AtomicBitmap, Bitmap, RefSlice, WithBitmapSlice};
 
 use crate::memory::faults::Recovery;
+use crate::memory::lease::Lease;
 
 /// The bitmap type of every mapping: tracked and untracked regions are of one type, so that a map
 /// can hold both. It stands for its bitmap.
 #[derive(Debug, Default)]
 pub struct Tracking {
     tracked: Option<Tracked>,
-    /// What a mapping that recovers has besides. It is here since it ends with the mapping, and unmaps it.
-    recovery: Option<Recovery>,
+    /// What the mapping has of the host. It is here since it ends with the mapping, and unmaps it.
+    lease: Arc<Lease>,
 }
 
 impl Tracking {
-    /// Returns the type of a mapping that recovers from faults.
-    pub fn of_recovery(tracked: Option<Tracked>, recovery: Recovery) -> Self {
+    pub fn new(tracked: Option<Tracked>, lease: Lease) -> Self {
         Self {
             tracked,
-            recovery: Some(recovery),
+            lease: Arc::new(lease),
         }
+    }
+
+    /// Returns what the mapping has of the host.
+    pub fn lease(&self) -> &Arc<Lease> {
+        &self.lease
     }
 
     /// Returns what a mapping has that recovers from faults.
     pub fn recovery(&self) -> Option<&Recovery> {
-        self.recovery.as_ref()
+        self.lease.recovery()
     }
 }
 
@@ -37,16 +42,7 @@ impl Tracking {
 /// asks for this all the same.)
 impl Clone for Tracking {
     fn clone(&self) -> Self {
-        self.tracked.clone().into()
-    }
-}
-
-impl From<Option<Tracked>> for Tracking {
-    fn from(tracked: Option<Tracked>) -> Self {
-        Self {
-            tracked,
-            recovery: None,
-        }
+        Self::new(self.tracked.clone(), Lease::default())
     }
 }
 

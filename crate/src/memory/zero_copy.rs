@@ -10,17 +10,20 @@
 
 use std::cell::RefCell;
 use std::ptr;
+use std::sync::{Arc, Weak};
 
 use napi::sys;
 use vm_memory::{GuestAddress, VolatileMemory};
 
+use crate::memory::lease::{Lease, Range};
 use crate::memory::mapping::{
     Access, Mapping, Memory, OwnedSlice, Owner, Protection, arc_of, is_owned,
 };
+use crate::memory::sections;
 use crate::memory::target::{Pieces, Target};
 use crate::node::environment;
 use crate::node::error::{Result, check};
-use crate::node::external::{self, Span};
+use crate::node::external::{self, Revocable, Span};
 use crate::node::identity::Handle;
 use crate::node::value::Value;
 use crate::node::weak_table::WeakTable;
@@ -53,9 +56,27 @@ fn permit(protection: Protection) -> Result<()> {
     protection.permit(Access::View, || "it as a buffer".to_owned())
 }
 
+/// What a buffer keeps: the addresses, which a released mapping would unmap, and the mapping.
+#[expect(dead_code, reason = "they are there to be there")]
+struct Shown {
+    // First: a mapping unmaps what nobody else has.
+    range: Arc<Range>,
+    owner: Owner,
+}
+
+impl Shown {
+    fn of(owner: &Owner) -> Result<Self> {
+        Ok(Self {
+            range: owner.lease()?.range()?,
+            owner: owner.clone(),
+        })
+    }
+}
+
 /// Returns the key of a mapping, and the bytes that its buffer shows.
 fn span(owner: &Owner) -> Result<(Key, Span)> {
     owner.with(|mapping| {
+        mapping.bitmap().lease().check()?;
         permit(Protection(mapping.prot()))?;
         let (start, length) = (mapping.as_ptr(), mapping.size());
         Ok((Key::of(mapping), Span { start, length }))
@@ -68,17 +89,96 @@ pub fn buffer(owner: &Owner) -> Result<Handle> {
     if let Some(buffer) = cached(key) {
         return Ok(Handle(buffer));
     }
-    let buffer = external::array_buffer(span, owner.clone())?;
+    let buffer = external::array_buffer(span, Shown::of(owner)?)?;
     BUFFERS.with_borrow_mut(|buffers| buffers.insert(key, buffer, ()))?;
     Ok(Handle(buffer))
 }
 
-/// Makes a buffer on a slice that nothing else refers to.
-pub fn private_buffer(slice: &OwnedSlice) -> Result<Handle> {
+/// A buffer that nobody has but the fast paths of this thread.
+struct Window {
+    /// A weak reference.
+    buffer: sys::napi_ref,
+    revocable: Revocable,
+    lease: Weak<Lease>,
+}
+
+impl Window {
+    fn has_ended(&self) -> bool {
+        self.lease.upgrade().is_some_and(|lease| lease.has_ended())
+    }
+
+    fn forget(&self, env: sys::napi_env) {
+        // SAFETY: a reference of this environment, which nobody uses any more.
+        unsafe { sys::napi_delete_reference(env, self.buffer) };
+    }
+}
+
+/// The windows of an environment. Those that were collected are swept out as the list grows.
+struct Windows {
+    open: Vec<Window>,
+    sweep_at: usize,
+}
+
+const FIRST_SWEEP: usize = 64;
+
+thread_local! {
+    static WINDOWS: RefCell<Windows> = const {
+        RefCell::new(Windows { open: Vec::new(), sweep_at: FIRST_SWEEP })
+    };
+}
+
+/// Makes a buffer on a slice for the fast paths, which close it when the mapping is released.
+pub fn window(slice: &OwnedSlice) -> Result<Handle> {
     permit(slice.protection)?;
+    sections::listen()?;
+    let env = environment::current();
     let (start, length) = (slice.start(), slice.slice.len());
-    let buffer = external::array_buffer(Span { start, length }, slice.owner.clone())?;
+    let shown = Shown::of(&slice.owner)?;
+    let (buffer, revocable) = external::revocable_buffer(Span { start, length }, shown)?;
+    let window = Window {
+        buffer: external::reference(env, buffer, 0)?,
+        revocable,
+        lease: Arc::downgrade(&slice.lease),
+    };
+    WINDOWS.with_borrow_mut(|windows| {
+        windows.open.push(window);
+        if windows.open.len() >= windows.sweep_at {
+            windows.open.retain(|window| {
+                let is_gone = window.revocable.is_revoked();
+                if is_gone {
+                    window.forget(env);
+                }
+                !is_gone
+            });
+            windows.sweep_at = (windows.open.len() * 2).max(FIRST_SWEEP);
+        }
+    });
     Ok(Handle(buffer))
+}
+
+/// Closes the windows of this thread on what was released. Returns their buffers, whose bytes nobody may touch any more.
+pub fn close_windows() -> Result<Vec<Handle>> {
+    let env = environment::current();
+    // First: what is released from here on is told again.
+    sections::heed();
+    let ended: Vec<_> = WINDOWS.with_borrow_mut(|windows| {
+        windows
+            .open
+            .extract_if(.., |window| window.has_ended())
+            .collect()
+    });
+    let mut buffers = Vec::new();
+    for window in &ended {
+        let mut buffer = ptr::null_mut();
+        // SAFETY: a reference of this environment.
+        check(unsafe { sys::napi_get_reference_value(env, window.buffer, &raw mut buffer) })?;
+        if !buffer.is_null() {
+            buffers.push(Handle(buffer));
+        }
+        window.forget(env);
+        window.revocable.revoke();
+    }
+    Ok(buffers)
 }
 
 /// Returns the one `SharedArrayBuffer` of a mapping in this thread.
@@ -87,7 +187,7 @@ pub fn shared_buffer(owner: &Owner) -> Result<Handle> {
     if let Some(buffer) = SHARED_BUFFERS.with_borrow(|buffers| buffers.find(&key)) {
         return Ok(Handle(buffer));
     }
-    let buffer = external::shared_array_buffer(span, owner.clone())?;
+    let buffer = external::shared_array_buffer(span, Shown::of(owner)?)?;
     SHARED_BUFFERS.with_borrow_mut(|buffers| buffers.insert(key, buffer, ()))?;
     Ok(Handle(buffer))
 }
@@ -105,6 +205,7 @@ fn cached(key: Key) -> Option<sys::napi_value> {
 pub fn clear() {
     BUFFERS.with_borrow_mut(WeakTable::clear);
     SHARED_BUFFERS.with_borrow_mut(WeakTable::clear);
+    WINDOWS.with_borrow_mut(|windows| windows.open.clear());
 }
 
 /// Makes a `Uint8Array` on a part of a buffer.
@@ -137,7 +238,7 @@ pub fn view(owner: &Owner, offset: usize, length: usize) -> Result<Handle> {
         // A part may be possible where the whole is not.
         Err(error) if error.is_buffer_too_large() => {
             let start = owner.with(|mapping| mapping.as_ptr().wrapping_add(offset))?;
-            let buffer = external::array_buffer(Span { start, length }, owner.clone())?;
+            let buffer = external::array_buffer(Span { start, length }, Shown::of(owner)?)?;
             uint8_array(env, buffer, 0, length)
         }
         Err(error) => Err(error),
@@ -181,6 +282,7 @@ pub fn views(memory: &Memory, address: GuestAddress, count: usize) -> Result<Vec
     }
     let pieces: Vec<_> = Pieces::new(memory, address, count).collect();
     for (region, ..) in &pieces {
+        region.bitmap().lease().check()?;
         permit(Protection(region.prot()))?;
     }
     pieces

@@ -31,6 +31,8 @@ pub enum Message {
     Progress(usize),
     /// Memory was lost.
     Lost,
+    /// A mapping was released.
+    Ended,
 }
 
 impl Message {
@@ -43,6 +45,7 @@ impl Message {
             Self::Done(job) => job << 3 | 4,
             Self::Progress(job) => job << 3 | 5,
             Self::Lost => 6,
+            Self::Ended => 7,
         }
     }
 
@@ -54,7 +57,8 @@ impl Message {
             3 => Self::Over(number >> 3),
             4 => Self::Done(number >> 3),
             5 => Self::Progress(number >> 3),
-            _ => Self::Lost,
+            6 => Self::Lost,
+            _ => Self::Ended,
         }
     }
 }

@@ -259,6 +259,11 @@ binding_errors! {
         format!("This {class} was disposed of, replaced or consumed")
     }
 
+    /// A region or a mapping is used after it was released, in whatever thread.
+    fn released() -> Error ERR_DISPOSED {
+        "The mapping was released: its memory was given back to the host"
+    }
+
     /// A mapping is tracked by a `WriteTracker` already, in whatever thread.
     fn tracked() -> Error ERR_MOVED {
         "The writes to a mapping of this memory are tracked already: one tracker has it at a time"

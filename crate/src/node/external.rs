@@ -140,8 +140,33 @@ pub fn know_runtime() -> Result<()> {
     Ok(())
 }
 
+/// A buffer that may lose its owner before it is collected.
+pub struct Revocable(Weak<Hint>);
+
+impl Revocable {
+    /// Lets go of the bytes, which nobody may read or write any more.
+    pub fn revoke(&self) {
+        if let Some(hint) = self.0.upgrade() {
+            hint.release();
+        }
+    }
+
+    /// Whether that has happened, or the buffer is gone.
+    pub fn is_revoked(&self) -> bool {
+        self.0.upgrade().is_none_or(|hint| hint.is_released())
+    }
+}
+
 /// Makes an `ArrayBuffer` that keeps the owner of its bytes.
 pub fn array_buffer(span: Span, owner: impl Send + 'static) -> Result<sys::napi_value> {
+    revocable_buffer(span, owner).map(|(buffer, _)| buffer)
+}
+
+/// Makes an `ArrayBuffer` that keeps the owner of its bytes until that is revoked.
+pub fn revocable_buffer(
+    span: Span,
+    owner: impl Send + 'static,
+) -> Result<(sys::napi_value, Revocable)> {
     let env = environment::current();
     check_possible(env, span)?;
     let hint = Hint::new(owner);
@@ -161,7 +186,7 @@ pub fn array_buffer(span: Span, owner: impl Send + 'static) -> Result<sys::napi_
     if status == sys::Status::napi_ok {
         // A buffer that cannot be watched is not handed out, and nobody else has it.
         watch(env, buffer, span, &hint).inspect_err(|_| hint.release())?;
-        return Ok(buffer);
+        return Ok((buffer, Revocable(Arc::downgrade(&hint))));
     }
     hint.release();
     Err(if status == sys::Status::napi_no_external_buffers_allowed {
@@ -257,7 +282,8 @@ fn watch(env: sys::napi_env, buffer: sys::napi_value, span: Span, hint: &Arc<Hin
     Ok(())
 }
 
-fn reference(env: sys::napi_env, object: sys::napi_value, count: u32) -> Result<sys::napi_ref> {
+/// Makes a reference to an object, which keeps it alive if `count` is not 0.
+pub fn reference(env: sys::napi_env, object: sys::napi_value, count: u32) -> Result<sys::napi_ref> {
     let mut reference = ptr::null_mut();
     // SAFETY: the object is one of this environment.
     check(unsafe { sys::napi_create_reference(env, object, count, &raw mut reference) })?;
@@ -305,7 +331,7 @@ unsafe extern "C" fn look(env: sys::napi_env, _data: *mut c_void, number: *mut c
         let Some(hint) = hint.upgrade() else {
             continue;
         };
-        if is_detached(env, buffer).unwrap_or(IS_NODE.get()) {
+        if !hint.is_released() && is_detached(env, buffer).unwrap_or(IS_NODE.get()) {
             gone.push((hint, store));
         }
     }

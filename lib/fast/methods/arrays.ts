@@ -15,6 +15,7 @@ import {
 } from '../../intrinsics'
 import { realm } from '../../realm'
 import { faultCount, isWhole } from '../alarm'
+import { enter, leave } from '../ends'
 import type { Finder } from '../finder'
 import * as mailbox from '../mailbox'
 import type { Window } from '../window'
@@ -72,12 +73,29 @@ function elementsClass(type: unknown): ElementsClass | null {
   }
 }
 
-/** Copies elements from a window into an array that is new. */
-function copyOut(array: Elements, { elementSize, make }: ElementsClass, { buffer }: Window, offset: number): void {
-  // Between arrays of one class if possible. To see the array as bytes takes 165 ns, since short ones have no buffer yet.
-  if ((offset & (elementSize - 1)) === 0)
-    setBytes(array, new make(buffer, offset, lengthOf(array)) as ArrayLike<number>)
-  else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, lengthOf(array) * elementSize))
+/** Copies elements from a window into an array that is new; whether it may. */
+function copyOut(array: Elements, { elementSize, make }: ElementsClass, { buffer }: Window, offset: number): boolean {
+  if (!enter()) return false
+  try {
+    // Between arrays of one class if possible. To see the array as bytes takes 165 ns, since short ones have no buffer yet.
+    if ((offset & (elementSize - 1)) === 0)
+      setBytes(array, new make(buffer, offset, lengthOf(array)) as ArrayLike<number>)
+    else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, lengthOf(array) * elementSize))
+  } finally {
+    leave()
+  }
+  return true
+}
+
+/** Copies the bytes of an array into a window; whether it may. */
+function copyIn({ bytes }: Window, value: unknown, size: number, offset: number): boolean {
+  if (!enter()) return false
+  try {
+    setBytes(bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
+  } finally {
+    leave()
+  }
+  return true
 }
 
 /** Copies elements into an array that is new by the mailbox; whether there were so many. */
@@ -142,8 +160,7 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     const offset = cursor.locate(addr, size)
     if (offset >= 0) {
       const array = new elements.make(length)
-      copyOut(array, elements, cursor.window, offset)
-      return array
+      if (copyOut(array, elements, cursor.window, offset)) return array
     }
     if (cursor.number !== mailbox.NO_NUMBER && size <= mailbox.MAX_BYTES) {
       const array = new elements.make(length)
@@ -159,8 +176,7 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     const offset = fits ? cursor.locate(addr, size) : -1
     let done = false
     if (offset >= 0 && !cursor.window.isTracked) {
-      setBytes(cursor.window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
-      done = true
+      done = copyIn(cursor.window, value, size, offset)
     } else if (fits && cursor.number !== mailbox.NO_NUMBER && size <= mailbox.MAX_BYTES) {
       const bytes = new Bytes(bufferOf(value), byteOffsetOf(value), size)
       done = mailbox.writeSlice(cursor.number, bytes, size, cursor.mailAddress(addr, size))

@@ -4,6 +4,7 @@
  */
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
+import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import { kindOf, loadByMail, storeByMail } from '../places/kinds'
 import { ATOMIC } from '../window'
@@ -14,6 +15,7 @@ type AtomicMethods = Pick<Methods, 'load' | 'store'>
 // Taken out of the import, which would be looked up at each use.
 const { asUintN, atomicLoad, atomicStore } = intrinsics
 const toNumber = numberOf
+const isCalm = isCalmNow
 
 /** Orderings by number, as the native enum has them. */
 const RELAXED = 0
@@ -112,14 +114,17 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limit2 && (offset & 1) === 0)
-        return atomicLoad(window.u16, offset >>> 1)
+      if (offset === distance && offset <= window.limit2 && (offset & 1) === 0) {
+        const value = atomicLoad(window.u16, offset >>> 1)
+        if (isCalm() || stays(window)) return value
+      }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit2 && (offset & 1) === 0) {
         cursor.window = window
-        return atomicLoad(window.u16, offset >>> 1)
+        const value = atomicLoad(window.u16, offset >>> 1)
+        if (isCalm() || stays(window)) return value
       }
     }
     return loadOther(this, type, addr, order)
@@ -145,9 +150,9 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
       }
       if (offset === distance && offset <= window.limit2 && (offset & 1) === 0) {
         cursor.window = window
-        if (window.isTracked) window.write(offset, ATOMIC + 2, value)
-        else atomicStore(window.u16, offset >>> 1, value)
-        return
+        if (window.isTracked) return window.write(offset, ATOMIC + 2, value)
+        atomicStore(window.u16, offset >>> 1, value)
+        if (isCalm() || stays(window)) return
       }
     }
     storeOther(this, type, value, addr, order)

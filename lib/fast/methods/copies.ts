@@ -11,12 +11,14 @@ import {
   tagOf,
 } from '../../intrinsics'
 import * as alarm from '../alarm'
+import * as ends from '../ends'
 import type { Finder } from '../finder'
 import * as mailbox from '../mailbox'
 import type { Kind, Methods } from './kind'
 
 // Taken out of the import, which would be looked up at each use.
 const { faultCount, isWhole } = alarm
+const { enter, leave } = ends
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice' | 'fill'>
 
@@ -40,15 +42,23 @@ function sourceOf(buf: unknown, length: number): Uint8Array {
 /** Copies from memory, if it is certain that all of it can be copied; whether it was. */
 function tryRead(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
   const offset = length < 0 ? -1 : cursor.locate(addr, length)
-  if (offset < 0) return false
-  setBytes(buf, new Bytes(cursor.window.buffer, offset, length))
+  if (offset < 0 || !enter()) return false
+  try {
+    setBytes(buf, new Bytes(cursor.window.buffer, offset, length))
+  } finally {
+    leave()
+  }
   return true
 }
 
 function tryWrite(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
   const offset = length < 0 ? -1 : cursor.locate(addr, length)
-  if (offset < 0 || cursor.window.isTracked) return false
-  setBytes(cursor.window.bytes, sourceOf(buf, length), offset)
+  if (offset < 0 || cursor.window.isTracked || !enter()) return false
+  try {
+    setBytes(cursor.window.bytes, sourceOf(buf, length), offset)
+  } finally {
+    leave()
+  }
   return true
 }
 
@@ -66,8 +76,12 @@ function isFill(value: unknown, count: unknown): count is number {
 /** Fills memory, if it is certain that all of the bytes are there; whether it was filled. */
 function tryFill(cursor: Finder, value: number, addr: unknown, count: number): boolean {
   const offset = cursor.locate(addr, count)
-  if (offset < 0 || cursor.window.isTracked) return false
-  fillBytes(cursor.window.bytes, value, offset, offset + count)
+  if (offset < 0 || cursor.window.isTracked || !enter()) return false
+  try {
+    fillBytes(cursor.window.bytes, value, offset, offset + count)
+  } finally {
+    leave()
+  }
   return true
 }
 

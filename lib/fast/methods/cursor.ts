@@ -1,4 +1,5 @@
 /** Where in memory a method finds its bytes. An answer is given only where it is certain. */
+import { heed, isCalm as isCalmNow } from '../ends'
 import { type Finder, toNumber } from '../finder'
 import { EMPTY, type Table } from '../table'
 import { NOWHERE as NONE, type Window } from '../window'
@@ -8,6 +9,7 @@ const ELSEWHERE = -1
 
 // What is imported is looked up at each use, which makes functions longer than the engine likes.
 const NOWHERE = NONE
+const isCalm = isCalmNow
 
 /** Where in memory the methods of an object look first, and how they find anything else. */
 export class Cursor implements Finder {
@@ -60,6 +62,7 @@ export class Cursor implements Finder {
   }
 
   locate(address: unknown, size: number): number {
+    if (!isCalm()) heed()
     const number = typeof address === 'number' ? address : toNumber(address)
     const offset = this.window.offsetOf(number, size)
     return offset < 0 ? this.move(number, size) : offset

@@ -6,6 +6,7 @@
  * function of the same name, the one cold place: it is the only one to get `addr`, which the engine would otherwise box in
  * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
  */
+import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import { low, readObj, signed64, unsigned64 } from '../mailbox'
 import type { Cursor } from './cursor'
@@ -15,6 +16,7 @@ type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
 
 // Taken out of the import, which would be looked up at each use.
 const toNumber = numberOf
+const isCalm = isCalmNow
 
 export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods, `read${ScalarName}`> {
   function readU8(object: object, cursor: Cursor, addr: unknown): number {
@@ -65,13 +67,17 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limit1) return window.view.getUint8(offset)
+      if (offset === distance && offset <= window.limit1) {
+        const value = window.view.getUint8(offset)
+        if (isCalm() || stays(window)) return value
+      }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit1) {
         cursor.window = window
-        return window.view.getUint8(offset)
+        const value = window.view.getUint8(offset)
+        if (isCalm() || stays(window)) return value
       }
       return readU8(this, cursor, addr)
     },
@@ -81,13 +87,17 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limit1) return window.view.getInt8(offset)
+      if (offset === distance && offset <= window.limit1) {
+        const value = window.view.getInt8(offset)
+        if (isCalm() || stays(window)) return value
+      }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit1) {
         cursor.window = window
-        return window.view.getInt8(offset)
+        const value = window.view.getInt8(offset)
+        if (isCalm() || stays(window)) return value
       }
       return readI8(this, cursor, addr)
     },
@@ -97,13 +107,17 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limit2) return window.view.getUint16(offset, true)
+      if (offset === distance && offset <= window.limit2) {
+        const value = window.view.getUint16(offset, true)
+        if (isCalm() || stays(window)) return value
+      }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit2) {
         cursor.window = window
-        return window.view.getUint16(offset, true)
+        const value = window.view.getUint16(offset, true)
+        if (isCalm() || stays(window)) return value
       }
       return readU16(this, cursor, addr)
     },
@@ -113,13 +127,17 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limit2) return window.view.getInt16(offset, true)
+      if (offset === distance && offset <= window.limit2) {
+        const value = window.view.getInt16(offset, true)
+        if (isCalm() || stays(window)) return value
+      }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit2) {
         cursor.window = window
-        return window.view.getInt16(offset, true)
+        const value = window.view.getInt16(offset, true)
+        if (isCalm() || stays(window)) return value
       }
       return readI16(this, cursor, addr)
     },
@@ -129,13 +147,17 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limit4) return window.view.getUint32(offset, true)
+      if (offset === distance && offset <= window.limit4) {
+        const value = window.view.getUint32(offset, true)
+        if (isCalm() || stays(window)) return value
+      }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit4) {
         cursor.window = window
-        return window.view.getUint32(offset, true)
+        const value = window.view.getUint32(offset, true)
+        if (isCalm() || stays(window)) return value
       }
       return readU32(this, cursor, addr)
     },
@@ -145,13 +167,17 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let { window } = cursor
       let distance = address - window.start
       let offset = distance >>> 0
-      if (offset === distance && offset <= window.limit4) return window.view.getInt32(offset, true)
+      if (offset === distance && offset <= window.limit4) {
+        const value = window.view.getInt32(offset, true)
+        if (isCalm() || stays(window)) return value
+      }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit4) {
         cursor.window = window
-        return window.view.getInt32(offset, true)
+        const value = window.view.getInt32(offset, true)
+        if (isCalm() || stays(window)) return value
       }
       return readI32(this, cursor, addr)
     },
@@ -162,14 +188,16 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let distance = address - window.start
       let offset = distance >>> 0
       if (offset === distance && offset <= window.limit8 && (offset & 7) === 0) {
-        return window.u64[offset >>> 3] as bigint
+        const value = window.u64[offset >>> 3] as bigint
+        if (isCalm() || stays(window)) return value
       }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit8 && (offset & 7) === 0) {
         cursor.window = window
-        return window.u64[offset >>> 3] as bigint
+        const value = window.u64[offset >>> 3] as bigint
+        if (isCalm() || stays(window)) return value
       }
       return readU64(this, cursor, addr)
     },
@@ -180,14 +208,16 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
       let distance = address - window.start
       let offset = distance >>> 0
       if (offset === distance && offset <= window.limit8 && (offset & 7) === 0) {
-        return window.i64[offset >>> 3] as bigint
+        const value = window.i64[offset >>> 3] as bigint
+        if (isCalm() || stays(window)) return value
       }
       window = cursor.at(address)
       distance = address - window.start
       offset = distance >>> 0
       if (offset === distance && offset <= window.limit8 && (offset & 7) === 0) {
         cursor.window = window
-        return window.i64[offset >>> 3] as bigint
+        const value = window.i64[offset >>> 3] as bigint
+        if (isCalm() || stays(window)) return value
       }
       return readI64(this, cursor, addr)
     },

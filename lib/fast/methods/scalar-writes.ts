@@ -7,6 +7,7 @@
  * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
  */
 import { I64, U64 } from '../../intrinsics'
+import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import { writeObj, writeObj64 } from '../mailbox'
 import type { Cursor } from './cursor'
@@ -16,6 +17,7 @@ type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
 
 // Taken out of the import, which would be looked up at each use.
 const toNumber = numberOf
+const isCalm = isCalmNow
 
 /** A value of 64 bits that fits is the same when it is read again. (`BigInt.asUintN` would be a call.) */
 const unsigned = new U64(1)
@@ -132,7 +134,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
           if (window.isTracked) return window.write(offset, 1, value)
-          return window.view.setUint8(offset, value)
+          window.view.setUint8(offset, value)
+          if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -140,7 +143,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit1) {
           cursor.window = window
           if (window.isTracked) return window.write(offset, 1, value)
-          return window.view.setUint8(offset, value)
+          window.view.setUint8(offset, value)
+          if (isCalm() || stays(window)) return
         }
       }
       writeU8(this, cursor, value, addr)
@@ -154,7 +158,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
           if (window.isTracked) return window.write(offset, 1, value)
-          return window.view.setInt8(offset, value)
+          window.view.setInt8(offset, value)
+          if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -162,7 +167,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit1) {
           cursor.window = window
           if (window.isTracked) return window.write(offset, 1, value)
-          return window.view.setInt8(offset, value)
+          window.view.setInt8(offset, value)
+          if (isCalm() || stays(window)) return
         }
       }
       writeI8(this, cursor, value, addr)
@@ -176,7 +182,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
           if (window.isTracked) return window.write(offset, 2, value)
-          return window.view.setUint16(offset, value, true)
+          window.view.setUint16(offset, value, true)
+          if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -184,7 +191,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit2) {
           cursor.window = window
           if (window.isTracked) return window.write(offset, 2, value)
-          return window.view.setUint16(offset, value, true)
+          window.view.setUint16(offset, value, true)
+          if (isCalm() || stays(window)) return
         }
       }
       writeU16(this, cursor, value, addr)
@@ -198,7 +206,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
           if (window.isTracked) return window.write(offset, 2, value)
-          return window.view.setInt16(offset, value, true)
+          window.view.setInt16(offset, value, true)
+          if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -206,7 +215,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit2) {
           cursor.window = window
           if (window.isTracked) return window.write(offset, 2, value)
-          return window.view.setInt16(offset, value, true)
+          window.view.setInt16(offset, value, true)
+          if (isCalm() || stays(window)) return
         }
       }
       writeI16(this, cursor, value, addr)
@@ -220,7 +230,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
           if (window.isTracked) return window.write(offset, 4, value)
-          return window.view.setUint32(offset, value, true)
+          window.view.setUint32(offset, value, true)
+          if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -228,7 +239,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit4) {
           cursor.window = window
           if (window.isTracked) return window.write(offset, 4, value)
-          return window.view.setUint32(offset, value, true)
+          window.view.setUint32(offset, value, true)
+          if (isCalm() || stays(window)) return
         }
       }
       writeU32(this, cursor, value, addr)
@@ -242,7 +254,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
           if (window.isTracked) return window.write(offset, 4, value)
-          return window.view.setInt32(offset, value, true)
+          window.view.setInt32(offset, value, true)
+          if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -250,7 +263,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit4) {
           cursor.window = window
           if (window.isTracked) return window.write(offset, 4, value)
-          return window.view.setInt32(offset, value, true)
+          window.view.setInt32(offset, value, true)
+          if (isCalm() || stays(window)) return
         }
       }
       writeI32(this, cursor, value, addr)
@@ -264,7 +278,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           window.u64[offset >>> 3] = value
-          return
+          if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -272,7 +286,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           cursor.window = window
           window.u64[offset >>> 3] = value
-          return
+          if (isCalm() || stays(window)) return
         }
       }
       writeU64(this, cursor, value, addr)
@@ -286,7 +300,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           window.i64[offset >>> 3] = value
-          return
+          if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -294,7 +308,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           cursor.window = window
           window.i64[offset >>> 3] = value
-          return
+          if (isCalm() || stays(window)) return
         }
       }
       writeI64(this, cursor, value, addr)

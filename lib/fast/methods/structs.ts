@@ -1,8 +1,12 @@
 /** `readObj` and `writeObj` of structs that have functions of their own. */
 import type * as VmMemory from '../../../index'
+import * as ends from '../ends'
 import type { Finder } from '../finder'
 import type { StructCode } from '../structs'
 import type { Kind, Methods } from './kind'
+
+// Taken out of the import, which would be looked up at each use.
+const { enter, leave } = ends
 
 interface StructMethods {
   readStruct(object: object, type: VmMemory.StructType, code: StructCode, addr: unknown): object
@@ -14,8 +18,10 @@ export function structMethods<F extends Finder>({ native, toNative, cursorOf }: 
     readStruct(object, type, code, addr) {
       const cursor = cursorOf(object)
       const offset = cursor.locate(addr, code.size)
-      if (offset < 0) return native.readObj(toNative(object, cursor), type, addr) as object
-      return code.read(cursor.window.view, offset)
+      if (offset < 0 || !enter()) return native.readObj(toNative(object, cursor), type, addr) as object
+      const value = code.read(cursor.window.view, offset)
+      leave()
+      return value
     },
     writeStruct(object, type, code, value, addr) {
       const cursor = cursorOf(object)

@@ -8,6 +8,7 @@
  * native gets it as an argument, its native half is made, and kept with the place.
  */
 import { isInteger, toDouble } from '../../intrinsics'
+import { hasAnythingEnded, heed, isCalm as isCalmNow } from '../ends'
 import { type Finder, safeInteger, toNumber as numberOf } from '../finder'
 import { NO_NUMBER } from '../mailbox'
 import { NOWHERE as NONE, type Window } from '../window'
@@ -17,6 +18,7 @@ import { NO_KIND, type ScalarKind } from './kinds'
 // What is imported is looked up at each use, which makes functions longer than the engine likes.
 const NOWHERE = NONE
 const toNumber = numberOf
+const isCalm = isCalmNow
 
 /** Of a place whose memory was not looked for yet; and of one that no single window has all of. */
 export const NOT_YET = 0
@@ -52,7 +54,9 @@ export class Place implements Finder {
   locate(address: unknown, size: number): number {
     const number = typeof address === 'number' ? address : toNumber(address)
     const at = number >>> 0
-    return at === number && at <= this.reach - size ? this.base + at : this.find(number, size)
+    if (!isCalm()) heed()
+    const isAtHand = at === number && at <= this.reach - size && this.window.limit1 >= 0
+    return isAtHand ? this.base + at : this.find(number, size)
   }
 
   /** Looks for the memory. */
@@ -65,10 +69,17 @@ export class Place implements Finder {
     return at
   }
 
+  /** Whether the memory has certainly not been released. */
+  isThere(): boolean {
+    if (!isCalm()) heed()
+    return this.reach > 0 ? this.window.limit1 >= 0 : !hasAnythingEnded()
+  }
+
   /** Looks for the one window that has all of the bytes; whether there is one. */
   attach(): boolean {
     const { backing, reach, length } = this
-    if (reach > 0) return true
+    if (!isCalm()) heed()
+    if (reach > 0) return this.window.limit1 >= 0
     if (reach === NEVER || length === 0 || backing === null || !backing.finder.knowsMemory()) return false
     const at = backing.finder.locate(this.offset, length)
     this.reach = at < 0 ? NEVER : length

@@ -17,7 +17,7 @@ export function refMethods({
   return {
     load(this: object): number | bigint {
       const place = placeOf(this)
-      if (place.reach > 0 || place.attach()) {
+      if (place.attach()) {
         const value = readScalar(place.window, place.kind, place.base)
         if (value !== undefined) return value
       }
@@ -25,12 +25,14 @@ export function refMethods({
     },
     store(this: object, value: number | bigint): void {
       const place = placeOf(this)
-      if ((place.reach > 0 || place.attach()) && writeScalar(place.window, place.kind, place.base, value)) return
+      if (place.attach() && writeScalar(place.window, place.kind, place.base, value)) return
       native.store(toNative(this, place), value)
     },
     toSlice(this: object): VmMemory.VolatileSlice {
       const place = placeOf(this)
-      return place.backing === null ? native.toSlice(this) : makeSlice(place.part(0, place.length, NO_KIND))
+      if (place.backing === null) return native.toSlice(this)
+      if (!place.isThere()) native.toSlice(toNative(this, place))
+      return makeSlice(place.part(0, place.length, NO_KIND))
     },
   }
 }
@@ -51,7 +53,7 @@ export function arrayRefMethods({
       const place = placeOf(this)
       const { size } = place.kind
       let start = sizeOf(index) * size
-      if (start < 0 || start + size > place.length) {
+      if (start < 0 || start + size > place.length || !place.isThere()) {
         native.refAt(toNative(this, place), index)
         start = sizeTaken(index) * size
       }
@@ -71,7 +73,9 @@ export function arrayRefMethods({
     },
     toSlice(this: object): VmMemory.VolatileSlice {
       const place = placeOf(this)
-      return place.backing === null ? native.toSlice(this) : makeSlice(place.part(0, place.length, NO_KIND))
+      if (place.backing === null) return native.toSlice(this)
+      if (!place.isThere()) native.toSlice(toNative(this, place))
+      return makeSlice(place.part(0, place.length, NO_KIND))
     },
   }
 }
@@ -85,7 +89,7 @@ export function atomicRefMethods({
   return {
     load(this: object, order: VmMemory.Ordering): number | bigint {
       const place = placeOf(this)
-      if (canLoad(order) && (place.reach > 0 || place.attach())) {
+      if (canLoad(order) && place.attach()) {
         return loadAtomic(place.window, place.kind, place.base)
       }
       return native.load(toNative(this, place), order)
@@ -93,7 +97,7 @@ export function atomicRefMethods({
     // As upstream, it marks nothing.
     store(this: object, value: number | bigint, order: VmMemory.Ordering): void {
       const place = placeOf(this)
-      const isKnown = canStore(order) && (place.reach > 0 || place.attach())
+      const isKnown = canStore(order) && place.attach()
       if (isKnown && storeAtomic(place.window, place.kind, place.base, value)) return
       native.store(toNative(this, place), value, order)
     },

@@ -4,6 +4,7 @@
  */
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
+import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import type { Kind, Methods } from '../methods/kind'
 import type { Place } from '../places/place'
@@ -14,6 +15,7 @@ type Scalars = Pick<Methods, `read${ScalarName}` | `write${ScalarName}`>
 // Taken out of the import, which would be looked up at each use.
 const { asIntN, asUintN } = intrinsics
 const toNumber = numberOf
+const isCalm = isCalmNow
 
 export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Methods, Place>): Scalars {
   function readU8(object: object, place: Place, addr: unknown): number {
@@ -132,56 +134,88 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
-      if (at === address && at <= place.reach - 1) return place.window.view.getUint8(place.base + at)
+      const { window } = place
+      if (at === address && at <= place.reach - 1 && window.limit1 >= 0) {
+        const value = window.view.getUint8(place.base + at)
+        if (isCalm() || stays(window)) return value
+      }
       return readU8(this, place, addr)
     },
     readI8(this: object, addr: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
-      if (at === address && at <= place.reach - 1) return place.window.view.getInt8(place.base + at)
+      const { window } = place
+      if (at === address && at <= place.reach - 1 && window.limit1 >= 0) {
+        const value = window.view.getInt8(place.base + at)
+        if (isCalm() || stays(window)) return value
+      }
       return readI8(this, place, addr)
     },
     readU16(this: object, addr: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
-      if (at === address && at <= place.reach - 2) return place.window.view.getUint16(place.base + at, true)
+      const { window } = place
+      if (at === address && at <= place.reach - 2 && window.limit1 >= 0) {
+        const value = window.view.getUint16(place.base + at, true)
+        if (isCalm() || stays(window)) return value
+      }
       return readU16(this, place, addr)
     },
     readI16(this: object, addr: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
-      if (at === address && at <= place.reach - 2) return place.window.view.getInt16(place.base + at, true)
+      const { window } = place
+      if (at === address && at <= place.reach - 2 && window.limit1 >= 0) {
+        const value = window.view.getInt16(place.base + at, true)
+        if (isCalm() || stays(window)) return value
+      }
       return readI16(this, place, addr)
     },
     readU32(this: object, addr: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
-      if (at === address && at <= place.reach - 4) return place.window.view.getUint32(place.base + at, true)
+      const { window } = place
+      if (at === address && at <= place.reach - 4 && window.limit1 >= 0) {
+        const value = window.view.getUint32(place.base + at, true)
+        if (isCalm() || stays(window)) return value
+      }
       return readU32(this, place, addr)
     },
     readI32(this: object, addr: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
-      if (at === address && at <= place.reach - 4) return place.window.view.getInt32(place.base + at, true)
+      const { window } = place
+      if (at === address && at <= place.reach - 4 && window.limit1 >= 0) {
+        const value = window.view.getInt32(place.base + at, true)
+        if (isCalm() || stays(window)) return value
+      }
       return readI32(this, place, addr)
     },
     readU64(this: object, addr: unknown): bigint {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
-      if (at === address && at <= place.reach - 8) return place.window.view.getBigUint64(place.base + at, true)
+      const { window } = place
+      if (at === address && at <= place.reach - 8 && window.limit1 >= 0) {
+        const value = window.view.getBigUint64(place.base + at, true)
+        if (isCalm() || stays(window)) return value
+      }
       return readU64(this, place, addr)
     },
     readI64(this: object, addr: unknown): bigint {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
-      if (at === address && at <= place.reach - 8) return place.window.view.getBigInt64(place.base + at, true)
+      const { window } = place
+      if (at === address && at <= place.reach - 8 && window.limit1 >= 0) {
+        const value = window.view.getBigInt64(place.base + at, true)
+        if (isCalm() || stays(window)) return value
+      }
       return readI64(this, place, addr)
     },
 
@@ -192,7 +226,10 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const at = address >>> 0
       if (at === address && at <= place.reach - 1 && typeof value === 'number' && (value & 0xff) === value) {
         const { window } = place
-        if (!window.isTracked) return window.view.setUint8(place.base + at, value)
+        if (!window.isTracked) {
+          window.view.setUint8(place.base + at, value)
+          if (isCalm() || stays(window)) return
+        }
       }
       writeU8(this, place, value, addr)
     },
@@ -202,7 +239,10 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const at = address >>> 0
       if (at === address && at <= place.reach - 1 && typeof value === 'number' && (value << 24) >> 24 === value) {
         const { window } = place
-        if (!window.isTracked) return window.view.setInt8(place.base + at, value)
+        if (!window.isTracked) {
+          window.view.setInt8(place.base + at, value)
+          if (isCalm() || stays(window)) return
+        }
       }
       writeI8(this, place, value, addr)
     },
@@ -212,7 +252,10 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const at = address >>> 0
       if (at === address && at <= place.reach - 2 && typeof value === 'number' && (value & 0xffff) === value) {
         const { window } = place
-        if (!window.isTracked) return window.view.setUint16(place.base + at, value, true)
+        if (!window.isTracked) {
+          window.view.setUint16(place.base + at, value, true)
+          if (isCalm() || stays(window)) return
+        }
       }
       writeU16(this, place, value, addr)
     },
@@ -222,7 +265,10 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const at = address >>> 0
       if (at === address && at <= place.reach - 2 && typeof value === 'number' && (value << 16) >> 16 === value) {
         const { window } = place
-        if (!window.isTracked) return window.view.setInt16(place.base + at, value, true)
+        if (!window.isTracked) {
+          window.view.setInt16(place.base + at, value, true)
+          if (isCalm() || stays(window)) return
+        }
       }
       writeI16(this, place, value, addr)
     },
@@ -232,7 +278,10 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const at = address >>> 0
       if (at === address && at <= place.reach - 4 && typeof value === 'number' && value >>> 0 === value) {
         const { window } = place
-        if (!window.isTracked) return window.view.setUint32(place.base + at, value, true)
+        if (!window.isTracked) {
+          window.view.setUint32(place.base + at, value, true)
+          if (isCalm() || stays(window)) return
+        }
       }
       writeU32(this, place, value, addr)
     },
@@ -242,7 +291,10 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const at = address >>> 0
       if (at === address && at <= place.reach - 4 && typeof value === 'number' && (value | 0) === value) {
         const { window } = place
-        if (!window.isTracked) return window.view.setInt32(place.base + at, value, true)
+        if (!window.isTracked) {
+          window.view.setInt32(place.base + at, value, true)
+          if (isCalm() || stays(window)) return
+        }
       }
       writeI32(this, place, value, addr)
     },
@@ -252,7 +304,10 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const at = address >>> 0
       if (at === address && at <= place.reach - 8 && typeof value === 'bigint' && asUintN(64, value) === value) {
         const { window } = place
-        if (!window.isTracked) return window.view.setBigUint64(place.base + at, value, true)
+        if (!window.isTracked) {
+          window.view.setBigUint64(place.base + at, value, true)
+          if (isCalm() || stays(window)) return
+        }
       }
       writeU64(this, place, value, addr)
     },
@@ -262,7 +317,10 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
       const at = address >>> 0
       if (at === address && at <= place.reach - 8 && typeof value === 'bigint' && asIntN(64, value) === value) {
         const { window } = place
-        if (!window.isTracked) return window.view.setBigInt64(place.base + at, value, true)
+        if (!window.isTracked) {
+          window.view.setBigInt64(place.base + at, value, true)
+          if (isCalm() || stays(window)) return
+        }
       }
       writeI64(this, place, value, addr)
     },

@@ -2,6 +2,7 @@
 import type * as VmMemory from '../../../index'
 import { Bytes, pairOf, setBytes } from '../../intrinsics'
 import { canLoad, canStore } from '../methods/atomics'
+import { enter, leave } from '../ends'
 import type { Kind, Methods } from '../methods/kind'
 import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
 import { NO_PLACE, type Place, sizeOf, sizeTaken } from '../places/place'
@@ -63,9 +64,14 @@ export function sliceCopies({
       const count = place.length < target.length ? place.length : target.length
       const from = count > 0 ? place.locate(0, count) : -1
       const to = from < 0 ? -1 : target.locate(0, count)
-      if (to >= 0 && !target.window.isTracked) {
-        // Memory that overlaps is no harm: the engine copies bytes as memmove does.
-        setBytes(target.window.bytes, new Bytes(place.window.buffer, from, count), to)
+      // The look for the second one may have closed the window of the first.
+      if (to >= 0 && place.window.limit1 >= 0 && !target.window.isTracked && enter()) {
+        try {
+          // Memory that overlaps is no harm: the engine copies bytes as memmove does.
+          setBytes(target.window.bytes, new Bytes(place.window.buffer, from, count), to)
+        } finally {
+          leave()
+        }
         return
       }
       if (!target.attach()) target.backing?.noteUse()
@@ -84,7 +90,7 @@ export function partMethods({
     const place = placeOf(this)
     const start = sizeOf(offset)
     const length = sizeOf(count)
-    if (start >= 0 && length >= 0 && start + length <= place.length)
+    if (start >= 0 && length >= 0 && start + length <= place.length && place.isThere())
       return makeSlice(place.part(start, length, NO_KIND))
     native.getSlice(toNative(this, place), offset, count)
     return makeSlice(place.part(sizeTaken(offset), sizeTaken(count), NO_KIND))
@@ -96,7 +102,7 @@ export function partMethods({
       const place = placeOf(this)
       const start = sizeOf(offset)
       const length = sizeOf(count)
-      if (start >= 0 && length >= 0 && start + length <= place.length)
+      if (start >= 0 && length >= 0 && start + length <= place.length && place.isThere())
         return makeSlice(place.part(start, length, NO_KIND))
       native.subslice(toNative(this, place), offset, count)
       return makeSlice(place.part(sizeTaken(offset), sizeTaken(count), NO_KIND))
@@ -104,7 +110,7 @@ export function partMethods({
     offset(this: object, count: VmMemory.Usize): Slice {
       const place = placeOf(this)
       let start = sizeOf(count)
-      if (start < 0 || start > place.length) {
+      if (start < 0 || start > place.length || !place.isThere()) {
         native.offset(toNative(this, place), count)
         start = sizeTaken(count)
       }
@@ -113,7 +119,7 @@ export function partMethods({
     splitAt(this: object, mid: VmMemory.Usize): Slice[] {
       const place = placeOf(this)
       let middle = sizeOf(mid)
-      if (middle < 0 || middle > place.length) {
+      if (middle < 0 || middle > place.length || !place.isThere()) {
         native.splitAt(toNative(this, place), mid)
         middle = sizeTaken(mid)
       }
@@ -125,13 +131,14 @@ export function partMethods({
     asVolatileSlice(this: object): Slice {
       const place = placeOf(this)
       if (place.backing === null) return native.asVolatileSlice(this)
+      if (!place.isThere()) native.asVolatileSlice(toNative(this, place))
       return makeSlice(place.part(0, place.length, NO_KIND))
     },
     getRef(this: object, type: VmMemory.ScalarType, offset: VmMemory.Usize): VmMemory.VolatileRef {
       const place = placeOf(this)
       const kind = kindOf(type)
       const start = sizeOf(offset)
-      if (kind !== null && start >= 0 && start + kind.size <= place.length) {
+      if (kind !== null && start >= 0 && start + kind.size <= place.length && place.isThere()) {
         return makeRef(place.part(start, kind.size, kind))
       }
       native.getRef(toNative(this, place), type, offset)
@@ -148,7 +155,8 @@ export function partMethods({
       const kind = kindOf(type)
       const start = sizeOf(offset)
       const count = sizeOf(n)
-      if (kind !== null && start >= 0 && count >= 0 && start + count * kind.size <= place.length) {
+      const isWithin = start >= 0 && count >= 0
+      if (kind !== null && isWithin && start + count * kind.size <= place.length && place.isThere()) {
         return makeArrayRef(place.part(start, count * kind.size, kind))
       }
       native.getArrayRef(toNative(this, place), type, offset, n)

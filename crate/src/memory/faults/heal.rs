@@ -62,7 +62,9 @@ fn lost(pinned: &Pinned) -> Vec<(Range<usize>, Lost)> {
 impl Recovery {
     fn pin(&self) -> Option<Pinned> {
         let Place { start, size, .. } = self.place;
+        // It may be another mapping's by now, even at the same place.
         Pinned::again(self.slot, start, start + size)
+            .filter(|pinned| pinned.generation() == self.generation)
     }
 
     /// Lists what was lost and not healed, ascending.

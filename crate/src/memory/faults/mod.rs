@@ -34,50 +34,50 @@ mod handler;
 #[cfg(target_os = "linux")]
 mod probe;
 
-use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sync::marks::Marks;
 
 use crate::memory::faults::table::{Place, Slot};
 
-/// The slot of a mapping that recovers, which unmaps the mapping when it is dropped. In this order: a handler that is at
-/// work on the slot is waited for, and none comes after it.
+/// The slot of a mapping that recovers. Whoever has this keeps the mapping mapped, and the descriptor open that the slot has the
+/// number of, until it is closed.
 #[derive(Debug)]
 pub struct Recovery {
     slot: &'static Slot,
+    /// Which of the mappings that have the slot in turn this is.
+    generation: u64,
     place: Place,
-    /// Keeps the descriptor open that the slot has the number of.
-    _file: Option<Arc<File>>,
+    is_closed: AtomicBool,
 }
 
 impl Recovery {
-    /// Begins to recover the faults of a mapping, which is this object's from now on, even if there is no memory to do so.
+    /// Begins to recover the faults of a mapping.
     #[cfg(target_os = "linux")]
-    pub fn new(place: Place, file: Option<Arc<File>>) -> io::Result<Self> {
-        let slot = handler::install().and_then(|()| {
-            let marks = Marks::new(place.pages())
-                .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
-            Ok(table::open(place, marks))
-        });
-        match slot {
-            Ok(slot) => Ok(Self {
-                slot,
-                place,
-                _file: file,
-            }),
-            Err(error) => {
-                place.unmap();
-                Err(error)
-            }
-        }
+    pub fn new(place: Place) -> io::Result<Self> {
+        handler::install()?;
+        let marks =
+            Marks::new(place.pages()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        let slot = table::open(place, marks);
+        Ok(Self {
+            slot,
+            generation: slot.generation(),
+            place,
+            is_closed: AtomicBool::new(false),
+        })
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub fn new(place: Place, _: Option<Arc<File>>) -> io::Result<Self> {
-        place.unmap();
+    pub fn new(_: Place) -> io::Result<Self> {
         Err(io::Error::from_raw_os_error(libc::ENOTSUP))
+    }
+
+    /// Recovers no longer. A handler that is at work on the slot is waited for, and none comes after it. Twice does nothing.
+    pub fn close(&self) {
+        if !self.is_closed.swap(true, Ordering::SeqCst) {
+            table::close(self.slot, pieces::give_back);
+        }
     }
 
     /// Returns the slot.
@@ -88,8 +88,7 @@ impl Recovery {
 
 impl Drop for Recovery {
     fn drop(&mut self) {
-        table::close(self.slot, pieces::give_back);
-        self.place.unmap();
+        self.close();
     }
 }
 

@@ -61,12 +61,6 @@ impl Place {
         let is_regular = facts.st_mode & libc::S_IFMT == libc::S_IFREG;
         is_regular.then(|| u64::try_from(facts.st_size).unwrap_or(0))
     }
-
-    /// Unmaps the mapping.
-    pub fn unmap(&self) {
-        // SAFETY: who made the place has mapped these bytes, and lets nobody use them afterwards.
-        unsafe { libc::munmap(ptr::with_exposed_provenance_mut(self.start), self.size) };
-    }
 }
 
 /// The start of a slot that is not in use: no address is behind it.

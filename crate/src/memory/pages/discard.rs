@@ -12,6 +12,7 @@ use std::io;
 use crate::memory::mapping::Access;
 use crate::memory::pages::extent::Extent;
 use crate::memory::pages::kind::Kind;
+use crate::memory::zeros;
 use crate::node::error::{BindingError, Result};
 
 /// Gives the pages of some extents back, after all of them were checked.
@@ -43,18 +44,9 @@ fn give_back(extent: &Extent) -> io::Result<()> {
     }
 }
 
-/// Puts new anonymous memory in the place of pages, in one step for all who look at them.
+/// Puts zeros in the place of pages. Who looks at them finds memory of the same protection.
 fn map_zeros(extent: &Extent) -> io::Result<()> {
-    let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    let start = std::ptr::with_exposed_provenance_mut(extent.start());
-    // SAFETY: these are pages of a mapping of this package, which the extent keeps mapped and which is unmapped as a whole,
-    // whatever lies there. Who looks at them finds memory of the same protection.
-    let mapped =
-        unsafe { libc::mmap(start, extent.count, extent.pages.protection.0, flags, -1, 0) };
-    if mapped == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    zeros::put(extent.start(), extent.count, extent.pages.protection.0)
 }
 
 #[cfg(target_os = "linux")]

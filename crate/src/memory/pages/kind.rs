@@ -1,13 +1,13 @@
 //! What the host has mapped. It decides which call of the host does what.
 
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::memory::huge_pages;
+use crate::memory::lease::Range as Addresses;
 use crate::memory::mapping::{Mapping, Protection, is_owned};
 use crate::memory::tracking::host_page_size;
+use crate::node::error::Result;
 
 /// What is mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +37,18 @@ pub struct Pages {
     pub file: Option<(Arc<File>, u64)>,
     /// Whether these are huge pages, which the host takes from a pool.
     pub is_huge: bool,
+    _addresses: Arc<Addresses>,
 }
 
 impl Pages {
-    pub fn of(mapping: &Mapping) -> io::Result<Self> {
+    pub fn of(mapping: &Mapping) -> Result<Self> {
         let flags = mapping.flags();
-        let file = mapping
-            .file_offset()
+        let look = mapping.bitmap().lease().look(flags)?;
+        let file = look
+            .file
             // The kernel looks at no file then.
             .filter(|_| flags & libc::MAP_ANONYMOUS == 0)
             .map(|file| (Arc::clone(file.arc()), file.start()));
-        let huge = huge_pages::page_size(flags, file.as_ref().map(|(file, _)| &**file))?;
         let is_private = flags & MAP_TYPE == libc::MAP_PRIVATE;
         let kind = match (is_owned(mapping), &file, is_private) {
             (false, ..) => Kind::Foreign,
@@ -60,10 +61,11 @@ impl Pages {
             start: mapping.as_ptr().expose_provenance(),
             size: mapping.size(),
             kind,
-            page: huge.unwrap_or(host_page_size().get()),
+            page: look.huge_page.unwrap_or(host_page_size().get()),
             protection: Protection(mapping.prot()),
             file,
-            is_huge: huge.is_some(),
+            is_huge: look.huge_page.is_some(),
+            _addresses: look.range,
         })
     }
 

@@ -80,17 +80,30 @@ impl Tracker {
     /// Begins to watch the regions of a memory.
     pub fn start(memory: &Memory) -> Result<Arc<Self>> {
         let watch = Watch::open().map_err(|error| unsupported(&error))?;
-        let spans: Vec<_> = memory
+        // What is released meanwhile stays mapped until it is left out.
+        let (spans, kept): (Vec<_>, Vec<_>) = memory
             .iter()
-            .map(|region| Span::of(arc_of(region)))
-            .collect();
+            .filter_map(|region| {
+                let kept = region.bitmap().lease().range().ok()?;
+                Some((Span::of(arc_of(region)), kept))
+            })
+            .unzip();
         let tracker = Arc::new(Self(Mutex::new(None)));
         // Held until everything is armed: whoever has something to note meanwhile waits.
         let mut state = lock(&tracker.0);
         claim(&spans, &tracker)?;
         let new = state.insert(State { watch, spans });
         let armed = new.arm();
+        // Released before it was claimed: nobody will tell it.
+        new.spans.retain(|span| {
+            let is_released = span.region.bitmap().lease().has_ended();
+            if is_released {
+                forget(&new.watch, span);
+            }
+            !is_released
+        });
         drop(state);
+        drop(kept);
         if let Err(error) = armed {
             tracker.end();
             return Err(error);
@@ -293,6 +306,30 @@ pub fn note(start: usize, length: usize) {
             }
         }
     }
+}
+
+/// Leaves out what is released, before anything else is in its place. Waits for harvests that look at it.
+pub fn leave_out(start: usize, length: usize) {
+    for tracker in trackers_of(start, length) {
+        let mut state = lock(&tracker.0);
+        if let Some(State { watch, spans }) = &mut *state {
+            spans.retain(|span| {
+                let stays = start >= span.start + span.length || span.start >= start + length;
+                if !stays {
+                    forget(watch, span);
+                }
+                stays
+            });
+        }
+    }
+}
+
+/// Watches a region no longer.
+fn forget(watch: &Watch, span: &Span) {
+    if span.is_armed {
+        watch.disarm(span.start, span.length);
+    }
+    lock(&WATCHED).retain(|watched| !watched.overlaps(span.start, span.length));
 }
 
 /// Ends the trackers of a thread that ends.

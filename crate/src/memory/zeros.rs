@@ -1,0 +1,25 @@
+//! Zeros in the place of pages.
+
+use std::io;
+use std::ptr;
+
+/// Puts new anonymous memory in the place of whole pages that this package has mapped, in one step for all who look at them.
+/// The caller keeps the addresses: they are unmapped as a whole later, whatever lies there.
+pub fn put(start: usize, length: usize, prot: i32) -> io::Result<()> {
+    let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: the caller's promise.
+    let mapped = unsafe {
+        libc::mmap(
+            ptr::with_exposed_provenance_mut(start),
+            length,
+            prot,
+            flags,
+            -1,
+            0,
+        )
+    };
+    if mapped == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
