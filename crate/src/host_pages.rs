@@ -13,6 +13,7 @@ use crate::memory::pages::{data, discard, flush, lock, resident};
 use crate::memory::tracking::host_page_size;
 use crate::node::error::{BindingError, Error, Result};
 use crate::node::job;
+use crate::node::native_thread;
 use crate::node::object::pairs;
 use crate::node::value::{BigU64, Number, Value};
 
@@ -150,7 +151,8 @@ fn wanted(extents: Vec<Extent>, options: Option<Value>) -> Result<(Vec<Wanted>, 
         let wanted = Wanted { extent, access };
         wanted.check().map(|()| wanted)
     });
-    Ok((wanted.collect::<Result<_>>()?, prefault::threads(threads)))
+    let threads = threads.min(native_thread::processors());
+    Ok((wanted.collect::<Result<_>>()?, threads))
 }
 
 fn prepare_prefault((wanted, threads): (Vec<Wanted>, usize)) -> Result<usize> {

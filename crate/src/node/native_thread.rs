@@ -4,7 +4,10 @@ use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
+
+use crate::node::error::Result;
 
 /// Starts a thread. It has nothing of the environment that asks for it, and may outlive that.
 pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
@@ -13,6 +16,32 @@ pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Join
         block_signals();
         run();
     })
+}
+
+/// Does the same work on this thread and on others, until each of them finds no more of it. Returns the first error that is met;
+/// `work` is told whether there was one.
+pub fn on_threads(count: usize, work: impl Fn(&AtomicBool) -> Result<()> + Sync) -> Result<()> {
+    let has_failed = AtomicBool::new(false);
+    let run = || work(&has_failed).inspect_err(|_| has_failed.store(true, Ordering::Relaxed));
+    std::thread::scope(|scope| {
+        // Where no more threads are to be had, fewer do it.
+        let others: Vec<_> = (1..count)
+            .map_while(|_| {
+                let thread = Builder::new().name("vm-memory job".to_owned());
+                thread.spawn_scoped(scope, run).ok()
+            })
+            .collect();
+        let own = run();
+        others
+            .into_iter()
+            .filter_map(|other| other.join().ok())
+            .fold(own, Result::and)
+    })
+}
+
+/// Returns the number of processors that this process may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Keeps this library in the process: it may be unloaded with the last thread that has loaded it, but a handler or a thread

@@ -21,12 +21,6 @@ impl Wanted {
     }
 }
 
-/// Returns the number of threads that are of use here, of so many that were asked for.
-pub fn threads(asked: usize) -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    asked.min(processors)
-}
-
 /// Has pages there, on this thread and `threads - 1` others.
 #[cfg(target_os = "linux")]
 pub fn prefault(wanted: &[Wanted], threads: usize, progress: &Progress) -> Result<()> {
@@ -45,7 +39,7 @@ pub fn prefault(_: &[Wanted], _: usize, _: &Progress) -> Result<()> {
 mod linux {
     use std::io;
     use std::ops::Range;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::Wanted;
     use crate::memory::mapping::Access;
@@ -53,6 +47,7 @@ mod linux {
     use crate::memory::pages::lost;
     use crate::node::error::{BindingError, Error, Result};
     use crate::node::job::Progress;
+    use crate::node::native_thread;
 
     /// How much is asked for at a time: what an abort waits for. (A chunk of new pages takes some 4 ms.)
     const CHUNK: usize = 4 << 20;
@@ -67,32 +62,14 @@ mod linux {
     pub fn prefault(wanted: &[Wanted], threads: usize, progress: &Progress) -> Result<()> {
         let chunks: Vec<Chunk> = wanted.iter().flat_map(chunks).collect();
         let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
-        let work = || {
-            while !progress.is_stopped() && !failed.load(Ordering::Relaxed) {
-                let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                    break;
-                };
-                if let Err(error) = chunk.populate() {
-                    failed.store(true, Ordering::Relaxed);
-                    return Err(error);
+        native_thread::on_threads(threads.min(chunks.len()), |has_failed| {
+            while !progress.is_stopped() && !has_failed.load(Ordering::Relaxed) {
+                match chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    Some(chunk) => chunk.populate()?,
+                    None => break,
                 }
             }
             Ok(())
-        };
-        std::thread::scope(|scope| {
-            // Where no more threads are to be had, fewer do it.
-            let others: Vec<_> = (1..threads.min(chunks.len()))
-                .map_while(|_| {
-                    let thread = std::thread::Builder::new().name("vm-memory job".to_owned());
-                    thread.spawn_scoped(scope, work).ok()
-                })
-                .collect();
-            let own = work();
-            others
-                .into_iter()
-                .filter_map(|other| other.join().ok())
-                .fold(own, Result::and)
         })
     }
 
