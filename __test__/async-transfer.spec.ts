@@ -53,10 +53,12 @@ const nextBytes = (fd: number): number => fs.readSync(fd, new Uint8Array(100))
 
 const someBytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => 255 - (index % 250))
 
-/** Whatever an error is, for comparison. */
+/** Whatever an error is, for comparison. The operation is named as the synchronous one, which has another name. */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return error
-  return { ...error, class: error.constructor, name: error.name, message: error.message }
+  const fields: Record<string, unknown> = { ...error }
+  if (typeof fields.operation === 'string') fields.operation = fields.operation.replace(/Async$/, '')
+  return { ...fields, class: error.constructor, name: error.name, message: error.message }
 }
 
 type Outcome = { returned: unknown } | { thrown: unknown }

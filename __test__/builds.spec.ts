@@ -20,10 +20,10 @@ const manifest = (file: string): { version: string; packages?: Record<string, { 
 test('crate, package, and the packages of the platforms are of one version', (t) => {
   const { version } = manifest('package.json')
   t.regex(version, /^\d+\.\d+\.\d+$/)
-  const crates = ['crate/Cargo.toml', 'crate/src/sync/Cargo.toml'].map((file) => {
+  const crates = ['crate/Cargo.toml', 'crate/src/operations/Cargo.toml', 'crate/src/sync/Cargo.toml'].map((file) => {
     return [file, /^version = "(.*)"$/m.exec(read(file))?.[1]] as const
   })
-  const locked = ['vm-memory-node', 'vm-memory-sync'].map((name) => {
+  const locked = ['vm-memory-node', 'vm-memory-operations', 'vm-memory-sync'].map((name) => {
     return [
       `Cargo.lock, ${name}`,
       new RegExp(`^name = "${name}"\\nversion = "(.*)"$`, 'm').exec(read('Cargo.lock'))?.[1],

@@ -83,7 +83,7 @@ function copyOfDeclarations(t: ExecutionContext, change: (declarations: string) 
 /** Declarations that are wrong in one place, and the alias in the type test that must notice. */
 const MISTAKES: [what: string, pattern: RegExp, replacement: string][] = [
   ['a class that is another', /export declare class FileOffset\b/, 'export declare class FileOffsets'],
-  ['a method under another name', /\bfindRegion\(/, 'findRegionAt('],
+  ['a method under another name', /\bfindRegion\(addr: U64\)/, 'findRegionAt(addr: U64)'],
   ['a property of another type', /readonly lastAddr: bigint|get lastAddr\(\): bigint/, 'readonly lastAddr: string'],
   ['an address that may only be a number', /\btoRegionAddr\(addr: U64\)/, 'toRegionAddr(addr: number)'],
   ['a scalar type that is missing', /\| 'le32'/, ''],

@@ -7,8 +7,10 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
+import os from 'node:os'
 import { parseArgs } from 'node:util'
 
+import { HOST, WRONG_CALLS } from '../__test__/wrong-calls/calls.js'
 import { checkPage, table, writePage } from './page.mjs'
 import { upstreamSource } from './upstream-source.js'
 
@@ -93,7 +95,16 @@ An error of the crate vm-memory has the name of its Rust type as \`name\`, and t
 next four sections list the four types; \`…\` stands for a text of the operating system. The errors of this package itself come
 [after them](#of-this-package).
 
-The error of a volatile transfer that has moved bytes before it failed also has their number, as \`completed\`.
+What the text does not say is in more properties, which \`console.log\` shows:
+
+| Property | Of | What it is |
+| --- | --- | --- |
+| \`operation\` | all | The method or function that was called. Constructors tell none. |
+| \`addr\`, \`count\` | \`ERR_PARTIAL_BUFFER\`, \`ERR_INVALID_BACKEND_ADDRESS\` | Where the access was to begin, and how many bytes it was to have. |
+| \`base\`, \`size\` | \`ERR_INVALID_GUEST_REGION\` | The region that was asked for. |
+| \`ranges\` | \`ERR_MEMORY_REGION_OVERLAP\` | The two ranges, each as its first and last address, the lower one first. |
+| \`completed\` | \`ERR_IO\` | How many bytes a transfer had moved before it failed. |
+| \`hint\` | where the text misleads | A sentence with the values in hexadecimal. [Below](#what-wrong-calls-show) are all of them. |
 
 If a callback or a getter of an argument throws, the caller gets that error unchanged. The same holds for the reason of
 an \`AbortSignal\`.
@@ -103,6 +114,14 @@ ${sections.join('\n\n')}
 ## Of this package
 
 ${table(['Code', 'Class', 'When'], own.map(ownCells))}
+
+## What wrong calls show
+
+All that the error of each call has. \`memory\` has the regions 0x0-0xfffff, 0x100000-0x100fff and 0x300002-0x301003; \`region\` is the first of
+them, and \`slice\` its first 16 bytes. \`file\` and \`readOnly\` are descriptors of a file of 0x2000 bytes, \`closed\` is none that is open,
+\`bytes(n)\` is a \`Uint8Array\`, and \`last\` is 2n ** 64n - 1n. [A test](../__test__/wrong-calls.spec.ts) makes these calls.
+
+${table(['Call', 'Code', 'Message', 'Besides'], WRONG_CALLS.map(callCells))}
 
 ## Of loading it
 
@@ -149,6 +168,20 @@ const propertyCell = (property) =>
     .join(' or ')
 
 const ownCells = (error) => [error.code === '' ? 'none' : `\`${error.code}\``, `\`${error.class}\``, error.when]
+
+function callCells([call, { name: _name, code, message, ...rest }]) {
+  const besides = Object.entries(rest).map(([name, value]) => `\`${name}: ${valueText(name, value)}\``)
+  return [`\`${call.replaceAll('|', '\\|')}\``, `\`${code}\``, message, besides.join('<br>')]
+}
+
+/** A value as a program would write it. */
+function valueText(name, value) {
+  if (value === HOST) return 'a host address'
+  if (name === 'errno') return Object.entries(os.constants.errno).find(([, errno]) => errno === value)[0]
+  if (typeof value === 'bigint') return `0x${value.toString(16)}n`
+  if (Array.isArray(value)) return `[${value.map((each) => valueText('', each)).join(', ')}]`
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}
 
 /** The variants of an enum of errors, with what its source, which rustfmt has formatted, says of them. */
 function variantsIn(text) {

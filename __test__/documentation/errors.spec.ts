@@ -28,7 +28,7 @@ test('errors.md is up to date', (t) => {
 function copyOfCheckout(t: ExecutionContext): string {
   const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-errors-'))
   t.teardown(() => fs.rmSync(copy, { recursive: true }))
-  for (const file of ['scripts', 'docs', 'crate/src', 'crate/Cargo.toml', 'crate/build.rs'])
+  for (const file of ['scripts', 'docs', 'crate/src', 'crate/Cargo.toml', 'crate/build.rs', '__test__/wrong-calls'])
     fs.cpSync(path.join(root, file), path.join(copy, file), { recursive: true })
   for (const file of ['Cargo.toml', 'Cargo.lock', 'package.json', '.prettierrc.json', 'index.d.ts'])
     fs.cpSync(path.join(root, file), path.join(copy, file))

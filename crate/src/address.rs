@@ -1,6 +1,6 @@
 //! `Address`: arithmetic on guest addresses (upstream `address.rs`), as functions in a namespace.
 
-use napi_derive::napi;
+use operations::napi;
 use vm_memory::{Address, GuestAddress};
 
 use crate::node::error::Result;

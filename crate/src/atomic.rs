@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::This;
-use napi_derive::napi;
+use operations::napi;
 use vm_memory::GuestMemory;
 
 use crate::bytes::{self, byte_access};
@@ -139,7 +139,9 @@ impl GuestMemoryAtomic {
             if !result.is_promise() {
                 return error;
             }
-            BindingError::invalid_arg_type(format!("{error}, and fn must not be async"))
+            BindingError::invalid_arg_type(format!("{error}, and fn must not be async")).hint(
+                "update() publishes what fn returns as soon as it returns. Wait before, or take the lock with lockAsync().",
+            )
         })?;
         let published = holder.shared.publish(&memory, object);
         // With the lock given back: listeners may take it.
@@ -229,10 +231,6 @@ guest_memory! { GuestMemoryLoadGuard }
 writes! { GuestMemoryLoadGuard }
 pages_of_memory! { GuestMemoryLoadGuard }
 
-#[expect(
-    clippy::wrong_self_convention,
-    reason = "`into_inner` consumes what the object holds"
-)]
 #[napi]
 impl GuestMemoryLoadGuard {
     /// Makes a second guard on the same snapshot, which stays good when this one is disposed of. (`Clone`)

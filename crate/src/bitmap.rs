@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::This;
 use napi::sys::TypedarrayType;
-use napi_derive::napi;
+use operations::napi;
 use vm_memory::bitmap::{ArcSlice, AtomicBitmap as UpstreamBitmap, Bitmap};
 
 use crate::memory::tracking::{Tracked, TrackedSlice, host_page_size, is_possible};

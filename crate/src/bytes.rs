@@ -10,7 +10,9 @@ use vm_memory::Bytes;
 
 use crate::memory::mapping::Access;
 use crate::memory::object;
-use crate::memory::target::{Target, fill_all, read_all, read_some, write_all, write_some};
+use crate::memory::target::{
+    Target, check_atomic, fill_all, read_all, read_some, write_all, write_some,
+};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
 use crate::node::layout::{Element, Kind};
@@ -97,7 +99,7 @@ pub fn load<T: Target>(target: &T, kind: Value, address: Value, order: Value) ->
     let address = T::address(address)?;
     let order = Ordering::from_value(order)?;
     with_atomic!(kind, V => {
-        target.check_atomic::<V>(address)?;
+        check_atomic::<T, V>(target, address)?;
         let order = order.of_load()?;
         let value: V = target.access(address, size_of::<V>(), Access::Read, || {
             target.bytes().load(address, order).map_err(Into::into)
@@ -119,7 +121,7 @@ pub fn store<T: Target>(
         let value = V::from_value(value, "value")?;
         let address = T::address(address)?;
         let order = Ordering::from_value(order)?;
-        target.check_atomic::<V>(address)?;
+        check_atomic::<T, V>(target, address)?;
         let order: AtomicOrdering = order.of_store()?;
         target.access(address, size_of::<V>(), Access::Write, || {
             target.bytes().store(value, address, order).map_err(Into::<Error>::into)
@@ -130,7 +132,7 @@ pub fn store<T: Target>(
 /// Makes the methods of `ByteAccess` on a class that has a method `target`, which returns what is accessed.
 macro_rules! byte_access {
     ($class:ident) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn read(&self, buf: Value, addr: Value) -> Result<Number> {
@@ -185,7 +187,7 @@ macro_rules! byte_access {
             u64 read_u64 write_u64, i64 read_i64 write_i64);
     };
     (@scalars $class:ident $($T:ident $read:ident $write:ident),*) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             $(
                 #[napi(skip_typescript, catch_unwind)]

@@ -4,7 +4,7 @@ use std::ptr;
 
 use napi::bindgen_prelude::ToNapiValue;
 use napi::sys;
-use napi_derive::napi;
+use operations::napi;
 use vm_memory::bitmap::Bitmap;
 
 use crate::memory::faults::heal::Lost;

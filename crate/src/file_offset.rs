@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{This, ToNapiValue};
-use napi_derive::napi;
+use operations::napi;
 
 use crate::io::{descriptor, duplicate};
 use crate::node::environment;

@@ -1,12 +1,16 @@
 //! Guest memory: look-ups and access by guest address (upstream `guest_memory.rs`).
 
+use std::iter;
+use std::sync::Arc;
+
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryError, MemoryRegionAddress};
 
-use crate::memory::mapping::{Memory, arc_of};
+use crate::memory::hints;
+use crate::memory::mapping::{Memory, Region, arc_of};
 use crate::memory::target::Pieces;
-use crate::mmap::{GuestRegionMmap, slice_of};
+use crate::mmap::{GuestMemoryMmap, GuestRegionMmap, slice_of};
 use crate::node::error::Result;
 use crate::node::identity::Handle;
 use crate::node::value::{BigU64, Number, Value};
@@ -87,6 +91,29 @@ pub fn try_access(
     }
 }
 
+/// Does what upstream's `insert_region` does.
+pub fn insert_region(memory: &Memory, region: &Arc<Region>) -> Result<Handle> {
+    let larger = memory.insert_region(Arc::clone(region)).map_err(|error| {
+        let regions = memory.iter().chain(iter::once(&**region));
+        let mut ranges: Vec<_> = regions.map(hints::range_of).collect();
+        // As upstream does, the new one behind another that begins where it does.
+        ranges.sort_by_key(|[first, _]| *first);
+        hints::of_regions(error, &ranges)
+    });
+    GuestMemoryMmap::make(larger?)
+}
+
+/// Does what upstream's `remove_region` does.
+pub fn remove_region(
+    memory: &Memory,
+    base: GuestAddress,
+    size: u64,
+) -> Result<(Memory, Arc<Region>)> {
+    memory
+        .remove_region(base, size)
+        .map_err(|error| hints::not_there(error, memory, base, size))
+}
+
 /// Makes the methods of `GuestMemory` on a class that has a method `target`, which returns the memory.
 macro_rules! guest_memory {
     ($class:ident) => {
@@ -94,7 +121,7 @@ macro_rules! guest_memory {
             clippy::iter_not_returning_iterator,
             reason = "it is one of JavaScript"
         )]
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn memory(&self) -> Result<Handle> {
@@ -105,14 +132,15 @@ macro_rules! guest_memory {
             pub fn insert_region(&self, region: Value) -> Result<Handle> {
                 let memory = self.target()?;
                 let region = region.instance::<GuestRegionMmap>("region")?;
-                GuestMemoryMmap::make(memory.insert_region(Arc::clone(region.region()))?)
+                guest_memory::insert_region(&memory, region.region())
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn remove_region(&self, base: Value, size: Value) -> Result<(Handle, Handle)> {
                 let memory = self.target()?;
                 let base = guest_memory::guest_address(base, "base")?;
-                let (memory, region) = memory.remove_region(base, size.u64("size")?)?;
+                let (memory, region) =
+                    guest_memory::remove_region(&memory, base, size.u64("size")?)?;
                 Ok((
                     GuestMemoryMmap::make(memory)?,
                     GuestRegionMmap::intern(&region)?,
@@ -278,7 +306,12 @@ pub fn slice(memory: &Memory, address: GuestAddress, count: usize) -> Result<Vol
         reason = "an offset within a mapping"
     )]
     let offset = offset.raw_value() as usize;
-    slice_of(&arc_of(region), offset, count).map(VolatileSlice::of)
+    let slice = slice_of(&arc_of(region), offset, count).map_err(|error| {
+        let rule = "views() crosses regions, a slice does not";
+        let hint = hints::across(memory, address.raw_value(), count, rule);
+        hints::hinted(error.at(address.raw_value(), count), hint)
+    })?;
+    Ok(VolatileSlice::of(slice))
 }
 
 /// Makes an iterator of JavaScript over objects.

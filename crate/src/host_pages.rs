@@ -31,7 +31,7 @@ pub fn extent_of_mapping(owner: Owner, offset: usize, count: Option<usize>) -> R
         .slice(offset, count)
         .map_err(|error| match (&owner, error) {
             (Owner::Region(_), Error::VolatileMemory(error)) => {
-                GuestMemoryError::from(error).into()
+                Error::from(GuestMemoryError::from(error)).at(offset as u64, count)
             }
             (_, error) => error,
         })?;
@@ -156,7 +156,7 @@ fn wanted(extents: Vec<Extent>, options: Option<Value>) -> Result<(Vec<Wanted>, 
 }
 
 fn prepare_prefault((wanted, threads): (Vec<Wanted>, usize)) -> Result<usize> {
-    job::prepare(0, true, move |progress| {
+    job::prepare("prefault", 0, true, move |progress| {
         prefault::prefault(&wanted, threads, progress)?;
         wanted.iter().try_for_each(Wanted::check)?;
         Ok(job::nothing())
@@ -186,7 +186,7 @@ pub fn flush(owner: Owner, options: Option<Value>) -> Result<usize> {
     let extent = extent_by_options(owner, options)?;
     extent.watch()?.end()?;
     // The disk takes its time, and nothing is harmed by what it still gets.
-    job::prepare(0, false, move |_| {
+    job::prepare("flush", 0, false, move |_| {
         flush::flush(&extent)?;
         Ok(job::nothing())
     })
@@ -239,7 +239,7 @@ pub fn changed_ranges(env: sys::napi_env, memory: &Memory) -> Result<Value> {
 /// Makes the methods of mappings that are about their pages.
 macro_rules! pages_of_mapping {
     ($class:ident) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn page_size(&self) -> Result<Number> {
@@ -283,7 +283,7 @@ pub(crate) use pages_of_mapping;
 /// Makes the methods of guest memory that are about its pages.
 macro_rules! pages_of_memory {
     ($class:ident) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn data_ranges(&self, env: napi::Env) -> Result<Value> {

@@ -15,7 +15,7 @@ use crate::memory::faults::watch::{fault_of_call, watch_buffer};
 use crate::memory::lease::{Lease, Range};
 use crate::memory::mapping::{Access, Memory, OwnedSlice, Protection, Slice};
 use crate::memory::sections::Section;
-use crate::memory::target::{Pieces, Target, is_entangled};
+use crate::memory::target::{Pieces, Place, Target, is_entangled};
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
 use crate::node::value::{Value, integer};
@@ -112,6 +112,16 @@ impl Operation {
         }
     }
 
+    /// Returns the name of the method that does this off the JavaScript thread.
+    pub fn async_name(self) -> &'static str {
+        match self {
+            Self::Read => "readVolatileFromAsync",
+            Self::ReadExact => "readExactVolatileFromAsync",
+            Self::Write => "writeVolatileToAsync",
+            Self::WriteAll => "writeAllVolatileToAsync",
+        }
+    }
+
     /// Tells the transfers that move all bytes or fail. They answer with nothing.
     pub fn moves_all(self) -> bool {
         matches!(self, Self::ReadExact | Self::WriteAll)
@@ -153,7 +163,7 @@ impl Operation {
 
 /// Memory that bytes are moved from and to, by `readVolatileFrom` and the three methods like it.
 pub trait Transfer {
-    type Address: Copy;
+    type Address: Place;
 
     fn address(value: Value) -> Result<Self::Address>;
 
@@ -355,7 +365,7 @@ fn transfer_bytes(
 /// are moved from and to.
 macro_rules! volatile_transfer {
     ($class:ident) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn read_volatile_from(
@@ -417,5 +427,7 @@ pub fn transfer<T: Transfer>(
     let count = count.usize("count")?;
     // Last, since reading `fd` may run user code.
     let io = VolatileIo::from_value(io, operation.argument())?;
-    target.transfer(operation, address, io, count)
+    target
+        .transfer(operation, address, io, count)
+        .map_err(|error| error.at(address.number(), count))
 }

@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use napi::sys;
-use vm_memory::GuestAddress;
+use vm_memory::{Address, GuestAddress};
 
 use crate::io::{self, Operation, descriptor, duplicate};
 use crate::memory::mapping::Memory;
@@ -34,7 +34,13 @@ struct Job {
 impl Job {
     fn run(&self) -> Result<usize> {
         let fd = self.file.as_fd();
-        io::transfer_file(&self.memory, self.operation, self.address, fd, self.count)
+        io::transfer_file(&self.memory, self.operation, self.address, fd, self.count).map_err(
+            |error| {
+                error
+                    .at(self.address.raw_value(), self.count)
+                    .of(self.operation.async_name())
+            },
+        )
     }
 }
 
@@ -107,7 +113,8 @@ pub fn start(
         let fd = descriptor(file, operation.argument())?;
         let file = duplicate(fd).or_else(|error| {
             // Upstream looks at the address first.
-            memory.available(address, count)?;
+            let there = memory.available(address, count);
+            there.map_err(|error| error.at(address.raw_value(), count))?;
             Err(error)
         })?;
         queue(
@@ -125,7 +132,7 @@ pub fn start(
         )
     });
     if let Err(error) = queued {
-        settle(env, deferred, Err(error))?;
+        settle(env, deferred, Err(error.of(operation.async_name())))?;
     }
     Ok(Value::new(env, promise))
 }

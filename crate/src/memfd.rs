@@ -3,8 +3,10 @@
 use std::ffi::{CStr, CString};
 
 use napi::ValueType;
-use napi_derive::napi;
+use operations::napi;
 
+#[cfg(target_os = "linux")]
+use crate::node::error::Error;
 use crate::node::error::Result;
 use crate::node::value::Value;
 
@@ -112,23 +114,36 @@ impl Options {
 
 #[cfg(target_os = "linux")]
 fn create(name: &CStr, length: i64, options: &Options) -> Result<i32> {
-    use crate::memory::memfd;
+    use std::fs::File;
     use std::os::fd::{AsFd, IntoRawFd};
+
+    use crate::memory::memfd;
+
     let flags = match options.huge_pages {
         None => 0,
         Some(HugePages::Default) => libc::MFD_HUGETLB,
         Some(HugePages::Of2M) => libc::MFD_HUGETLB | libc::MFD_HUGE_2MB,
         Some(HugePages::Of1G) => libc::MFD_HUGETLB | libc::MFD_HUGE_1GB,
     };
-    let file = memfd::create(name, libc::MFD_ALLOW_SEALING | flags)?;
+    let file = File::from(memfd::create(name, libc::MFD_ALLOW_SEALING | flags)?);
     memfd::set_length(file.as_fd(), length)?;
     if options.reserve {
-        memfd::reserve(file.as_fd(), length)?;
+        memfd::reserve(file.as_fd(), length).map_err(|error| not_reserved(error, &file))?;
     }
     if options.seal {
         memfd::seal(file.as_fd())?;
     }
     Ok(file.into_raw_fd())
+}
+
+/// Makes the error of memory that the host has not.
+#[cfg(target_os = "linux")]
+fn not_reserved(error: std::io::Error, file: &std::fs::File) -> Error {
+    use crate::memory::{hints, huge_pages};
+
+    let page = huge_pages::page_size(0, Some(file)).ok().flatten();
+    let hint = page.filter(|_| matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::ENOMEM)));
+    hints::hinted(error.into(), hint.map(hints::no_huge_pages))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::This;
 use napi::{Env, JsValue};
-use napi_derive::napi;
+use operations::napi;
 use sync::tickets::Ticketed;
 use vm_memory::{
     Address, GuestAddress, GuestMemory, GuestMemoryError, GuestMemoryRegion, MemoryRegionAddress,
@@ -20,6 +20,7 @@ use crate::io::{self, Operation, Parts, volatile_transfer};
 use crate::io_async;
 use crate::memory::construction::Plan;
 use crate::memory::faults::owners;
+use crate::memory::hints;
 use crate::memory::mapping::{Mapping, Memory, OwnedSlice, Owner, Region, arc_of};
 use crate::memory::zero_copy;
 use crate::mmap_unix::{MmapRegion, Options, fds_overlap, mapping};
@@ -79,7 +80,9 @@ impl RangeOptions {
 
     /// Does what upstream's `GuestRegionMmap::from_range` does.
     fn map(self, plan: Plan, addr: GuestAddress) -> Result<Region> {
-        Ok(Region::new(self.mapping.build(plan)?, addr)?)
+        let size = plan.size as u64;
+        let mapping = self.mapping.build(plan)?;
+        Region::new(mapping, addr).map_err(|error| hints::no_such_region(error, addr, size))
     }
 }
 
@@ -237,14 +240,21 @@ impl GuestRegionMmap {
     pub fn get_host_address(&self, offset: Value) -> Result<BigU64> {
         let offset = MemoryRegionAddress(offset.u64("offset")?);
         self.region.bitmap().lease().check()?;
-        let address = self.region.get_host_address(offset)?;
+        let address = self
+            .region
+            .get_host_address(offset)
+            .map_err(|error| Error::from(error).at(offset.raw_value(), None))?;
         Ok(BigU64(address.addr() as u64))
     }
 
     #[napi(skip_typescript, catch_unwind)]
     pub fn get_slice(&self, offset: Value, count: Value) -> Result<VolatileSlice> {
         let (offset, count) = (offset.usize("offset")?, count.usize("count")?);
-        slice_of(&self.region, offset, count).map(VolatileSlice::of)
+        let slice = slice_of(&self.region, offset, count).map_err(|error| {
+            let hint = hints::beyond(self.region.size(), offset as u64, count);
+            error.at(offset as u64, count).hint(hint)
+        })?;
+        Ok(VolatileSlice::of(slice))
     }
 
     #[napi(skip_typescript, catch_unwind)]
@@ -356,7 +366,8 @@ fn memory_from_ranges(ranges: Value, options: Value) -> Result<Handle> {
         .into_iter()
         .map(|(start, plan)| options.map(plan, start))
         .collect::<Result<Vec<_>>>()?;
-    let memory = Memory::from_regions(regions)?;
+    let order: Vec<_> = regions.iter().map(hints::range_of).collect();
+    let memory = Memory::from_regions(regions).map_err(|error| hints::of_regions(error, &order))?;
     memory
         .iter()
         .for_each(|region| owners::note_region(&arc_of(region)));
@@ -461,7 +472,13 @@ impl GuestMemoryMmap {
                 region.instance::<GuestRegionMmap>("region")?.region(),
             ))
         })?;
-        Self::make(Memory::from_arc_regions(regions)?)
+        let order: Vec<_> = regions
+            .iter()
+            .map(|region| hints::range_of(region))
+            .collect();
+        let memory =
+            Memory::from_arc_regions(regions).map_err(|error| hints::of_regions(error, &order))?;
+        Self::make(memory)
     }
 
     /// Returns the memory whose `share` made the ticket, in any thread of the process. A ticket is good once. Not

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use napi::JsValue;
 use napi::bindgen_prelude::This;
-use napi_derive::napi;
+use operations::napi;
 
 use crate::bitmap::AtomicBitmap;
 use crate::file_offset::FileOffset;
 use crate::host_pages::pages_of_mapping;
 use crate::memory::construction::Plan;
 use crate::memory::faults::{self, owners};
+use crate::memory::hints;
 use crate::memory::mapping::{Mapping, OwnedSlice, Owner, SharedMapping};
 use crate::memory::tracking::{Tracked, host_page_size};
 use crate::memory::zero_copy;
@@ -110,7 +111,9 @@ impl Options {
             recovers: self.recovers,
             ..plan
         };
-        Ok(plan.build(self.tracked)?)
+        let asked = plan.clone();
+        plan.build(self.tracked)
+            .map_err(|error| hints::of_mapping(error, &asked))
     }
 }
 
@@ -337,7 +340,7 @@ pub fn fds_overlap(owner: &Owner, other: Value) -> Result<bool> {
 /// Makes the methods of `Mapping` on a class that has a method `owner`, which returns the mapping.
 macro_rules! mapping {
     ($class:ident) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[napi(getter, skip_typescript, catch_unwind)]
             pub fn len(&self) -> Result<Number> {
@@ -606,7 +609,11 @@ impl MmapRegionBuilder {
                 "A mapping that other code made cannot recover from faults",
             ));
         }
-        MmapRegion::make(plan.build_with(bitmap)?)
+        let asked = plan.clone();
+        let mapping = plan
+            .build_with(bitmap)
+            .map_err(|error| hints::of_mapping(error, &asked))?;
+        MmapRegion::make(mapping)
     }
 }
 

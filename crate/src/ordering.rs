@@ -2,7 +2,7 @@
 
 use std::sync::atomic;
 
-use napi_derive::napi;
+use operations::napi;
 
 use crate::node::error::{BindingError, Result};
 use crate::node::value::{Value, integer};

@@ -113,7 +113,7 @@ pub fn save(memory: &Memory, file: Value, options: Option<Value>) -> Result<usiz
     };
     let sources = Source::all(memory, &table)?;
     let cleared = Some(table.span());
-    prepare(memory, file, table, sources, cleared)
+    prepare("save", memory, file, table, sources, cleared)
 }
 
 /// Prepares `saveRanges`. Returns the number of the job.
@@ -123,7 +123,7 @@ pub fn save_ranges(memory: &Memory, file: Value, table: Value, ranges: Value) ->
     let ranges = ranges_from(ranges)?;
     table.check_memory(memory)?;
     let sources = Source::ranges(memory, &table, &ranges)?;
-    prepare(memory, file, table, sources, None)
+    prepare("saveRanges", memory, file, table, sources, None)
 }
 
 /// Takes an array of `[addr, count]`.
@@ -145,6 +145,7 @@ fn ranges_from(ranges: Value) -> Result<Vec<(GuestAddress, usize)>> {
 }
 
 fn prepare(
+    operation: &'static str,
     memory: &Memory,
     file: i32,
     table: Table,
@@ -162,7 +163,7 @@ fn prepare(
         target,
         cleared,
     };
-    job::prepare(saving.total(), true, move |progress| {
+    job::prepare(operation, saving.total(), true, move |progress| {
         let written = saving.run(progress)?;
         Ok(Box::new(move |env| {
             record(

@@ -1,6 +1,6 @@
 //! Types of structs, which upstream reads and writes as `ByteValued`.
 
-use napi_derive::napi;
+use operations::napi;
 
 use crate::node::error::Result;
 use crate::node::identity::{Handle, stamp};

@@ -1,6 +1,6 @@
 //! Windows on memory by offset (upstream `volatile_memory.rs`).
 
-use napi_derive::napi;
+use operations::napi;
 use vm_memory::VolatileMemoryError;
 
 use crate::bitmap::BitmapSlice;
@@ -69,8 +69,10 @@ impl VolatileSlice {
     /// Runs a transfer on the whole slice.
     fn transfer_all(&self, operation: Operation, io: Value) -> Result<usize> {
         let io = VolatileIo::from_value(io, operation.argument())?;
+        let count = self.slice.slice.len();
         self.slice
-            .transfer(operation, 0, io, self.slice.slice.len())
+            .transfer(operation, 0, io, count)
+            .map_err(|error| error.at(0, count))
     }
 
     fn derive(

@@ -1,11 +1,11 @@
 //! References to values in memory (upstream `volatile_memory.rs`).
 
-use napi_derive::napi;
+use operations::napi;
 use vm_memory::VolatileMemory;
 
 use crate::bitmap::BitmapSlice;
 use crate::memory::mapping::{Access, OwnedSlice};
-use crate::memory::target::Target;
+use crate::memory::target::{Target, check_atomic};
 use crate::node::buffer::TypedArray;
 use crate::node::error::Result;
 use crate::node::object::no_constructor;
@@ -17,7 +17,7 @@ use crate::volatile_memory::{VolatileSlice, copy_from, copy_to, copy_to_volatile
 /// Makes the methods of `VolatileMemory` that return references, on a class that has a method `whole`.
 macro_rules! references {
     ($class:ident) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn get_ref(&self, kind: Value, offset: Value) -> Result<VolatileRef> {
@@ -318,7 +318,7 @@ impl AtomicRef {
     pub fn get(slice: &OwnedSlice, kind: Value, offset: Value) -> Result<Self> {
         let kind = Atomic::from_value(kind, "type")?;
         let offset = offset.usize("offset")?;
-        with_atomic!(kind, T => slice.check_atomic::<T>(offset))?;
+        with_atomic!(kind, T => check_atomic::<_, T>(slice, offset))?;
         Ok(Self {
             kind,
             slice: slice.derive(slice.slice.subslice(offset, kind.scalar().size()))?,

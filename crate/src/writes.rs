@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::ToNapiValue;
 use napi::{ValueType, sys};
-use napi_derive::napi;
+use operations::napi;
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryRegion};
 
 use crate::memory::mapping::{Memory, Region};
@@ -27,7 +27,7 @@ use crate::node::{cloning, environment, intrinsics, object};
 /// Makes the methods that tell who has written where on a class that has a method `target`, which returns the memory.
 macro_rules! writes {
     ($class:ident) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn mark_dirty(&self, addr: Value, count: Value) -> Result<()> {

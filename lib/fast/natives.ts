@@ -14,3 +14,9 @@ export function nativesOf<M extends object>(prototype: M): Natives<M> {
   }
   return natives as Natives<M>
 }
+
+/**
+ * What `readObj` and `writeObj` hand to the methods for scalars that they call: those leave what they cannot answer to the native
+ * method of the one that was called, whose errors tell its name.
+ */
+export const OBJECT: unique symbol = Symbol('readObj or writeObj')

@@ -24,7 +24,9 @@ pub fn answer_changes(tell: Value) -> Result<()> {
 pub fn watch_changes(atomic: Value, listener: Value) -> Result<Number> {
     let shared = atomic.instance::<GuestMemoryAtomic>("atomic")?.shared();
     listener.function("listener")?;
-    changes::watch(shared).map(Number)
+    changes::watch(shared)
+        .map(Number)
+        .map_err(|error| error.of("onChange"))
 }
 
 /// Watches the atomic of this number no longer.

@@ -13,7 +13,7 @@ use crate::mmap::GuestRegionMmap;
 use crate::mmap_unix::MmapRegion;
 use crate::node::bell::{Bell, Message};
 use crate::node::environment;
-use crate::node::error::Result;
+use crate::node::error::{Error, Result};
 use crate::node::identity::Handle;
 use crate::node::reference::Function;
 use crate::node::scope::Scope;
@@ -42,8 +42,9 @@ thread_local! {
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn listen_for_faults(answer: Value) -> Result<()> {
     let answer = answer.function("answer")?;
-    let bell = Bell::of_thread()?;
-    bell::start(tell)?;
+    // It is `onMemoryFault` that users have called.
+    let bell = Bell::of_thread().map_err(|error| error.of("onMemoryFault"))?;
+    bell::start(tell).map_err(|error| Error::from(error).of("onMemoryFault"))?;
     ANSWER.with(|function| function.set(answer))?;
     let thread = environment::number();
     let mut listeners = listeners();

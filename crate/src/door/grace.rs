@@ -43,7 +43,7 @@ pub fn has_old_guards(atomic: Value) -> Result<bool> {
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn join_grace(atomic: Value) -> Result<Number> {
     let shared = atomic.instance::<GuestMemoryAtomic>("atomic")?.shared();
-    let bell = Bell::of_thread()?;
+    let bell = Bell::of_thread().map_err(|error| error.of("synchronize"))?;
     let number = MADE.get() + 1;
     MADE.set(number);
     let notify = {

@@ -14,8 +14,9 @@ use crate::snapshot;
 /// A job that is prepared: its number, and what aborts it.
 type Prepared = Vec<Value>;
 
-/// Takes what aborts a job, and prepares it.
+/// Takes what aborts a job, and prepares it. Errors tell `operation`, as those of the job do.
 fn prepared(
+    operation: &'static str,
     object: Value,
     options: Option<Value>,
     prepare: impl FnOnce() -> Result<usize>,
@@ -23,8 +24,9 @@ fn prepared(
     let env = object.env();
     let signal = options.map(|options| options.property(c"signal"));
     let signal = signal.transpose()?;
+    let number = prepare().map_err(|error| error.of(operation))?;
     // SAFETY: `env` is the environment that called.
-    let number = unsafe { Number::to_napi_value(env, Number(prepare()?)) }?;
+    let number = unsafe { Number::to_napi_value(env, Number(number)) }?;
     Ok([Value::new(env, number)]
         .into_iter()
         .chain(signal)
@@ -33,6 +35,7 @@ fn prepared(
 
 /// Takes besides who is told of progress.
 fn prepared_to_tell(
+    operation: &'static str,
     object: Value,
     options: Option<Value>,
     prepare: impl FnOnce() -> Result<usize>,
@@ -41,7 +44,7 @@ fn prepared_to_tell(
     let listener = listener.transpose()?.and_then(Value::optional);
     let listener = listener.map(|listener| listener.function("options.onProgress"));
     let listener = listener.transpose()?;
-    let mut prepared = prepared(object, options, prepare)?;
+    let mut prepared = prepared(operation, object, options, prepare)?;
     prepared.extend(listener);
     Ok(prepared)
 }
@@ -73,7 +76,9 @@ pub fn stop_job(number: Value) -> Result<bool> {
 pub fn prefault_mapping(mapping: Value, options: Value) -> Result<Prepared> {
     let owner = owner_of(mapping, "this")?;
     let options = options.options("options")?;
-    prepared(mapping, options, || host_pages::prefault(owner, options))
+    prepared("prefault", mapping, options, || {
+        host_pages::prefault(owner, options)
+    })
 }
 
 /// Prepares `prefault` of guest memory.
@@ -81,7 +86,7 @@ pub fn prefault_mapping(mapping: Value, options: Value) -> Result<Prepared> {
 pub fn prefault_memory(memory: Value, options: Value) -> Result<Prepared> {
     let target = memory_argument(memory, "this")?;
     let options = options.options("options")?;
-    prepared(memory, options, || {
+    prepared("prefault", memory, options, || {
         host_pages::prefault_memory(&target, options)
     })
 }
@@ -91,7 +96,9 @@ pub fn prefault_memory(memory: Value, options: Value) -> Result<Prepared> {
 pub fn flush_mapping(mapping: Value, options: Value) -> Result<Prepared> {
     let owner = owner_of(mapping, "this")?;
     let options = options.options("options")?;
-    prepared(mapping, options, || host_pages::flush(owner, options))
+    prepared("flush", mapping, options, || {
+        host_pages::flush(owner, options)
+    })
 }
 
 /// Prepares `save`.
@@ -99,7 +106,9 @@ pub fn flush_mapping(mapping: Value, options: Value) -> Result<Prepared> {
 pub fn save_memory(memory: Value, file: Value, options: Value) -> Result<Prepared> {
     let target = memory_argument(memory, "this")?;
     let options = options.options("options")?;
-    prepared_to_tell(memory, options, || snapshot::save(&target, file, options))
+    prepared_to_tell("save", memory, options, || {
+        snapshot::save(&target, file, options)
+    })
 }
 
 /// Prepares `saveRanges`, of ranges in an array.
@@ -113,7 +122,7 @@ pub fn save_ranges(
 ) -> Result<Prepared> {
     let target = memory_argument(memory, "this")?;
     let options = options.options("options")?;
-    prepared_to_tell(memory, options, || {
+    prepared_to_tell("saveRanges", memory, options, || {
         snapshot::save_ranges(&target, file, table, ranges)
     })
 }

@@ -68,7 +68,7 @@ pub fn lock_timeout(limit: Value) -> Result<Value> {
 pub fn join_line(atomic: Value, callback: Value) -> Result<Number> {
     let shared = atomic.instance::<GuestMemoryAtomic>("atomic")?.shared();
     let callback = callback.function("callback")?;
-    let bell = Bell::of_thread()?;
+    let bell = Bell::of_thread().map_err(|error| error.of("lockAsync"))?;
     let mut reference = ptr::null_mut();
     // SAFETY: `callback` is a function of this environment.
     check(unsafe {

@@ -43,7 +43,7 @@ pub fn generation_cell(atomic: Value) -> Result<Handle> {
 pub fn watch_slot(atomic: Value, slot: Value) -> Result<()> {
     let shared = shared(atomic)?;
     let slot = slot.usize("slot")?;
-    let bell = Bell::of_thread()?;
+    let bell = Bell::of_thread().map_err(|error| error.of("memory"))?;
     shared.note_stake();
     let notify = move || bell.ring(Message::Stale(slot));
     shared

@@ -8,7 +8,7 @@ use vm_memory::{GuestAddress, VolatileMemory, VolatileMemoryError};
 
 use crate::memory::lease::Lease;
 use crate::memory::tracking::{TrackedSlice, Tracking};
-use crate::node::error::{BindingError, Error, Result};
+use crate::node::error::{BindingError, Error, Field, Result};
 
 /// Upstream's mapping, region and memory with the one bitmap type of this package.
 pub type Mapping = vm_memory::MmapRegion<Tracking>;
@@ -50,7 +50,9 @@ impl SharedMapping {
         let mut place = self.place();
         match &*place {
             Place::Free(mapping) if guest_base.0.checked_add(mapping.size() as u64).is_none() => {
-                return Err(MmapError::InvalidGuestRegion.into());
+                return Err(Error::from(MmapError::InvalidGuestRegion)
+                    .with("base", Field::Address(guest_base.0))
+                    .with("size", Field::Address(mapping.size() as u64)));
             }
             Place::Free(_) => {}
             _ => return Err(BindingError::moved("MmapRegion")),

@@ -4,6 +4,7 @@ pub mod changes;
 pub mod construction;
 pub mod counted_file;
 pub mod faults;
+pub mod hints;
 pub mod huge_pages;
 pub mod lease;
 pub mod mapping;

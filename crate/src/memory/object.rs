@@ -3,7 +3,7 @@
 use napi::sys;
 
 use crate::memory::mapping::Access;
-use crate::memory::target::{Target, read_all, write_all};
+use crate::memory::target::{Place, Target, all, read_all, write_all};
 use crate::node::array::swap;
 use crate::node::buffer::{Buffer, new_typed_array, zeroed};
 use crate::node::error::Result;
@@ -20,10 +20,12 @@ pub fn read<T: Target>(
     let size = kind.size();
     // An array is only made when there is something to fill it with: a length out of thin air
     // must not take memory.
-    let available = target.available(address, size)?;
+    let available = target
+        .available(address, size)
+        .map_err(|error| error.at(address.number(), size))?;
     if available != size {
         target.permit(address, size, Access::Read)?;
-        return Err(T::partial(size, available).into());
+        all::<T>(address, size, available)?;
     }
     if let Kind::Array(Element::Scalar(scalar), length) = kind
         && let Some(class) = scalar.typed_array()

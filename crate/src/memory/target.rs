@@ -7,15 +7,39 @@ use vm_memory::{
 
 use crate::memory::faults;
 use crate::memory::faults::watch::{Watches, watch_buffer};
+use crate::memory::hints;
 use crate::memory::mapping::{Access, Memory, OwnedSlice, Protection, Region, Slice};
 use crate::memory::sections::Section;
 use crate::node::buffer::Buffer;
 use crate::node::error::{Error, Result};
 use crate::node::value::Value;
 
+/// A place in memory: a guest address, or an offset.
+pub trait Place: Copy {
+    fn number(self) -> u64;
+}
+
+impl Place for usize {
+    fn number(self) -> u64 {
+        self as u64
+    }
+}
+
+impl Place for GuestAddress {
+    fn number(self) -> u64 {
+        self.raw_value()
+    }
+}
+
+impl Place for MemoryRegionAddress {
+    fn number(self) -> u64 {
+        self.raw_value()
+    }
+}
+
 /// Memory that is accessed by copy.
 pub trait Target {
-    type Address: Copy;
+    type Address: Place;
     type Error: Into<Error>;
     type Bytes: Bytes<Self::Address, E = Self::Error>;
 
@@ -40,7 +64,7 @@ pub trait Target {
         let watches = self.watch(address, count)?;
         let result = act();
         watches.end()?;
-        result
+        result.map_err(|error| error.at(address.number(), count))
     }
 
     /// Does an access, unless it is not permitted, or memory was lost that it touches. No code of users may run in it: whoever
@@ -96,6 +120,9 @@ pub trait Target {
 
     /// Does the checks of `load` and `store`, without the access.
     fn check_atomic<T: AtomicAccess>(&self, address: Self::Address) -> Result<()>;
+
+    /// Says what is wrong with the place of an atomic access of `size` bytes, where its error does not.
+    fn atomic_hint(&self, error: &Error, address: Self::Address, size: usize) -> Option<String>;
 
     /// Makes the error that only a part of the bytes was transferred.
     fn partial(expected: usize, completed: usize) -> Self::Error;
@@ -224,6 +251,21 @@ impl Target for OwnedSlice {
         Ok(())
     }
 
+    fn atomic_hint(&self, error: &Error, address: usize, size: usize) -> Option<String> {
+        if !matches!(
+            error,
+            Error::VolatileMemory(VolatileMemoryError::Misaligned { .. })
+        ) {
+            return None;
+        }
+        if self.start().addr().is_multiple_of(size) {
+            return hints::unaligned(address as u64, size);
+        }
+        Some(format!(
+            "The slice itself does not begin at a multiple of {size}."
+        ))
+    }
+
     fn partial(expected: usize, completed: usize) -> VolatileMemoryError {
         VolatileMemoryError::PartialBuffer {
             expected,
@@ -301,6 +343,19 @@ impl Target for Region {
         VolatileMemory::get_atomic_ref::<T::A>(&**self, offset(address)?)
             .map_err(GuestMemoryError::from)?;
         Ok(())
+    }
+
+    fn atomic_hint(
+        &self,
+        error: &Error,
+        address: MemoryRegionAddress,
+        size: usize,
+    ) -> Option<String> {
+        if !error.is_invalid_backend_address() {
+            return None;
+        }
+        let offset = address.raw_value();
+        hints::unaligned(offset, size).or_else(|| Some(hints::beyond(self.size(), offset, size)))
     }
 
     fn partial(expected: usize, completed: usize) -> GuestMemoryError {
@@ -439,6 +494,23 @@ impl Target for Memory {
         region.check_atomic::<T>(offset)
     }
 
+    fn atomic_hint(&self, error: &Error, address: GuestAddress, size: usize) -> Option<String> {
+        if !error.is_invalid_backend_address() {
+            return None;
+        }
+        let (region, MemoryRegionAddress(offset)) = self.to_region_addr(address)?;
+        let address = address.raw_value();
+        if offset.is_multiple_of(size as u64) {
+            return hints::across(self, address, size, "an atomic access stays within one");
+        }
+        if region.start_addr().raw_value().is_multiple_of(size as u64) {
+            return hints::unaligned(address, size);
+        }
+        Some(format!(
+            "0x{address:x} is at 0x{offset:x} in its region, which is not a multiple of {size}."
+        ))
+    }
+
     fn partial(expected: usize, completed: usize) -> GuestMemoryError {
         Region::partial(expected, completed)
     }
@@ -497,11 +569,21 @@ pub fn is_entangled(memory: &Memory, buffer: Buffer, address: GuestAddress) -> b
 }
 
 /// Checks that everything was transferred.
-fn all<T: Target>(expected: usize, completed: usize) -> Result<()> {
+pub fn all<T: Target>(address: T::Address, expected: usize, completed: usize) -> Result<()> {
     if completed == expected {
         return Ok(());
     }
-    Err(T::partial(expected, completed).into())
+    let error: Error = T::partial(expected, completed).into();
+    Err(error.at(address.number(), expected))
+}
+
+/// Does the checks of `load` and `store`, without the access. The error says what is wrong with the place.
+pub fn check_atomic<T: Target, V: AtomicAccess>(target: &T, address: T::Address) -> Result<()> {
+    let size = size_of::<V>();
+    target.check_atomic::<V>(address).map_err(|error| {
+        let hint = target.atomic_hint(&error, address, size);
+        hints::hinted(error.at(address.number(), size), hint)
+    })
 }
 
 /// Does what `Bytes::read` does, into memory of JavaScript.
@@ -521,13 +603,13 @@ pub fn write_some<T: Target>(target: &T, buffer: Buffer, address: T::Address) ->
 /// Does what `Bytes::read_slice` does, into memory of JavaScript.
 pub fn read_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<()> {
     let completed = read_some(target, buffer, address)?;
-    all::<T>(buffer.len(), completed)
+    all::<T>(address, buffer.len(), completed)
 }
 
 /// Does what `Bytes::write_slice` does, from memory of JavaScript.
 pub fn write_all<T: Target>(target: &T, buffer: Buffer, address: T::Address) -> Result<()> {
     let completed = write_some(target, buffer, address)?;
-    all::<T>(buffer.len(), completed)
+    all::<T>(address, buffer.len(), completed)
 }
 
 /// Does what `Bytes::write_slice` does, from a buffer of `count` bytes that are all `value`.
@@ -535,5 +617,5 @@ pub fn fill_all<T: Target>(target: &T, value: u8, address: T::Address, count: us
     let completed = target.access(address, count, Access::Write, || {
         target.fill(value, address, count)
     })?;
-    all::<T>(count, completed)
+    all::<T>(address, count, completed)
 }

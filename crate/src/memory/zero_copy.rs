@@ -20,7 +20,7 @@ use crate::memory::mapping::{
     Access, Mapping, Memory, OwnedSlice, Owner, Protection, arc_of, is_owned,
 };
 use crate::memory::sections;
-use crate::memory::target::{Pieces, Target};
+use crate::memory::target::{Pieces, Target, all};
 use crate::node::environment;
 use crate::node::error::{Result, check};
 use crate::node::external::{self, Revocable, Span};
@@ -277,9 +277,7 @@ pub fn view_of_slice(slice: &OwnedSlice) -> Result<Handle> {
 /// Makes views on `count` bytes of memory, one for each region that they cross.
 pub fn views(memory: &Memory, address: GuestAddress, count: usize) -> Result<Vec<Handle>> {
     let found = memory.available(address, count)?;
-    if found != count {
-        return Err(Memory::partial(count, found).into());
-    }
+    all::<Memory>(address, count, found)?;
     let pieces: Vec<_> = Pieces::new(memory, address, count).collect();
     for (region, ..) in &pieces {
         region.bitmap().lease().check()?;

@@ -8,6 +8,7 @@
 //! it. Both stand in a macro that also makes a [`Row`] of it. The declarations (`VmMemoryError`,
 //! `BindingErrorCode`), `docs/errors.md` and the fuzzer are held to these rows.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
@@ -26,15 +27,10 @@ pub enum Error {
     MmapRegion(MmapRegionError),
     VolatileMemory(VolatileMemoryError),
     Binding(BindingError),
-    /// A transfer failed after it had moved bytes: the error has their number as `completed`.
-    Transfer {
+    /// An error with what its text does not say: properties beside those of its row.
+    Detailed {
         error: Box<Error>,
-        completed: usize,
-    },
-    /// The kernel has said why: the error has that as `errno`.
-    System {
-        error: Box<Error>,
-        errno: i32,
+        details: Vec<Detail>,
     },
     /// The host has lost memory: the error tells what.
     Fault(Fault),
@@ -100,11 +96,22 @@ pub enum Property {
 }
 
 /// The value of a property.
+#[derive(Debug)]
 pub enum Field<'error> {
     Address(u64),
     Count(usize),
     System(&'error io::Error),
+    /// The error number of the operating system.
+    Errno(i32),
+    Text(Cow<'static, str>),
+    Ranges([Range; 2]),
 }
+
+/// A property that an error has beside those of its row.
+pub type Detail = (&'static str, Field<'static>);
+
+/// The first and the last address of a part of memory.
+pub type Range = [u64; 2];
 
 /// An upstream error, taken apart for JavaScript: its row, and a value for each property of the row.
 pub struct Description<'error>(pub &'static Row, pub Vec<Field<'error>>);
@@ -327,31 +334,94 @@ binding_errors! {
 impl Error {
     /// Adds how many bytes a transfer had moved when it failed. Partial transfers tell that already.
     pub fn after(self, completed: usize) -> Self {
-        match self {
-            error if completed == 0 => error,
-            error @ (Self::GuestMemory(GuestMemoryError::PartialBuffer { .. })
-            | Self::VolatileMemory(VolatileMemoryError::PartialBuffer { .. })) => error,
-            error => Self::Transfer {
-                error: Box::new(error),
-                completed,
-            },
+        if completed == 0 || self.is_partial() {
+            return self;
         }
+        self.with("completed", Field::Count(completed))
     }
 
     /// Adds what the operating system says, if it says a number.
     pub fn caused_by(self, cause: &io::Error) -> Self {
         match cause.raw_os_error() {
-            Some(errno) => Self::System {
-                error: Box::new(self),
-                errno,
-            },
+            Some(errno) => self.with("errno", Field::Errno(errno)),
             None => self,
         }
     }
 
+    /// Adds where the access was to begin, and how many bytes it was to have, if the text tells neither.
+    pub fn at(self, address: u64, count: impl Into<Option<usize>>) -> Self {
+        if !self.is_partial() && !self.is_invalid_backend_address() {
+            return self;
+        }
+        let error = self.with("addr", Field::Address(address));
+        match count.into() {
+            Some(count) => error.with("count", Field::Count(count)),
+            None => error,
+        }
+    }
+
+    /// Adds what to look at, where the text misleads.
+    pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.with("hint", Field::Text(hint.into()))
+    }
+
+    /// Adds the name of the function that was called, if this is an error of the crate.
+    pub fn of(self, operation: &'static str) -> Self {
+        if self.is_of_crate() {
+            return self.with("operation", Field::Text(operation.into()));
+        }
+        self
+    }
+
+    /// Adds a property.
+    pub fn with(self, name: &'static str, value: Field<'static>) -> Self {
+        match self {
+            Self::Detailed { error, mut details } => {
+                details.push((name, value));
+                Self::Detailed { error, details }
+            }
+            error => Self::Detailed {
+                error: Box::new(error),
+                details: vec![(name, value)],
+            },
+        }
+    }
+
+    /// Returns the error without its details.
+    fn bare(&self) -> &Self {
+        match self {
+            Self::Detailed { error, .. } => error.bare(),
+            error => error,
+        }
+    }
+
+    fn is_of_crate(&self) -> bool {
+        matches!(
+            self.bare(),
+            Self::GuestMemory(_) | Self::Mmap(_) | Self::MmapRegion(_) | Self::VolatileMemory(_)
+        )
+    }
+
+    /// Checks whether this error says that a part of the bytes was moved.
+    fn is_partial(&self) -> bool {
+        matches!(
+            self.bare(),
+            Self::GuestMemory(GuestMemoryError::PartialBuffer { .. })
+                | Self::VolatileMemory(VolatileMemoryError::PartialBuffer { .. })
+        )
+    }
+
+    /// Checks whether this error says that there is no such part of a region.
+    pub fn is_invalid_backend_address(&self) -> bool {
+        matches!(
+            self.bare(),
+            Self::GuestMemory(GuestMemoryError::InvalidBackendAddress)
+        )
+    }
+
     /// Checks whether this error says that the engine cannot make a buffer of the length asked for.
     pub fn is_buffer_too_large(&self) -> bool {
-        matches!(self, Self::Binding(error) if error.row.code == Some("ERR_BUFFER_TOO_LARGE"))
+        matches!(self.bare(), Self::Binding(error) if error.row.code == Some("ERR_BUFFER_TOO_LARGE"))
     }
 }
 
@@ -409,7 +479,7 @@ impl fmt::Display for Error {
             Self::MmapRegion(error) => error.fmt(f),
             Self::VolatileMemory(error) => error.fmt(f),
             Self::Binding(error) => error.message.fmt(f),
-            Self::Transfer { error, .. } | Self::System { error, .. } => error.fmt(f),
+            Self::Detailed { error, .. } => error.fmt(f),
             Self::Fault(fault) => BindingError::memory_fault(fault).fmt(f),
             Self::Node(status) => write!(f, "Node-API call failed: {}", Status::from(*status)),
         }

@@ -42,6 +42,7 @@ const PERIOD: Duration = Duration::from_millis(100);
 
 /// What a job and the environment that asked for it tell each other.
 pub struct Progress {
+    operation: &'static str,
     number: usize,
     bell: Arc<Bell>,
     stopped: AtomicBool,
@@ -108,8 +109,9 @@ pub fn answer(ended: Value, failed: Value, advanced: Value) -> Result<()> {
     ADVANCED.with(|function| function.set(advanced))
 }
 
-/// Prepares a job of so many bytes. Returns its number. `can_stop` tells that it looks again and again whether it was stopped.
+/// Prepares a job of so many bytes, whose errors tell `operation`. Returns its number. `can_stop` tells that it looks again and again whether it was stopped.
 pub fn prepare(
+    operation: &'static str,
     total: usize,
     can_stop: bool,
     work: impl FnOnce(&Progress) -> Result<Answer> + Send + 'static,
@@ -118,6 +120,7 @@ pub fn prepare(
     let number = MADE.get() + 1;
     MADE.set(number);
     let progress = Arc::new(Progress {
+        operation,
         number,
         bell,
         stopped: AtomicBool::new(false),
@@ -147,9 +150,12 @@ pub fn start(number: usize) -> Result<()> {
             return Ok(());
         };
         let progress = Arc::clone(&job.progress);
-        job.thread = Some(native_thread::spawn("vm-memory job", move || {
-            progress.end(work(&progress));
-        })?);
+        let operation = progress.operation;
+        let spawned = native_thread::spawn("vm-memory job", move || {
+            let outcome = work(&progress);
+            progress.end(outcome.map_err(|error| error.of(progress.operation)));
+        });
+        job.thread = Some(spawned.map_err(|error| Error::from(error).of(operation))?);
         job.progress.bell.keep_alive();
         Ok(())
     })

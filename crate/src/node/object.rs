@@ -233,7 +233,7 @@ fn no_new(class: &str) -> Error {
 /// Gives a class that users cannot construct a constructor that throws and says so.
 macro_rules! no_constructor {
     ($class:ident) => {
-        #[napi_derive::napi]
+        #[operations::napi]
         impl $class {
             #[doc(hidden)]
             #[napi(constructor, skip_typescript, catch_unwind)]

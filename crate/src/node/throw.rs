@@ -1,13 +1,12 @@
 //! Errors as JavaScript sees them: how each becomes an object, and how that is thrown.
 
-use std::io;
 use std::ptr;
 
 use napi::{JsError, Status, sys};
 
 use crate::node::environment;
 use crate::node::error::{
-    BindingError, Class, Description, Error, Fault, Field, Result, Upstream, check,
+    BindingError, Class, Description, Error, Fault, Field, Range, Result, Upstream, check,
 };
 use crate::node::object::{define, string};
 
@@ -25,17 +24,12 @@ impl Error {
         {
             return Ok(exception);
         }
-        if let Self::Transfer { error, completed } = self {
+        if let Self::Detailed { error, details } = self {
             let value = error.into_value(env)?;
-            let (name, completed) = Field::Count(completed).into_property(env, "completed")?;
-            define(env, value, name, completed, LISTED)?;
-            return Ok(value);
-        }
-        if let Self::System { error, errno } = self {
-            let value = error.into_value(env)?;
-            let cause = io::Error::from_raw_os_error(errno);
-            let (name, errno) = Field::System(&cause).into_property(env, "errno")?;
-            define(env, value, name, errno, LISTED)?;
+            for (name, field) in details {
+                let (name, field) = field.into_property(env, name)?;
+                define(env, value, name, field, LISTED)?;
+            }
             return Ok(value);
         }
         if let Self::Fault(fault) = self {
@@ -48,7 +42,7 @@ impl Error {
             Self::MmapRegion(error) => error.describe().make(env, message),
             Self::VolatileMemory(error) => error.describe().make(env, message),
             Self::Binding(error) => make(env, error.row.class, error.row.code, message),
-            Self::Transfer { .. } | Self::System { .. } | Self::Fault(_) | Self::Node(_) => {
+            Self::Detailed { .. } | Self::Fault(_) | Self::Node(_) => {
                 make(env, Class::Error, None, message)
             }
         }
@@ -119,6 +113,14 @@ impl Field<'_> {
         // SAFETY: `env` is the environment of this thread, `value` is written by each call.
         check(unsafe {
             match self {
+                Self::Text(text) => return Ok((name, string(env, &text)?)),
+                Self::Ranges(ranges) => {
+                    return Ok((
+                        name,
+                        pair(env, ranges.map(|range| pair_of_addresses(env, range)))?,
+                    ));
+                }
+                Self::Errno(errno) => sys::napi_create_int32(env, errno, &raw mut value),
                 Self::Address(address) => {
                     sys::napi_create_bigint_uint64(env, address, &raw mut value)
                 }
@@ -138,6 +140,28 @@ impl Field<'_> {
         })?;
         Ok((name, value))
     }
+}
+
+/// Makes an array of two values.
+fn pair(
+    env: sys::napi_env,
+    [first, second]: [Result<sys::napi_value>; 2],
+) -> Result<sys::napi_value> {
+    let mut array = ptr::null_mut();
+    // SAFETY: `env` is the environment of this thread, and so are the values.
+    unsafe {
+        check(sys::napi_create_array_with_length(env, 2, &raw mut array))?;
+        check(sys::napi_set_element(env, array, 0, first?))?;
+        check(sys::napi_set_element(env, array, 1, second?))?;
+    }
+    Ok(array)
+}
+
+fn pair_of_addresses(env: sys::napi_env, range: Range) -> Result<sys::napi_value> {
+    pair(
+        env,
+        range.map(|address| Ok(Field::Address(address).into_property(env, "")?.1)),
+    )
 }
 
 fn make(

@@ -2,6 +2,7 @@
 import type * as VmMemory from '../../../index'
 import { uncurryThis } from '../../intrinsics'
 import type { Finder } from '../finder'
+import { OBJECT as theObject } from '../natives'
 import { codeOf as structCode } from '../structs'
 import { arrayMethods } from './arrays'
 import type { Kind, Methods } from './kind'
@@ -9,30 +10,35 @@ import { structMethods } from './structs'
 
 // Taken out of the import, which would be looked up at each use.
 const codeOf = structCode
+const OBJECT = theObject
 
 type Objects = Pick<Methods, 'readObj' | 'writeObj'>
+/** A method for scalars, which is told who calls it. */
+type Called<K extends keyof Methods> = (
+  ...args: [...Parameters<Methods[K]>, caller: typeof OBJECT]
+) => ReturnType<Methods[K]>
 
 export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars: Partial<Methods>): Objects {
   const { native, toNative, cursorOf } = kind
   const { readArray, writeArray } = arrayMethods(kind)
   const { readStruct, writeStruct } = structMethods(kind)
   // As functions: `call` may be anybody's by then.
-  const readU8 = uncurryThis(scalars.readU8 as Methods['readU8'])
-  const readI8 = uncurryThis(scalars.readI8 as Methods['readI8'])
-  const readU16 = uncurryThis(scalars.readU16 as Methods['readU16'])
-  const readI16 = uncurryThis(scalars.readI16 as Methods['readI16'])
-  const readU32 = uncurryThis(scalars.readU32 as Methods['readU32'])
-  const readI32 = uncurryThis(scalars.readI32 as Methods['readI32'])
-  const readU64 = uncurryThis(scalars.readU64 as Methods['readU64'])
-  const readI64 = uncurryThis(scalars.readI64 as Methods['readI64'])
-  const writeU8 = uncurryThis(scalars.writeU8 as Methods['writeU8'])
-  const writeI8 = uncurryThis(scalars.writeI8 as Methods['writeI8'])
-  const writeU16 = uncurryThis(scalars.writeU16 as Methods['writeU16'])
-  const writeI16 = uncurryThis(scalars.writeI16 as Methods['writeI16'])
-  const writeU32 = uncurryThis(scalars.writeU32 as Methods['writeU32'])
-  const writeI32 = uncurryThis(scalars.writeI32 as Methods['writeI32'])
-  const writeU64 = uncurryThis(scalars.writeU64 as Methods['writeU64'])
-  const writeI64 = uncurryThis(scalars.writeI64 as Methods['writeI64'])
+  const readU8 = uncurryThis(scalars.readU8 as Called<'readU8'>)
+  const readI8 = uncurryThis(scalars.readI8 as Called<'readI8'>)
+  const readU16 = uncurryThis(scalars.readU16 as Called<'readU16'>)
+  const readI16 = uncurryThis(scalars.readI16 as Called<'readI16'>)
+  const readU32 = uncurryThis(scalars.readU32 as Called<'readU32'>)
+  const readI32 = uncurryThis(scalars.readI32 as Called<'readI32'>)
+  const readU64 = uncurryThis(scalars.readU64 as Called<'readU64'>)
+  const readI64 = uncurryThis(scalars.readI64 as Called<'readI64'>)
+  const writeU8 = uncurryThis(scalars.writeU8 as Called<'writeU8'>)
+  const writeI8 = uncurryThis(scalars.writeI8 as Called<'writeI8'>)
+  const writeU16 = uncurryThis(scalars.writeU16 as Called<'writeU16'>)
+  const writeI16 = uncurryThis(scalars.writeI16 as Called<'writeI16'>)
+  const writeU32 = uncurryThis(scalars.writeU32 as Called<'writeU32'>)
+  const writeI32 = uncurryThis(scalars.writeI32 as Called<'writeI32'>)
+  const writeU64 = uncurryThis(scalars.writeU64 as Called<'writeU64'>)
+  const writeI64 = uncurryThis(scalars.writeI64 as Called<'writeI64'>)
 
   function readObj(this: object, type: VmMemory.ByteValued, addr: unknown): VmMemory.ValueOf<VmMemory.ByteValued> {
     // Not among the strings: to compare an object with each of them may take the engine 50 ns.
@@ -44,27 +50,27 @@ export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
     }
     switch (type) {
       case 'u8':
-        return readU8(this, addr)
+        return readU8(this, addr, OBJECT)
       case 'i8':
-        return readI8(this, addr)
+        return readI8(this, addr, OBJECT)
       case 'u16':
       case 'le16':
-        return readU16(this, addr)
+        return readU16(this, addr, OBJECT)
       case 'i16':
-        return readI16(this, addr)
+        return readI16(this, addr, OBJECT)
       case 'u32':
       case 'le32':
-        return readU32(this, addr)
+        return readU32(this, addr, OBJECT)
       case 'i32':
-        return readI32(this, addr)
+        return readI32(this, addr, OBJECT)
       case 'u64':
       case 'usize':
       case 'le64':
       case 'leSize':
-        return readU64(this, addr)
+        return readU64(this, addr, OBJECT)
       case 'i64':
       case 'isize':
-        return readI64(this, addr)
+        return readI64(this, addr, OBJECT)
     }
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
     const cursor = cursorOf(this)
@@ -82,27 +88,27 @@ export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
     }
     switch (type) {
       case 'u8':
-        return writeU8(this, value as number, addr)
+        return writeU8(this, value as number, addr, OBJECT)
       case 'i8':
-        return writeI8(this, value as number, addr)
+        return writeI8(this, value as number, addr, OBJECT)
       case 'u16':
       case 'le16':
-        return writeU16(this, value as number, addr)
+        return writeU16(this, value as number, addr, OBJECT)
       case 'i16':
-        return writeI16(this, value as number, addr)
+        return writeI16(this, value as number, addr, OBJECT)
       case 'u32':
       case 'le32':
-        return writeU32(this, value as number, addr)
+        return writeU32(this, value as number, addr, OBJECT)
       case 'i32':
-        return writeI32(this, value as number, addr)
+        return writeI32(this, value as number, addr, OBJECT)
       case 'u64':
       case 'usize':
       case 'le64':
       case 'leSize':
-        return writeU64(this, value as bigint, addr)
+        return writeU64(this, value as bigint, addr, OBJECT)
       case 'i64':
       case 'isize':
-        return writeI64(this, value as bigint, addr)
+        return writeI64(this, value as bigint, addr, OBJECT)
     }
     const cursor = cursorOf(this)
     native.writeObj(toNative(this, cursor), type, value as never, addr)

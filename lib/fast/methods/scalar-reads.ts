@@ -9,6 +9,7 @@
 import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import { low, readObj, signed64, unsigned64 } from '../mailbox'
+import { OBJECT as theObject } from '../natives'
 import type { Cursor } from './cursor'
 import type { Kind, Methods } from './kind'
 
@@ -16,52 +17,85 @@ type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
 
 // Taken out of the import, which would be looked up at each use.
 const toNumber = numberOf
+const OBJECT = theObject
 const isCalm = isCalmNow
 
 export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods, `read${ScalarName}`> {
-  function readU8(object: object, cursor: Cursor, addr: unknown): number {
+  function readU8(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 1)
     if (offset >= 0) return cursor.window.view.getUint8(offset)
-    return readObj(cursor.number, 1, addr) ? low() : native.readU8(toNative(object, cursor), addr)
+    return readObj(cursor.number, 1, addr)
+      ? low()
+      : caller === OBJECT
+        ? (native.readObj(toNative(object, cursor), 'u8', addr) as number)
+        : native.readU8(toNative(object, cursor), addr)
   }
-  function readI8(object: object, cursor: Cursor, addr: unknown): number {
+  function readI8(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 1)
     if (offset >= 0) return cursor.window.view.getInt8(offset)
-    return readObj(cursor.number, 1, addr) ? (low() << 24) >> 24 : native.readI8(toNative(object, cursor), addr)
+    return readObj(cursor.number, 1, addr)
+      ? (low() << 24) >> 24
+      : caller === OBJECT
+        ? (native.readObj(toNative(object, cursor), 'i8', addr) as number)
+        : native.readI8(toNative(object, cursor), addr)
   }
-  function readU16(object: object, cursor: Cursor, addr: unknown): number {
+  function readU16(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 2)
     if (offset >= 0) return cursor.window.view.getUint16(offset, true)
-    return readObj(cursor.number, 2, addr) ? low() : native.readU16(toNative(object, cursor), addr)
+    return readObj(cursor.number, 2, addr)
+      ? low()
+      : caller === OBJECT
+        ? (native.readObj(toNative(object, cursor), 'u16', addr) as number)
+        : native.readU16(toNative(object, cursor), addr)
   }
-  function readI16(object: object, cursor: Cursor, addr: unknown): number {
+  function readI16(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 2)
     if (offset >= 0) return cursor.window.view.getInt16(offset, true)
-    return readObj(cursor.number, 2, addr) ? (low() << 16) >> 16 : native.readI16(toNative(object, cursor), addr)
+    return readObj(cursor.number, 2, addr)
+      ? (low() << 16) >> 16
+      : caller === OBJECT
+        ? (native.readObj(toNative(object, cursor), 'i16', addr) as number)
+        : native.readI16(toNative(object, cursor), addr)
   }
-  function readU32(object: object, cursor: Cursor, addr: unknown): number {
+  function readU32(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 4)
     if (offset >= 0) return cursor.window.view.getUint32(offset, true)
-    return readObj(cursor.number, 4, addr) ? low() : native.readU32(toNative(object, cursor), addr)
+    return readObj(cursor.number, 4, addr)
+      ? low()
+      : caller === OBJECT
+        ? (native.readObj(toNative(object, cursor), 'u32', addr) as number)
+        : native.readU32(toNative(object, cursor), addr)
   }
-  function readI32(object: object, cursor: Cursor, addr: unknown): number {
+  function readI32(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 4)
     if (offset >= 0) return cursor.window.view.getInt32(offset, true)
-    return readObj(cursor.number, 4, addr) ? low() | 0 : native.readI32(toNative(object, cursor), addr)
+    return readObj(cursor.number, 4, addr)
+      ? low() | 0
+      : caller === OBJECT
+        ? (native.readObj(toNative(object, cursor), 'i32', addr) as number)
+        : native.readI32(toNative(object, cursor), addr)
   }
-  function readU64(object: object, cursor: Cursor, addr: unknown): bigint {
+  function readU64(object: object, cursor: Cursor, addr: unknown, caller: unknown): bigint {
     const offset = cursor.locate(addr, 8)
     if (offset >= 0) return cursor.window.view.getBigUint64(offset, true)
-    return readObj(cursor.number, 8, addr) ? unsigned64() : native.readU64(toNative(object, cursor), addr)
+    return readObj(cursor.number, 8, addr)
+      ? unsigned64()
+      : caller === OBJECT
+        ? (native.readObj(toNative(object, cursor), 'u64', addr) as bigint)
+        : native.readU64(toNative(object, cursor), addr)
   }
-  function readI64(object: object, cursor: Cursor, addr: unknown): bigint {
+  function readI64(object: object, cursor: Cursor, addr: unknown, caller: unknown): bigint {
     const offset = cursor.locate(addr, 8)
     if (offset >= 0) return cursor.window.view.getBigInt64(offset, true)
-    return readObj(cursor.number, 8, addr) ? signed64() : native.readI64(toNative(object, cursor), addr)
+    return readObj(cursor.number, 8, addr)
+      ? signed64()
+      : caller === OBJECT
+        ? (native.readObj(toNative(object, cursor), 'i64', addr) as bigint)
+        : native.readI64(toNative(object, cursor), addr)
   }
 
   return {
-    readU8(this: object, addr: unknown): number {
+    readU8(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       let { window } = cursor
@@ -79,9 +113,9 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getUint8(offset)
         if (isCalm() || stays(window)) return value
       }
-      return readU8(this, cursor, addr)
+      return readU8(this, cursor, addr, caller)
     },
-    readI8(this: object, addr: unknown): number {
+    readI8(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       let { window } = cursor
@@ -99,9 +133,9 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getInt8(offset)
         if (isCalm() || stays(window)) return value
       }
-      return readI8(this, cursor, addr)
+      return readI8(this, cursor, addr, caller)
     },
-    readU16(this: object, addr: unknown): number {
+    readU16(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       let { window } = cursor
@@ -119,9 +153,9 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getUint16(offset, true)
         if (isCalm() || stays(window)) return value
       }
-      return readU16(this, cursor, addr)
+      return readU16(this, cursor, addr, caller)
     },
-    readI16(this: object, addr: unknown): number {
+    readI16(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       let { window } = cursor
@@ -139,9 +173,9 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getInt16(offset, true)
         if (isCalm() || stays(window)) return value
       }
-      return readI16(this, cursor, addr)
+      return readI16(this, cursor, addr, caller)
     },
-    readU32(this: object, addr: unknown): number {
+    readU32(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       let { window } = cursor
@@ -159,9 +193,9 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getUint32(offset, true)
         if (isCalm() || stays(window)) return value
       }
-      return readU32(this, cursor, addr)
+      return readU32(this, cursor, addr, caller)
     },
-    readI32(this: object, addr: unknown): number {
+    readI32(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       let { window } = cursor
@@ -179,9 +213,9 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getInt32(offset, true)
         if (isCalm() || stays(window)) return value
       }
-      return readI32(this, cursor, addr)
+      return readI32(this, cursor, addr, caller)
     },
-    readU64(this: object, addr: unknown): bigint {
+    readU64(this: object, addr: unknown, caller?: unknown): bigint {
       const cursor = cursorOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       let { window } = cursor
@@ -199,9 +233,9 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.u64[offset >>> 3] as bigint
         if (isCalm() || stays(window)) return value
       }
-      return readU64(this, cursor, addr)
+      return readU64(this, cursor, addr, caller)
     },
-    readI64(this: object, addr: unknown): bigint {
+    readI64(this: object, addr: unknown, caller?: unknown): bigint {
       const cursor = cursorOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       let { window } = cursor
@@ -219,7 +253,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.i64[offset >>> 3] as bigint
         if (isCalm() || stays(window)) return value
       }
-      return readI64(this, cursor, addr)
+      return readI64(this, cursor, addr, caller)
     },
   }
 }

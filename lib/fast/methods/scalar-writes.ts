@@ -10,6 +10,7 @@ import { I64, U64 } from '../../intrinsics'
 import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import { writeObj, writeObj64 } from '../mailbox'
+import { OBJECT as theObject } from '../natives'
 import type { Cursor } from './cursor'
 import type { Kind, Methods } from './kind'
 
@@ -17,6 +18,7 @@ type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
 
 // Taken out of the import, which would be looked up at each use.
 const toNumber = numberOf
+const OBJECT = theObject
 const isCalm = isCalmNow
 
 /** A value of 64 bits that fits is the same when it is read again. (`BigInt.asUintN` would be a call.) */
@@ -35,89 +37,105 @@ function isI64(value: bigint): boolean {
 
 // A value that does not fit is left to the native method, which refuses it.
 export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods, `write${ScalarName}`> {
-  function writeU8(object: object, cursor: Cursor, value: number, addr: unknown): void {
+  function writeU8(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value & 0xff) === value
     const offset = fits ? cursor.locate(addr, 1) : -1
     if (offset < 0) {
       if (fits && writeObj(cursor.number, 1, value, addr)) return
-      return native.writeU8(toNative(object, cursor), value, addr)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, cursor), 'u8', value, addr)
+        : native.writeU8(toNative(object, cursor), value, addr)
     }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 1, value)
     else window.view.setUint8(offset, value)
   }
-  function writeI8(object: object, cursor: Cursor, value: number, addr: unknown): void {
+  function writeI8(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value << 24) >> 24 === value
     const offset = fits ? cursor.locate(addr, 1) : -1
     if (offset < 0) {
       if (fits && writeObj(cursor.number, 1, value, addr)) return
-      return native.writeI8(toNative(object, cursor), value, addr)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, cursor), 'i8', value, addr)
+        : native.writeI8(toNative(object, cursor), value, addr)
     }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 1, value)
     else window.view.setInt8(offset, value)
   }
-  function writeU16(object: object, cursor: Cursor, value: number, addr: unknown): void {
+  function writeU16(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value & 0xffff) === value
     const offset = fits ? cursor.locate(addr, 2) : -1
     if (offset < 0) {
       if (fits && writeObj(cursor.number, 2, value, addr)) return
-      return native.writeU16(toNative(object, cursor), value, addr)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, cursor), 'u16', value, addr)
+        : native.writeU16(toNative(object, cursor), value, addr)
     }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 2, value)
     else window.view.setUint16(offset, value, true)
   }
-  function writeI16(object: object, cursor: Cursor, value: number, addr: unknown): void {
+  function writeI16(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value << 16) >> 16 === value
     const offset = fits ? cursor.locate(addr, 2) : -1
     if (offset < 0) {
       if (fits && writeObj(cursor.number, 2, value, addr)) return
-      return native.writeI16(toNative(object, cursor), value, addr)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, cursor), 'i16', value, addr)
+        : native.writeI16(toNative(object, cursor), value, addr)
     }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 2, value)
     else window.view.setInt16(offset, value, true)
   }
-  function writeU32(object: object, cursor: Cursor, value: number, addr: unknown): void {
+  function writeU32(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && value >>> 0 === value
     const offset = fits ? cursor.locate(addr, 4) : -1
     if (offset < 0) {
       if (fits && writeObj(cursor.number, 4, value, addr)) return
-      return native.writeU32(toNative(object, cursor), value, addr)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, cursor), 'u32', value, addr)
+        : native.writeU32(toNative(object, cursor), value, addr)
     }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 4, value)
     else window.view.setUint32(offset, value, true)
   }
-  function writeI32(object: object, cursor: Cursor, value: number, addr: unknown): void {
+  function writeI32(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value | 0) === value
     const offset = fits ? cursor.locate(addr, 4) : -1
     if (offset < 0) {
       if (fits && writeObj(cursor.number, 4, value, addr)) return
-      return native.writeI32(toNative(object, cursor), value, addr)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, cursor), 'i32', value, addr)
+        : native.writeI32(toNative(object, cursor), value, addr)
     }
     const { window } = cursor
     if (window.isTracked) window.write(offset, 4, value)
     else window.view.setInt32(offset, value, true)
   }
-  function writeU64(object: object, cursor: Cursor, value: number | bigint, addr: unknown): void {
+  function writeU64(object: object, cursor: Cursor, value: number | bigint, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'bigint' && isU64(value)
     const offset = fits ? cursor.locate(addr, 8) : -1
     if (offset < 0) {
       if (fits && writeObj64(cursor.number, value, addr)) return
-      return native.writeU64(toNative(object, cursor), value, addr)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, cursor), 'u64', value, addr)
+        : native.writeU64(toNative(object, cursor), value, addr)
     }
     const { window } = cursor
     if (window.isTracked) window.write64(offset, 8, value as bigint)
     else window.view.setBigUint64(offset, value as bigint, true)
   }
-  function writeI64(object: object, cursor: Cursor, value: number | bigint, addr: unknown): void {
+  function writeI64(object: object, cursor: Cursor, value: number | bigint, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'bigint' && isI64(value)
     const offset = fits ? cursor.locate(addr, 8) : -1
     if (offset < 0) {
       if (fits && writeObj64(cursor.number, value, addr)) return
-      return native.writeI64(toNative(object, cursor), value, addr)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, cursor), 'i64', value, addr)
+        : native.writeI64(toNative(object, cursor), value, addr)
     }
     const { window } = cursor
     if (window.isTracked) window.write64(offset, 8, value as bigint)
@@ -125,7 +143,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
   }
 
   return {
-    writeU8(this: object, value: number, addr: unknown): void {
+    writeU8(this: object, value: number, addr: unknown, caller?: unknown): void {
       const cursor = cursorOf(this)
       if (typeof value === 'number' && (value & 0xff) === value) {
         const address = typeof addr === 'number' ? addr : toNumber(addr)
@@ -147,9 +165,9 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
           if (isCalm() || stays(window)) return
         }
       }
-      writeU8(this, cursor, value, addr)
+      writeU8(this, cursor, value, addr, caller)
     },
-    writeI8(this: object, value: number, addr: unknown): void {
+    writeI8(this: object, value: number, addr: unknown, caller?: unknown): void {
       const cursor = cursorOf(this)
       if (typeof value === 'number' && (value << 24) >> 24 === value) {
         const address = typeof addr === 'number' ? addr : toNumber(addr)
@@ -171,9 +189,9 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
           if (isCalm() || stays(window)) return
         }
       }
-      writeI8(this, cursor, value, addr)
+      writeI8(this, cursor, value, addr, caller)
     },
-    writeU16(this: object, value: number, addr: unknown): void {
+    writeU16(this: object, value: number, addr: unknown, caller?: unknown): void {
       const cursor = cursorOf(this)
       if (typeof value === 'number' && (value & 0xffff) === value) {
         const address = typeof addr === 'number' ? addr : toNumber(addr)
@@ -195,9 +213,9 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
           if (isCalm() || stays(window)) return
         }
       }
-      writeU16(this, cursor, value, addr)
+      writeU16(this, cursor, value, addr, caller)
     },
-    writeI16(this: object, value: number, addr: unknown): void {
+    writeI16(this: object, value: number, addr: unknown, caller?: unknown): void {
       const cursor = cursorOf(this)
       if (typeof value === 'number' && (value << 16) >> 16 === value) {
         const address = typeof addr === 'number' ? addr : toNumber(addr)
@@ -219,9 +237,9 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
           if (isCalm() || stays(window)) return
         }
       }
-      writeI16(this, cursor, value, addr)
+      writeI16(this, cursor, value, addr, caller)
     },
-    writeU32(this: object, value: number, addr: unknown): void {
+    writeU32(this: object, value: number, addr: unknown, caller?: unknown): void {
       const cursor = cursorOf(this)
       if (typeof value === 'number' && value >>> 0 === value) {
         const address = typeof addr === 'number' ? addr : toNumber(addr)
@@ -243,9 +261,9 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
           if (isCalm() || stays(window)) return
         }
       }
-      writeU32(this, cursor, value, addr)
+      writeU32(this, cursor, value, addr, caller)
     },
-    writeI32(this: object, value: number, addr: unknown): void {
+    writeI32(this: object, value: number, addr: unknown, caller?: unknown): void {
       const cursor = cursorOf(this)
       if (typeof value === 'number' && (value | 0) === value) {
         const address = typeof addr === 'number' ? addr : toNumber(addr)
@@ -267,9 +285,9 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
           if (isCalm() || stays(window)) return
         }
       }
-      writeI32(this, cursor, value, addr)
+      writeI32(this, cursor, value, addr, caller)
     },
-    writeU64(this: object, value: number | bigint, addr: unknown): void {
+    writeU64(this: object, value: number | bigint, addr: unknown, caller?: unknown): void {
       const cursor = cursorOf(this)
       if (typeof value === 'bigint' && isU64(value)) {
         const address = typeof addr === 'number' ? addr : toNumber(addr)
@@ -289,9 +307,9 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
           if (isCalm() || stays(window)) return
         }
       }
-      writeU64(this, cursor, value, addr)
+      writeU64(this, cursor, value, addr, caller)
     },
-    writeI64(this: object, value: number | bigint, addr: unknown): void {
+    writeI64(this: object, value: number | bigint, addr: unknown, caller?: unknown): void {
       const cursor = cursorOf(this)
       if (typeof value === 'bigint' && isI64(value)) {
         const address = typeof addr === 'number' ? addr : toNumber(addr)
@@ -311,7 +329,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
           if (isCalm() || stays(window)) return
         }
       }
-      writeI64(this, cursor, value, addr)
+      writeI64(this, cursor, value, addr, caller)
     },
   }
 }

@@ -7,6 +7,7 @@ import * as intrinsics from '../../intrinsics'
 import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import type { Kind, Methods } from '../methods/kind'
+import { OBJECT as theObject } from '../natives'
 import type { Place } from '../places/place'
 
 type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
@@ -15,122 +16,165 @@ type Scalars = Pick<Methods, `read${ScalarName}` | `write${ScalarName}`>
 // Taken out of the import, which would be looked up at each use.
 const { asIntN, asUintN } = intrinsics
 const toNumber = numberOf
+const OBJECT = theObject
 const isCalm = isCalmNow
 
 export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Methods, Place>): Scalars {
-  function readU8(object: object, place: Place, addr: unknown): number {
+  function readU8(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 1)
     return offset < 0
-      ? native.readU8(toNative(object, place), addr as VmMemory.U64)
+      ? caller === OBJECT
+        ? (native.readObj(toNative(object, place), 'u8', addr as VmMemory.U64) as number)
+        : native.readU8(toNative(object, place), addr as VmMemory.U64)
       : place.window.view.getUint8(offset)
   }
-  function readI8(object: object, place: Place, addr: unknown): number {
+  function readI8(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 1)
-    return offset < 0 ? native.readI8(toNative(object, place), addr as VmMemory.U64) : place.window.view.getInt8(offset)
+    return offset < 0
+      ? caller === OBJECT
+        ? (native.readObj(toNative(object, place), 'i8', addr as VmMemory.U64) as number)
+        : native.readI8(toNative(object, place), addr as VmMemory.U64)
+      : place.window.view.getInt8(offset)
   }
-  function readU16(object: object, place: Place, addr: unknown): number {
+  function readU16(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 2)
     return offset < 0
-      ? native.readU16(toNative(object, place), addr as VmMemory.U64)
+      ? caller === OBJECT
+        ? (native.readObj(toNative(object, place), 'u16', addr as VmMemory.U64) as number)
+        : native.readU16(toNative(object, place), addr as VmMemory.U64)
       : place.window.view.getUint16(offset, true)
   }
-  function readI16(object: object, place: Place, addr: unknown): number {
+  function readI16(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 2)
     return offset < 0
-      ? native.readI16(toNative(object, place), addr as VmMemory.U64)
+      ? caller === OBJECT
+        ? (native.readObj(toNative(object, place), 'i16', addr as VmMemory.U64) as number)
+        : native.readI16(toNative(object, place), addr as VmMemory.U64)
       : place.window.view.getInt16(offset, true)
   }
-  function readU32(object: object, place: Place, addr: unknown): number {
+  function readU32(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 4)
     return offset < 0
-      ? native.readU32(toNative(object, place), addr as VmMemory.U64)
+      ? caller === OBJECT
+        ? (native.readObj(toNative(object, place), 'u32', addr as VmMemory.U64) as number)
+        : native.readU32(toNative(object, place), addr as VmMemory.U64)
       : place.window.view.getUint32(offset, true)
   }
-  function readI32(object: object, place: Place, addr: unknown): number {
+  function readI32(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 4)
     return offset < 0
-      ? native.readI32(toNative(object, place), addr as VmMemory.U64)
+      ? caller === OBJECT
+        ? (native.readObj(toNative(object, place), 'i32', addr as VmMemory.U64) as number)
+        : native.readI32(toNative(object, place), addr as VmMemory.U64)
       : place.window.view.getInt32(offset, true)
   }
-  function readU64(object: object, place: Place, addr: unknown): bigint {
+  function readU64(object: object, place: Place, addr: unknown, caller: unknown): bigint {
     const offset = place.locate(addr, 8)
     return offset < 0
-      ? native.readU64(toNative(object, place), addr as VmMemory.U64)
+      ? caller === OBJECT
+        ? (native.readObj(toNative(object, place), 'u64', addr as VmMemory.U64) as bigint)
+        : native.readU64(toNative(object, place), addr as VmMemory.U64)
       : place.window.view.getBigUint64(offset, true)
   }
-  function readI64(object: object, place: Place, addr: unknown): bigint {
+  function readI64(object: object, place: Place, addr: unknown, caller: unknown): bigint {
     const offset = place.locate(addr, 8)
     return offset < 0
-      ? native.readI64(toNative(object, place), addr as VmMemory.U64)
+      ? caller === OBJECT
+        ? (native.readObj(toNative(object, place), 'i64', addr as VmMemory.U64) as bigint)
+        : native.readI64(toNative(object, place), addr as VmMemory.U64)
       : place.window.view.getBigInt64(offset, true)
   }
-  function writeU8(object: object, place: Place, value: number, addr: unknown): void {
+  function writeU8(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value & 0xff) === value
     const offset = fits ? place.locate(addr, 1) : -1
-    if (offset < 0) return native.writeU8(toNative(object, place), value, addr as VmMemory.U64)
+    if (offset < 0)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, place), 'u8', value, addr as VmMemory.U64)
+        : native.writeU8(toNative(object, place), value, addr as VmMemory.U64)
     const { window } = place
     if (window.isTracked) window.write(offset, 1, value)
     else window.view.setUint8(offset, value)
   }
-  function writeI8(object: object, place: Place, value: number, addr: unknown): void {
+  function writeI8(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value << 24) >> 24 === value
     const offset = fits ? place.locate(addr, 1) : -1
-    if (offset < 0) return native.writeI8(toNative(object, place), value, addr as VmMemory.U64)
+    if (offset < 0)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, place), 'i8', value, addr as VmMemory.U64)
+        : native.writeI8(toNative(object, place), value, addr as VmMemory.U64)
     const { window } = place
     if (window.isTracked) window.write(offset, 1, value)
     else window.view.setInt8(offset, value)
   }
-  function writeU16(object: object, place: Place, value: number, addr: unknown): void {
+  function writeU16(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value & 0xffff) === value
     const offset = fits ? place.locate(addr, 2) : -1
-    if (offset < 0) return native.writeU16(toNative(object, place), value, addr as VmMemory.U64)
+    if (offset < 0)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, place), 'u16', value, addr as VmMemory.U64)
+        : native.writeU16(toNative(object, place), value, addr as VmMemory.U64)
     const { window } = place
     if (window.isTracked) window.write(offset, 2, value)
     else window.view.setUint16(offset, value, true)
   }
-  function writeI16(object: object, place: Place, value: number, addr: unknown): void {
+  function writeI16(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value << 16) >> 16 === value
     const offset = fits ? place.locate(addr, 2) : -1
-    if (offset < 0) return native.writeI16(toNative(object, place), value, addr as VmMemory.U64)
+    if (offset < 0)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, place), 'i16', value, addr as VmMemory.U64)
+        : native.writeI16(toNative(object, place), value, addr as VmMemory.U64)
     const { window } = place
     if (window.isTracked) window.write(offset, 2, value)
     else window.view.setInt16(offset, value, true)
   }
-  function writeU32(object: object, place: Place, value: number, addr: unknown): void {
+  function writeU32(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && value >>> 0 === value
     const offset = fits ? place.locate(addr, 4) : -1
-    if (offset < 0) return native.writeU32(toNative(object, place), value, addr as VmMemory.U64)
+    if (offset < 0)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, place), 'u32', value, addr as VmMemory.U64)
+        : native.writeU32(toNative(object, place), value, addr as VmMemory.U64)
     const { window } = place
     if (window.isTracked) window.write(offset, 4, value)
     else window.view.setUint32(offset, value, true)
   }
-  function writeI32(object: object, place: Place, value: number, addr: unknown): void {
+  function writeI32(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value | 0) === value
     const offset = fits ? place.locate(addr, 4) : -1
-    if (offset < 0) return native.writeI32(toNative(object, place), value, addr as VmMemory.U64)
+    if (offset < 0)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, place), 'i32', value, addr as VmMemory.U64)
+        : native.writeI32(toNative(object, place), value, addr as VmMemory.U64)
     const { window } = place
     if (window.isTracked) window.write(offset, 4, value)
     else window.view.setInt32(offset, value, true)
   }
-  function writeU64(object: object, place: Place, value: number | bigint, addr: unknown): void {
+  function writeU64(object: object, place: Place, value: number | bigint, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'bigint' && asUintN(64, value) === value
     const offset = fits ? place.locate(addr, 8) : -1
-    if (offset < 0) return native.writeU64(toNative(object, place), value, addr as VmMemory.U64)
+    if (offset < 0)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, place), 'u64', value, addr as VmMemory.U64)
+        : native.writeU64(toNative(object, place), value, addr as VmMemory.U64)
     const { window } = place
     if (window.isTracked) window.write64(offset, 8, value as bigint)
     else window.view.setBigUint64(offset, value as bigint, true)
   }
-  function writeI64(object: object, place: Place, value: number | bigint, addr: unknown): void {
+  function writeI64(object: object, place: Place, value: number | bigint, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'bigint' && asIntN(64, value) === value
     const offset = fits ? place.locate(addr, 8) : -1
-    if (offset < 0) return native.writeI64(toNative(object, place), value, addr as VmMemory.U64)
+    if (offset < 0)
+      return caller === OBJECT
+        ? native.writeObj(toNative(object, place), 'i64', value, addr as VmMemory.U64)
+        : native.writeI64(toNative(object, place), value, addr as VmMemory.U64)
     const { window } = place
     if (window.isTracked) window.write64(offset, 8, value as bigint)
     else window.view.setBigInt64(offset, value as bigint, true)
   }
 
   return {
-    readU8(this: object, addr: unknown): number {
+    readU8(this: object, addr: unknown, caller?: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -139,9 +183,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const value = window.view.getUint8(place.base + at)
         if (isCalm() || stays(window)) return value
       }
-      return readU8(this, place, addr)
+      return readU8(this, place, addr, caller)
     },
-    readI8(this: object, addr: unknown): number {
+    readI8(this: object, addr: unknown, caller?: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -150,9 +194,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const value = window.view.getInt8(place.base + at)
         if (isCalm() || stays(window)) return value
       }
-      return readI8(this, place, addr)
+      return readI8(this, place, addr, caller)
     },
-    readU16(this: object, addr: unknown): number {
+    readU16(this: object, addr: unknown, caller?: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -161,9 +205,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const value = window.view.getUint16(place.base + at, true)
         if (isCalm() || stays(window)) return value
       }
-      return readU16(this, place, addr)
+      return readU16(this, place, addr, caller)
     },
-    readI16(this: object, addr: unknown): number {
+    readI16(this: object, addr: unknown, caller?: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -172,9 +216,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const value = window.view.getInt16(place.base + at, true)
         if (isCalm() || stays(window)) return value
       }
-      return readI16(this, place, addr)
+      return readI16(this, place, addr, caller)
     },
-    readU32(this: object, addr: unknown): number {
+    readU32(this: object, addr: unknown, caller?: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -183,9 +227,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const value = window.view.getUint32(place.base + at, true)
         if (isCalm() || stays(window)) return value
       }
-      return readU32(this, place, addr)
+      return readU32(this, place, addr, caller)
     },
-    readI32(this: object, addr: unknown): number {
+    readI32(this: object, addr: unknown, caller?: unknown): number {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -194,9 +238,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const value = window.view.getInt32(place.base + at, true)
         if (isCalm() || stays(window)) return value
       }
-      return readI32(this, place, addr)
+      return readI32(this, place, addr, caller)
     },
-    readU64(this: object, addr: unknown): bigint {
+    readU64(this: object, addr: unknown, caller?: unknown): bigint {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -205,9 +249,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const value = window.view.getBigUint64(place.base + at, true)
         if (isCalm() || stays(window)) return value
       }
-      return readU64(this, place, addr)
+      return readU64(this, place, addr, caller)
     },
-    readI64(this: object, addr: unknown): bigint {
+    readI64(this: object, addr: unknown, caller?: unknown): bigint {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -216,11 +260,11 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const value = window.view.getBigInt64(place.base + at, true)
         if (isCalm() || stays(window)) return value
       }
-      return readI64(this, place, addr)
+      return readI64(this, place, addr, caller)
     },
 
     // A value that does not fit is left to the native method, which refuses it.
-    writeU8(this: object, value: number, addr: unknown): void {
+    writeU8(this: object, value: number, addr: unknown, caller?: unknown): void {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -231,9 +275,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
           if (isCalm() || stays(window)) return
         }
       }
-      writeU8(this, place, value, addr)
+      writeU8(this, place, value, addr, caller)
     },
-    writeI8(this: object, value: number, addr: unknown): void {
+    writeI8(this: object, value: number, addr: unknown, caller?: unknown): void {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -244,9 +288,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
           if (isCalm() || stays(window)) return
         }
       }
-      writeI8(this, place, value, addr)
+      writeI8(this, place, value, addr, caller)
     },
-    writeU16(this: object, value: number, addr: unknown): void {
+    writeU16(this: object, value: number, addr: unknown, caller?: unknown): void {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -257,9 +301,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
           if (isCalm() || stays(window)) return
         }
       }
-      writeU16(this, place, value, addr)
+      writeU16(this, place, value, addr, caller)
     },
-    writeI16(this: object, value: number, addr: unknown): void {
+    writeI16(this: object, value: number, addr: unknown, caller?: unknown): void {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -270,9 +314,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
           if (isCalm() || stays(window)) return
         }
       }
-      writeI16(this, place, value, addr)
+      writeI16(this, place, value, addr, caller)
     },
-    writeU32(this: object, value: number, addr: unknown): void {
+    writeU32(this: object, value: number, addr: unknown, caller?: unknown): void {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -283,9 +327,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
           if (isCalm() || stays(window)) return
         }
       }
-      writeU32(this, place, value, addr)
+      writeU32(this, place, value, addr, caller)
     },
-    writeI32(this: object, value: number, addr: unknown): void {
+    writeI32(this: object, value: number, addr: unknown, caller?: unknown): void {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -296,9 +340,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
           if (isCalm() || stays(window)) return
         }
       }
-      writeI32(this, place, value, addr)
+      writeI32(this, place, value, addr, caller)
     },
-    writeU64(this: object, value: number | bigint, addr: unknown): void {
+    writeU64(this: object, value: number | bigint, addr: unknown, caller?: unknown): void {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -309,9 +353,9 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
           if (isCalm() || stays(window)) return
         }
       }
-      writeU64(this, place, value, addr)
+      writeU64(this, place, value, addr, caller)
     },
-    writeI64(this: object, value: number | bigint, addr: unknown): void {
+    writeI64(this: object, value: number | bigint, addr: unknown, caller?: unknown): void {
       const place = placeOf(this)
       const address = typeof addr === 'number' ? addr : toNumber(addr)
       const at = address >>> 0
@@ -322,7 +366,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
           if (isCalm() || stays(window)) return
         }
       }
-      writeI64(this, place, value, addr)
+      writeI64(this, place, value, addr, caller)
     },
   }
 }
