@@ -122,6 +122,17 @@ export interface ByteAccess<A> {
   /**
    * Fills all of `buf` from memory. Throws `ERR_PARTIAL_BUFFER` with `expected` and `completed` if memory ends before;
    * the first `completed` bytes have then been copied. (`Bytes::read_slice`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.writeU32(0x6c6c_6568, 0x10)
+   * const buffer = Buffer.alloc(4)
+   * memory.readSlice(buffer, 0x10)
+   * console.log(buffer.toString()) // hell
+   * ```
    */
   readSlice(buf: Bytes, addr: A): void
   /**
@@ -133,25 +144,71 @@ export interface ByteAccess<A> {
    * Sets `count` bytes to `value`, an integer from 0 to 255, as `writeSlice` would from a buffer of such bytes. Makes no
    * such buffer. Throws `ERR_INVALID_ARG_TYPE` or `ERR_OUT_OF_RANGE` for any other value, and `ERR_PARTIAL_BUFFER` with
    * `expected` and `completed` if memory ends before; the first `completed` bytes have then been set. Not upstream.
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.fill(0xff, 0x10, 4)
+   * console.log(memory.readU32(0x10).toString(16)) // ffffffff
+   * ```
    */
   fill(value: number, addr: A, count: Usize): void
-  /** Reads a scalar, an array or a struct, in one copy. (`Bytes::read_obj`) */
+  /**
+   * Reads a scalar, an array or a struct, in one copy. (`Bytes::read_obj`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.writeU32(1, 0)
+   * console.log(memory.readObj('be32', 0).toString(16), memory.readObj(['u8', 4], 0).join()) // 1000000 1,0,0,0
+   * ```
+   */
   readObj<T extends ByteValued>(type: T, addr: A): ValueOf<T>
   /**
    * Writes a scalar, an array or a struct, in one copy, after all of the value was read. Throws `ERR_OUT_OF_RANGE` if a
    * value does not fit its type, or if an array has another length than its type says, and `ERR_INVALID_ARG_TYPE` if a
    * field of a struct is missing. (`Bytes::write_obj`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.writeObj(['u16', 3], [1, 2, 3], 0x10)
+   * console.log(memory.readU16(0x14)) // 3
+   * ```
    */
   writeObj<T extends ByteValued>(type: T, value: InputOf<T>, addr: A): void
   /**
    * Reads an integer atomically. The integer must lie within one mapping, and be aligned on the host: otherwise throws
    * `ERR_INVALID_BACKEND_ADDRESS`, and on slices `ERR_MISALIGNED` or `ERR_OUT_OF_BOUNDS`. Throws `ERR_OUT_OF_RANGE`
    * for the orders `Release` and `AcqRel`. (`Bytes::load`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap, Ordering } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * console.log(memory.load('u16', 0x102, Ordering.Acquire)) // 0
+   * ```
    */
   load<T extends AtomicType>(type: T, addr: A, order: Ordering): ValueOf<T>
   /**
    * Writes an integer atomically. Throws what `load` throws, but `ERR_OUT_OF_RANGE` for the orders `Acquire` and
    * `AcqRel`, and if the value does not fit the type. (`Bytes::store`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap, Ordering } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.store('u16', 1, 0x102, Ordering.Release)
+   * console.log(memory.readU16(0x102)) // 1
+   * ```
    */
   store(type: AtomicType, value: number | bigint, addr: A, order: Ordering): void
   // The methods below do what `readObj` and `writeObj` do with one scalar in the order of bytes of the host. They are
@@ -207,6 +264,14 @@ export interface VolatileTransfer<A> {
   /**
    * Reads at most `count` bytes from `src` into memory. Returns how many bytes were read. On memory, does one read(2)
    * for each region that the bytes cross. (`GuestMemory::read_volatile_from`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * console.log(memory.readVolatileFrom(0xff0, Buffer.alloc(64), 64)) // 16
+   * ```
    */
   readVolatileFrom(addr: A, src: VolatileIo, count: Usize): number
   /**
@@ -269,6 +334,15 @@ export interface VolatileMemory {
   /**
    * Returns a reference with atomic access to one integer at `offset`, which must be aligned on the host. Throws
    * `ERR_MISALIGNED`, `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`. (`get_atomic_ref`)
+   *
+   * @example
+   * ```ts
+   * import { GuestRegionMmap, Ordering } from 'vm-memory'
+   *
+   * const index = GuestRegionMmap.fromRange(0, 0x1000).getAtomicRef('u16', 0x102)
+   * index.store(7, Ordering.Release)
+   * console.log(index.load(Ordering.Acquire)) // 7
+   * ```
    */
   getAtomicRef<T extends AtomicType>(type: T, offset: Usize): AtomicRef<T>
 }
@@ -321,11 +395,29 @@ export interface GuestMemory
   /**
    * Returns a new map that has `region` too. Throws `ERR_MEMORY_REGION_OVERLAP` if `region` overlaps another one.
    * (`insert_region`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap, GuestRegionMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * const larger = memory.insertRegion(GuestRegionMmap.fromRange(0x1000, 0x1000))
+   * console.log(memory.numRegions, larger.numRegions) // 1 2
+   * ```
    */
   insertRegion(region: GuestRegionMmap): GuestMemoryMmap
   /**
    * Returns a new map without a region, and that region. `base` and `size` (bytes) must be exactly those of a region,
    * otherwise throws `ERR_INVALID_GUEST_REGION`. The last region can be removed too. (`remove_region`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * const [rest, region] = memory.removeRegion(0, 0x1000)
+   * console.log(rest.numRegions, region.size) // 0 4096
+   * ```
    */
   removeRegion(base: U64, size: U64): [memory: GuestMemoryMmap, region: GuestRegionMmap]
   /**
@@ -349,7 +441,17 @@ export interface GuestMemory
    * `using memory = space.memory()` works on every address space.
    */
   [Symbol.dispose](): void
-  /** Returns the region that contains `addr`, or null. (`find_region`) */
+  /**
+   * Returns the region that contains `addr`, or null. (`find_region`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * console.log(memory.findRegion(0x800)?.lastAddr, memory.findRegion(0x1000)) // 4095n null
+   * ```
+   */
   findRegion(addr: U64): GuestRegionMmap | null
   /** Returns the region that contains `addr`, and the offset of `addr` in it in bytes; or null. (`to_region_addr`) */
   toRegionAddr(addr: U64): [region: GuestRegionMmap, offset: number] | null
@@ -378,6 +480,16 @@ export interface GuestMemory
    * Returns a slice of `count` bytes from `addr` on, within one region. Throws `ERR_INVALID_GUEST_ADDRESS` if `addr`
    * is in no region, and `ERR_INVALID_BACKEND_ADDRESS` if the slice would reach beyond the end of its region.
    * (`get_slice`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * const slice = memory.getSlice(0x100, 0x10)
+   * slice.writeU8(1, 0xf)
+   * console.log(memory.readU8(0x10f)) // 1
+   * ```
    */
   getSlice(addr: U64, count: Usize): VolatileSlice
   /**
@@ -388,6 +500,22 @@ export interface GuestMemory
    * it used; the next piece starts behind them, and 0 ends the walk. An error that `callback` throws ends the walk,
    * and is thrown to the caller. Throws `ERR_INVALID_GUEST_ADDRESS` if there is no memory at `addr`, and
    * `ERR_CALLBACK_OUT_OF_RANGE` if `callback` used more than `count` bytes in all. (`try_access`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([
+   *   [0x0000, 0x1000],
+   *   [0x1000, 0x1000],
+   * ])
+   * const lengths: number[] = []
+   * memory.tryAccess(0x20, 0xff0, (_offset, length) => {
+   *   lengths.push(length)
+   *   return length
+   * })
+   * console.log(lengths.join()) // 16,16
+   * ```
    */
   tryAccess(
     count: Usize,
@@ -397,6 +525,15 @@ export interface GuestMemory
   /**
    * Makes a ticket that can be posted to a worker and used once: `GuestMemoryMmap.fromShared` returns this map there.
    * Not upstream.
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * const same = GuestMemoryMmap.fromShared(memory.share())
+   * console.log(same.findRegion(0) === memory.findRegion(0)) // true
+   * ```
    */
   share(): SharedMemory<'GuestMemoryMmap'>
   /**
@@ -404,11 +541,33 @@ export interface GuestMemory
    * and `fs.writev`. Bitmaps do not see writes through views: mark those with `region.bitmap.markDirty`. Throws
    * `ERR_INVALID_GUEST_ADDRESS` if there is no memory at `addr`, `ERR_PARTIAL_BUFFER` if there are fewer bytes, and
    * `ERR_PROTECTION` unless all bytes are mapped for reading and writing. Not upstream.
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([
+   *   [0x0000, 0x1000],
+   *   [0x1000, 0x1000],
+   * ])
+   * for (const view of memory.views(0xff0, 0x20)) view.fill(7)
+   * console.log(memory.readU8(0xfff), memory.readU8(0x1000)) // 7 7
+   * ```
    */
   views(addr: U64, count: Usize): Uint8Array[]
   /**
    * Gives pages back to the host, of one region or of several, as `Mapping.discard` does. Throws `ERR_INVALID_GUEST_ADDRESS`
    * if not all of the bytes are in regions; then nothing is given back. Not upstream.
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap, pageSize } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 4 * pageSize()]])
+   * memory.fill(1, 0, 4 * pageSize())
+   * memory.discard(pageSize(), pageSize())
+   * console.log(memory.readU8(0), memory.readU8(pageSize())) // 1 0
+   * ```
    */
   discard(addr: U64, count: Usize): void
   /**
@@ -735,6 +894,15 @@ export interface Mapping extends VolatileMemory {
    * Returns a zero-copy view on a part of the region, in bytes (default: from 0 to the end). Works on regions of any
    * size. `bitmap` does not see writes through the view: mark those with `bitmap.markDirty`. Throws
    * `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, and what `buffer` throws.
+   *
+   * @example
+   * ```ts
+   * import { GuestRegionMmap } from 'vm-memory'
+   *
+   * const region = GuestRegionMmap.fromRange(0, 0x1000)
+   * region.asUint8Array(0x10, 4).set([1, 2, 3, 4])
+   * console.log(region.readU8(0x13)) // 4
+   * ```
    */
   asUint8Array(offset?: Usize, length?: Usize): Uint8Array
 
@@ -954,6 +1122,17 @@ export type VmMemoryError = GuestMemoryError | MmapError | MmapRegionError | Vol
  * `name` and `code`, and never throws. Errors of this package itself, whose codes are `BindingErrorCode`, are none.
  *
  * @param error anything, such as what was caught
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryMmap, isVmMemoryError } from 'vm-memory'
+ *
+ * try {
+ *   new GuestMemoryMmap().readU8(0x1000)
+ * } catch (error) {
+ *   if (isVmMemoryError(error)) console.log(error.code, error.operation) // ERR_INVALID_GUEST_ADDRESS readU8
+ * }
+ * ```
  */
 export declare function isVmMemoryError(error: unknown): error is VmMemoryError
 
@@ -1041,6 +1220,15 @@ export declare namespace GuestAddress {
  *
  * Every write through the methods of this package marks the bytes that were written. Writes through `buffer`,
  * `asUint8Array` and `views` mark nothing: mark those with `markDirty`. (`AtomicBitmap`)
+ *
+ * @example
+ * ```ts
+ * import { AtomicBitmap } from 'vm-memory'
+ *
+ * const bitmap = new AtomicBitmap(0x4000, 0x1000)
+ * bitmap.markDirty(0x1800, 1)
+ * console.log(bitmap.len, bitmap.isBitSet(1), bitmap.getAndReset()[0]) // 4 true 2n
+ * ```
  */
 export declare class AtomicBitmap {
   /**
@@ -1104,6 +1292,16 @@ export declare class AtomicBitmap {
  * A reference to one aligned integer, with atomic access.
  *
  * (The result of `VolatileMemory::get_atomic_ref`)
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryMmap, Ordering } from 'vm-memory'
+ *
+ * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+ * const index = memory.getSlice(0x100, 2).getAtomicRef('u16', 0)
+ * index.store(1, Ordering.Release)
+ * console.log(index.load(Ordering.Acquire)) // 1
+ * ```
  */
 export declare class AtomicRef<T extends AtomicType = AtomicType> {
   private constructor()
@@ -1125,7 +1323,18 @@ export declare class AtomicRef<T extends AtomicType = AtomicType> {
   store(value: number | bigint, order: Ordering): void
 }
 
-/** A bitmap seen from an offset, as a slice of memory marks it. (`BitmapSlice`) */
+/**
+ * A bitmap seen from an offset, as a slice of memory marks it. (`BitmapSlice`)
+ *
+ * @example
+ * ```ts
+ * import { AtomicBitmap } from 'vm-memory'
+ *
+ * const bitmap = new AtomicBitmap(0x4000, 0x1000)
+ * bitmap.sliceAt(0x2000).markDirty(0, 1)
+ * console.log(bitmap.isAddrSet(0x2000)) // true
+ * ```
+ */
 export declare class BitmapSlice {
   #private
   private constructor()
@@ -1138,6 +1347,18 @@ export declare class BitmapSlice {
  * `FileOffset` share this duplicate, and keep it open after the object was disposed of. Make one `FileOffset` for each
  * file and use it again: each one that is made from a descriptor keeps one more descriptor open, until it is disposed
  * of or collected. (`FileOffset`)
+ *
+ * @example
+ * ```ts
+ * import { closeSync } from 'node:fs'
+ * import { FileOffset, GuestMemoryMmap, memfdCreate } from 'vm-memory'
+ *
+ * const fd = memfdCreate('ram', 0x10_0000)
+ * using file = new FileOffset(fd, 0x1_0000)
+ * closeSync(fd)
+ * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000, file]])
+ * console.log(memory.lastAddr) // 4095n
+ * ```
  */
 export declare class FileOffset {
   /**
@@ -1174,6 +1395,16 @@ export declare class FileOffset {
  *
  * Readers take a snapshot with `memory()` and never wait; a writer takes the lock, derives a new map and replaces the
  * old one. (`GuestMemoryAtomic<GuestMemoryMmap>`)
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap } from 'vm-memory'
+ *
+ * const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x1000]]))
+ * atomic.update((map) => map.insertRegion(GuestRegionMmap.fromRange(0x8000, 0x1000)))
+ * using memory = atomic.memory()
+ * console.log(memory.numRegions) // 2
+ * ```
  */
 export declare class GuestMemoryAtomic {
   /**
@@ -1207,6 +1438,15 @@ export declare class GuestMemoryAtomic {
    * @param fn returns a new map, made from the current one; not asynchronous
    * @returns the new map
    * @throws `ERR_LOCK_HELD` as `lock` does; the error that `fn` throws
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryAtomic, GuestMemoryMmap } from 'vm-memory'
+   *
+   * const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x1000]]))
+   * const map = atomic.update((current) => current.removeRegion(0, 0x1000)[0])
+   * console.log(map.numRegions) // 0
+   * ```
    */
   update(fn: (current: GuestMemoryMmap) => GuestMemoryMmap): GuestMemoryMmap
   /** Makes another handle on the same map and lock. (`Clone`) */
@@ -1228,6 +1468,19 @@ export declare class GuestMemoryAtomic {
 /**
  * The update lock, held. A guard that is dropped without `dispose` unlocks when it is garbage-collected. If its thread
  * ends, the guard unlocks at once. (`GuestMemoryExclusiveGuard`)
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap } from 'vm-memory'
+ *
+ * const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x1000]]))
+ * {
+ *   using lock = atomic.lock()
+ *   using current = atomic.memory()
+ *   lock.replace(current.insertRegion(GuestRegionMmap.fromRange(0x8000, 0x1000)))
+ * }
+ * console.log(atomic.memory().numRegions) // 2
+ * ```
  */
 export declare class GuestMemoryExclusiveGuard {
   private constructor()
@@ -1248,6 +1501,17 @@ export declare class GuestMemoryExclusiveGuard {
  * The snapshot lives while any guard, map, region, slice or buffer of it lives. A guard that is dropped without
  * `dispose` releases the snapshot when it is garbage-collected. (`GuestMemoryLoadGuard`,
  * `Deref<Target = GuestMemoryMmap>`)
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryAtomic, GuestMemoryMmap } from 'vm-memory'
+ *
+ * const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x1000]]))
+ * using memory = atomic.memory()
+ * atomic.update(() => new GuestMemoryMmap())
+ * // The guard holds the map that was current when it was taken.
+ * console.log(memory.numRegions, atomic.memory().numRegions) // 1 0
+ * ```
  */
 export declare class GuestMemoryLoadGuard {
   private constructor()
@@ -1271,6 +1535,18 @@ export declare class GuestMemoryLoadGuard {
  * An immutable set of regions, ascending by guest address, that do not overlap.
  *
  * (`GuestMemory` and `GuestMemoryMmap`)
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryMmap } from 'vm-memory'
+ *
+ * const memory = GuestMemoryMmap.fromRanges([
+ *   [0x0000, 0x1000],
+ *   [0x8000, 0x1000],
+ * ])
+ * memory.writeU32(7, 0x8000)
+ * console.log(memory.numRegions, memory.readU32(0x8000), memory.addressInRange(0x4000)) // 2 7 false
+ * ```
  */
 export declare class GuestMemoryMmap {
   /** Makes an empty memory. (`GuestMemoryMmap::new`) */
@@ -1287,6 +1563,20 @@ export declare class GuestMemoryMmap {
    * @throws `ERR_NO_MEMORY_REGION` if there are no ranges, `ERR_UNSORTED_MEMORY_REGIONS`,
    * `ERR_MEMORY_REGION_OVERLAP`, `ERR_INVALID_GUEST_REGION`, `ERR_OUT_OF_RANGE` for `private` and a range without a file,
    * and what `MmapRegion.fromFile` throws
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges(
+   *   [
+   *     [0, 0xc000_0000],
+   *     [0x1_0000_0000n, 0x4000_0000],
+   *   ],
+   *   { bitmap: true },
+   * )
+   * console.log(memory.numRegions, memory.lastAddr.toString(16)) // 2 13fffffff
+   * ```
    */
   static fromRanges(ranges: readonly GuestRange[], options?: RangeOptions): GuestMemoryMmap
   /**
@@ -1337,6 +1627,15 @@ export declare class GuestMemoryMmap {
  * Offsets are relative to the start of the region.
  *
  * (`GuestMemoryRegion` and `GuestRegionMmap`, which dereferences to its `MmapRegion`)
+ *
+ * @example
+ * ```ts
+ * import { GuestRegionMmap } from 'vm-memory'
+ *
+ * const region = GuestRegionMmap.fromRange(0x8000, 0x1000)
+ * region.writeU8(1, 0x10)
+ * console.log(region.startAddr, new Uint8Array(region.buffer)[0x10]) // 32768n 1
+ * ```
  */
 export declare class GuestRegionMmap {
   /**
@@ -1355,6 +1654,14 @@ export declare class GuestRegionMmap {
    * @param file the file that is mapped, as in a `GuestRange`; null or absent for anonymous memory
    * @throws `ERR_INVALID_GUEST_REGION`, `ERR_OUT_OF_RANGE` for `private` without a file, and what `MmapRegion.fromFile`
    * throws
+   *
+   * @example
+   * ```ts
+   * import { GuestRegionMmap, PROT_READ } from 'vm-memory'
+   *
+   * const rom = GuestRegionMmap.fromRange(0xf000_0000, 0x1000, null, { prot: PROT_READ })
+   * console.log(rom.readU8(0)) // 0
+   * ```
    */
   static fromRange(addr: U64, size: Usize, file?: FileOffset | FileLike | null, options?: RangeOptions): GuestRegionMmap
   /** The guest address of the first byte. (`start_addr`) */
@@ -1385,6 +1692,15 @@ export declare class GuestRegionMmap {
  * A mapping of host memory: anonymous memory, a file, or a mapping that other code made.
  *
  * (`MmapRegion`)
+ *
+ * @example
+ * ```ts
+ * import { GuestRegionMmap, MAP_ANONYMOUS, MAP_PRIVATE, MmapRegion, PROT_READ } from 'vm-memory'
+ *
+ * const mapping = MmapRegion.build(null, 0x1000, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE)
+ * const rom = new GuestRegionMmap(mapping, 0xf000_0000)
+ * console.log(rom.readU8(0), rom.size) // 0 4096
+ * ```
  */
 export declare class MmapRegion {
   /**
@@ -1438,6 +1754,15 @@ export declare class MmapRegion {
  *
  * Starts with `PROT_NONE` and `MAP_ANONYMOUS | MAP_PRIVATE`. After `build` every method throws
  * `ERR_MOVED`. (`MmapRegionBuilder`)
+ *
+ * @example
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, MmapRegionBuilder, PROT_READ, PROT_WRITE } from 'vm-memory'
+ *
+ * const builder = new MmapRegionBuilder(0x1000).withMmapProt(PROT_READ | PROT_WRITE)
+ * const mapping = builder.withMmapFlags(MAP_ANONYMOUS | MAP_PRIVATE).build()
+ * console.log(mapping.size) // 4096
+ * ```
  */
 export declare class MmapRegionBuilder {
   /**
@@ -1508,6 +1833,16 @@ export declare class MmapRegionBuilder {
  * A reference to values of one type, one after another. They may be unaligned, and accesses are not atomic.
  *
  * (`VolatileArrayRef`)
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryMmap } from 'vm-memory'
+ *
+ * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+ * const ring = memory.getSlice(0x100, 8).getArrayRef('u16', 0, 4)
+ * ring.store(2, 7)
+ * console.log(ring.len, ring.load(2)) // 4 7
+ * ```
  */
 export declare class VolatileArrayRef<T extends ScalarType = ScalarType> {
   private constructor()
@@ -1572,6 +1907,16 @@ export declare class VolatileArrayRef<T extends ScalarType = ScalarType> {
  * A reference to one value in memory. The value may be unaligned, and accesses are not atomic.
  *
  * (`VolatileRef`)
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryMmap } from 'vm-memory'
+ *
+ * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+ * const status = memory.getSlice(0x100, 4).getRef('u32', 0)
+ * status.store(5)
+ * console.log(status.load(), memory.readU32(0x100)) // 5 5
+ * ```
  */
 export declare class VolatileRef<T extends ScalarType = ScalarType> {
   private constructor()
@@ -1602,6 +1947,16 @@ export declare class VolatileRef<T extends ScalarType = ScalarType> {
  * A window on memory, accessed by offset. It keeps its region mapped for as long as it lives.
  *
  * (`VolatileSlice`)
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryMmap } from 'vm-memory'
+ *
+ * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+ * const queue = memory.getSlice(0x100, 16)
+ * queue.writeU16(3, 2)
+ * console.log(queue.len, memory.readU16(0x102)) // 16 3
+ * ```
  */
 export declare class VolatileSlice {
   private constructor()
@@ -1691,6 +2046,13 @@ export declare class VolatileSlice {
  * The first write to a page after a harvest takes a few microseconds more, later ones nothing. It needs Linux 6.7 or newer, and no
  * privilege. Ends when it is disposed of or collected, and with the thread that made it; until then it keeps the memory mapped.
  * Not upstream.
+ *
+ * @example
+ * ```ts fragment
+ * using tracker = memory.trackWrites()
+ * for (const view of memory.views(0x3000, 0x10)) view.fill(1)
+ * tracker.harvest() // [[0x3000n, 0x1000]]
+ * ```
  */
 export declare class WriteTracker {
   private constructor()
@@ -1785,6 +2147,17 @@ export declare const MAP_SHARED: number
  * `size` must be a multiple of theirs
  * @throws `ERR_IO` with `errno`: ENOSPC or ENOMEM if the host has not enough memory to reserve; `ERR_UNSUPPORTED` if
  * the platform has no such files
+ *
+ * @example
+ * ```ts
+ * import { closeSync } from 'node:fs'
+ * import { GuestMemoryMmap, memfdCreate } from 'vm-memory'
+ *
+ * const fd = memfdCreate('ram', 0x10_0000)
+ * const memory = GuestMemoryMmap.fromRanges([[0, 0x10_0000, fd]])
+ * closeSync(fd)
+ * console.log(memory.findRegion(0)?.fileOffset?.start) // 0n
+ * ```
  */
 export declare function memfdCreate(name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean | '2M' | '1G'; reserve?: boolean }): number
 
@@ -1840,5 +2213,15 @@ export declare const PROT_WRITE: number
  * @throws `ERR_INVALID_ARG_TYPE` for a field of no type; `ERR_OUT_OF_RANGE` if there is nothing in the struct, if its
  * size is no safe integer, for more than 64 structs in one another, and for a name that is an integer, since objects
  * do not keep such names in their order
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryMmap, struct } from 'vm-memory'
+ *
+ * const Descriptor = struct({ addr: 'le64', len: 'le32', flags: 'le16', next: 'le16' })
+ * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+ * memory.writeObj(Descriptor, { addr: 0x8000, len: 512, flags: 1, next: 2 }, 0)
+ * console.log(Descriptor.size, memory.readObj(Descriptor, 0).len) // 16 512
+ * ```
  */
 export declare function struct<const F extends StructFields>(fields: F, options?: { packed?: boolean }): StructType<F>

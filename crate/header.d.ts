@@ -122,6 +122,17 @@ export interface ByteAccess<A> {
   /**
    * Fills all of `buf` from memory. Throws `ERR_PARTIAL_BUFFER` with `expected` and `completed` if memory ends before;
    * the first `completed` bytes have then been copied. (`Bytes::read_slice`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.writeU32(0x6c6c_6568, 0x10)
+   * const buffer = Buffer.alloc(4)
+   * memory.readSlice(buffer, 0x10)
+   * console.log(buffer.toString()) // hell
+   * ```
    */
   readSlice(buf: Bytes, addr: A): void
   /**
@@ -133,25 +144,71 @@ export interface ByteAccess<A> {
    * Sets `count` bytes to `value`, an integer from 0 to 255, as `writeSlice` would from a buffer of such bytes. Makes no
    * such buffer. Throws `ERR_INVALID_ARG_TYPE` or `ERR_OUT_OF_RANGE` for any other value, and `ERR_PARTIAL_BUFFER` with
    * `expected` and `completed` if memory ends before; the first `completed` bytes have then been set. Not upstream.
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.fill(0xff, 0x10, 4)
+   * console.log(memory.readU32(0x10).toString(16)) // ffffffff
+   * ```
    */
   fill(value: number, addr: A, count: Usize): void
-  /** Reads a scalar, an array or a struct, in one copy. (`Bytes::read_obj`) */
+  /**
+   * Reads a scalar, an array or a struct, in one copy. (`Bytes::read_obj`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.writeU32(1, 0)
+   * console.log(memory.readObj('be32', 0).toString(16), memory.readObj(['u8', 4], 0).join()) // 1000000 1,0,0,0
+   * ```
+   */
   readObj<T extends ByteValued>(type: T, addr: A): ValueOf<T>
   /**
    * Writes a scalar, an array or a struct, in one copy, after all of the value was read. Throws `ERR_OUT_OF_RANGE` if a
    * value does not fit its type, or if an array has another length than its type says, and `ERR_INVALID_ARG_TYPE` if a
    * field of a struct is missing. (`Bytes::write_obj`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.writeObj(['u16', 3], [1, 2, 3], 0x10)
+   * console.log(memory.readU16(0x14)) // 3
+   * ```
    */
   writeObj<T extends ByteValued>(type: T, value: InputOf<T>, addr: A): void
   /**
    * Reads an integer atomically. The integer must lie within one mapping, and be aligned on the host: otherwise throws
    * `ERR_INVALID_BACKEND_ADDRESS`, and on slices `ERR_MISALIGNED` or `ERR_OUT_OF_BOUNDS`. Throws `ERR_OUT_OF_RANGE`
    * for the orders `Release` and `AcqRel`. (`Bytes::load`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap, Ordering } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * console.log(memory.load('u16', 0x102, Ordering.Acquire)) // 0
+   * ```
    */
   load<T extends AtomicType>(type: T, addr: A, order: Ordering): ValueOf<T>
   /**
    * Writes an integer atomically. Throws what `load` throws, but `ERR_OUT_OF_RANGE` for the orders `Acquire` and
    * `AcqRel`, and if the value does not fit the type. (`Bytes::store`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap, Ordering } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * memory.store('u16', 1, 0x102, Ordering.Release)
+   * console.log(memory.readU16(0x102)) // 1
+   * ```
    */
   store(type: AtomicType, value: number | bigint, addr: A, order: Ordering): void
   // The methods below do what `readObj` and `writeObj` do with one scalar in the order of bytes of the host. They are
@@ -207,6 +264,14 @@ export interface VolatileTransfer<A> {
   /**
    * Reads at most `count` bytes from `src` into memory. Returns how many bytes were read. On memory, does one read(2)
    * for each region that the bytes cross. (`GuestMemory::read_volatile_from`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * console.log(memory.readVolatileFrom(0xff0, Buffer.alloc(64), 64)) // 16
+   * ```
    */
   readVolatileFrom(addr: A, src: VolatileIo, count: Usize): number
   /**
@@ -269,6 +334,15 @@ export interface VolatileMemory {
   /**
    * Returns a reference with atomic access to one integer at `offset`, which must be aligned on the host. Throws
    * `ERR_MISALIGNED`, `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`. (`get_atomic_ref`)
+   *
+   * @example
+   * ```ts
+   * import { GuestRegionMmap, Ordering } from 'vm-memory'
+   *
+   * const index = GuestRegionMmap.fromRange(0, 0x1000).getAtomicRef('u16', 0x102)
+   * index.store(7, Ordering.Release)
+   * console.log(index.load(Ordering.Acquire)) // 7
+   * ```
    */
   getAtomicRef<T extends AtomicType>(type: T, offset: Usize): AtomicRef<T>
 }
@@ -321,11 +395,29 @@ export interface GuestMemory
   /**
    * Returns a new map that has `region` too. Throws `ERR_MEMORY_REGION_OVERLAP` if `region` overlaps another one.
    * (`insert_region`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap, GuestRegionMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * const larger = memory.insertRegion(GuestRegionMmap.fromRange(0x1000, 0x1000))
+   * console.log(memory.numRegions, larger.numRegions) // 1 2
+   * ```
    */
   insertRegion(region: GuestRegionMmap): GuestMemoryMmap
   /**
    * Returns a new map without a region, and that region. `base` and `size` (bytes) must be exactly those of a region,
    * otherwise throws `ERR_INVALID_GUEST_REGION`. The last region can be removed too. (`remove_region`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * const [rest, region] = memory.removeRegion(0, 0x1000)
+   * console.log(rest.numRegions, region.size) // 0 4096
+   * ```
    */
   removeRegion(base: U64, size: U64): [memory: GuestMemoryMmap, region: GuestRegionMmap]
   /**
@@ -349,7 +441,17 @@ export interface GuestMemory
    * `using memory = space.memory()` works on every address space.
    */
   [Symbol.dispose](): void
-  /** Returns the region that contains `addr`, or null. (`find_region`) */
+  /**
+   * Returns the region that contains `addr`, or null. (`find_region`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * console.log(memory.findRegion(0x800)?.lastAddr, memory.findRegion(0x1000)) // 4095n null
+   * ```
+   */
   findRegion(addr: U64): GuestRegionMmap | null
   /** Returns the region that contains `addr`, and the offset of `addr` in it in bytes; or null. (`to_region_addr`) */
   toRegionAddr(addr: U64): [region: GuestRegionMmap, offset: number] | null
@@ -378,6 +480,16 @@ export interface GuestMemory
    * Returns a slice of `count` bytes from `addr` on, within one region. Throws `ERR_INVALID_GUEST_ADDRESS` if `addr`
    * is in no region, and `ERR_INVALID_BACKEND_ADDRESS` if the slice would reach beyond the end of its region.
    * (`get_slice`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * const slice = memory.getSlice(0x100, 0x10)
+   * slice.writeU8(1, 0xf)
+   * console.log(memory.readU8(0x10f)) // 1
+   * ```
    */
   getSlice(addr: U64, count: Usize): VolatileSlice
   /**
@@ -388,6 +500,22 @@ export interface GuestMemory
    * it used; the next piece starts behind them, and 0 ends the walk. An error that `callback` throws ends the walk,
    * and is thrown to the caller. Throws `ERR_INVALID_GUEST_ADDRESS` if there is no memory at `addr`, and
    * `ERR_CALLBACK_OUT_OF_RANGE` if `callback` used more than `count` bytes in all. (`try_access`)
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([
+   *   [0x0000, 0x1000],
+   *   [0x1000, 0x1000],
+   * ])
+   * const lengths: number[] = []
+   * memory.tryAccess(0x20, 0xff0, (_offset, length) => {
+   *   lengths.push(length)
+   *   return length
+   * })
+   * console.log(lengths.join()) // 16,16
+   * ```
    */
   tryAccess(
     count: Usize,
@@ -397,6 +525,15 @@ export interface GuestMemory
   /**
    * Makes a ticket that can be posted to a worker and used once: `GuestMemoryMmap.fromShared` returns this map there.
    * Not upstream.
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+   * const same = GuestMemoryMmap.fromShared(memory.share())
+   * console.log(same.findRegion(0) === memory.findRegion(0)) // true
+   * ```
    */
   share(): SharedMemory<'GuestMemoryMmap'>
   /**
@@ -404,11 +541,33 @@ export interface GuestMemory
    * and `fs.writev`. Bitmaps do not see writes through views: mark those with `region.bitmap.markDirty`. Throws
    * `ERR_INVALID_GUEST_ADDRESS` if there is no memory at `addr`, `ERR_PARTIAL_BUFFER` if there are fewer bytes, and
    * `ERR_PROTECTION` unless all bytes are mapped for reading and writing. Not upstream.
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([
+   *   [0x0000, 0x1000],
+   *   [0x1000, 0x1000],
+   * ])
+   * for (const view of memory.views(0xff0, 0x20)) view.fill(7)
+   * console.log(memory.readU8(0xfff), memory.readU8(0x1000)) // 7 7
+   * ```
    */
   views(addr: U64, count: Usize): Uint8Array[]
   /**
    * Gives pages back to the host, of one region or of several, as `Mapping.discard` does. Throws `ERR_INVALID_GUEST_ADDRESS`
    * if not all of the bytes are in regions; then nothing is given back. Not upstream.
+   *
+   * @example
+   * ```ts
+   * import { GuestMemoryMmap, pageSize } from 'vm-memory'
+   *
+   * const memory = GuestMemoryMmap.fromRanges([[0, 4 * pageSize()]])
+   * memory.fill(1, 0, 4 * pageSize())
+   * memory.discard(pageSize(), pageSize())
+   * console.log(memory.readU8(0), memory.readU8(pageSize())) // 1 0
+   * ```
    */
   discard(addr: U64, count: Usize): void
   /**
@@ -735,6 +894,15 @@ export interface Mapping extends VolatileMemory {
    * Returns a zero-copy view on a part of the region, in bytes (default: from 0 to the end). Works on regions of any
    * size. `bitmap` does not see writes through the view: mark those with `bitmap.markDirty`. Throws
    * `ERR_OUT_OF_BOUNDS`, `ERR_OVERFLOW`, and what `buffer` throws.
+   *
+   * @example
+   * ```ts
+   * import { GuestRegionMmap } from 'vm-memory'
+   *
+   * const region = GuestRegionMmap.fromRange(0, 0x1000)
+   * region.asUint8Array(0x10, 4).set([1, 2, 3, 4])
+   * console.log(region.readU8(0x13)) // 4
+   * ```
    */
   asUint8Array(offset?: Usize, length?: Usize): Uint8Array
 
@@ -954,6 +1122,17 @@ export type VmMemoryError = GuestMemoryError | MmapError | MmapRegionError | Vol
  * `name` and `code`, and never throws. Errors of this package itself, whose codes are `BindingErrorCode`, are none.
  *
  * @param error anything, such as what was caught
+ *
+ * @example
+ * ```ts
+ * import { GuestMemoryMmap, isVmMemoryError } from 'vm-memory'
+ *
+ * try {
+ *   new GuestMemoryMmap().readU8(0x1000)
+ * } catch (error) {
+ *   if (isVmMemoryError(error)) console.log(error.code, error.operation) // ERR_INVALID_GUEST_ADDRESS readU8
+ * }
+ * ```
  */
 export declare function isVmMemoryError(error: unknown): error is VmMemoryError
 

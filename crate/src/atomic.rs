@@ -62,6 +62,16 @@ fn map_argument(value: Value, name: &str) -> Result<(Arc<Memory>, Handle)> {
 ///
 /// Readers take a snapshot with `memory()` and never wait; a writer takes the lock, derives a new map and replaces the
 /// old one. (`GuestMemoryAtomic<GuestMemoryMmap>`)
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap } from 'vm-memory'
+///
+/// const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x1000]]))
+/// atomic.update((map) => map.insertRegion(GuestRegionMmap.fromRange(0x8000, 0x1000)))
+/// using memory = atomic.memory()
+/// console.log(memory.numRegions) // 2
+/// ```
 #[napi]
 pub struct GuestMemoryAtomic {
     shared: Arc<SharedMap>,
@@ -125,6 +135,15 @@ impl GuestMemoryAtomic {
     /// @param fn returns a new map, made from the current one; not asynchronous
     /// @returns the new map
     /// @throws `ERR_LOCK_HELD` as `lock` does; the error that `fn` throws
+    ///
+    /// @example
+    /// ```ts
+    /// import { GuestMemoryAtomic, GuestMemoryMmap } from 'vm-memory'
+    ///
+    /// const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x1000]]))
+    /// const map = atomic.update((current) => current.removeRegion(0, 0x1000)[0])
+    /// console.log(map.numRegions) // 0
+    /// ```
     #[napi(
         catch_unwind,
         ts_args_type = "fn: (current: GuestMemoryMmap) => GuestMemoryMmap",
@@ -199,6 +218,17 @@ fn timeout(options: Value) -> Result<Option<Duration>> {
 /// The snapshot lives while any guard, map, region, slice or buffer of it lives. A guard that is dropped without
 /// `dispose` releases the snapshot when it is garbage-collected. (`GuestMemoryLoadGuard`,
 /// `Deref<Target = GuestMemoryMmap>`)
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryAtomic, GuestMemoryMmap } from 'vm-memory'
+///
+/// const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x1000]]))
+/// using memory = atomic.memory()
+/// atomic.update(() => new GuestMemoryMmap())
+/// // The guard holds the map that was current when it was taken.
+/// console.log(memory.numRegions, atomic.memory().numRegions) // 1 0
+/// ```
 #[napi]
 pub struct GuestMemoryLoadGuard {
     pinned: RefCell<Option<Pinned>>,
@@ -285,6 +315,19 @@ pub fn replace(place: &Cell<Option<Holder>>, map: Value) -> Result<()> {
 
 /// The update lock, held. A guard that is dropped without `dispose` unlocks when it is garbage-collected. If its thread
 /// ends, the guard unlocks at once. (`GuestMemoryExclusiveGuard`)
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap } from 'vm-memory'
+///
+/// const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x1000]]))
+/// {
+///   using lock = atomic.lock()
+///   using current = atomic.memory()
+///   lock.replace(current.insertRegion(GuestRegionMmap.fromRange(0x8000, 0x1000)))
+/// }
+/// console.log(atomic.memory().numRegions) // 2
+/// ```
 #[napi]
 pub struct GuestMemoryExclusiveGuard {
     /// None once the lock was given back.

@@ -43,6 +43,15 @@ impl Bits {
 ///
 /// Every write through the methods of this package marks the bytes that were written. Writes through `buffer`,
 /// `asUint8Array` and `views` mark nothing: mark those with `markDirty`. (`AtomicBitmap`)
+///
+/// @example
+/// ```ts
+/// import { AtomicBitmap } from 'vm-memory'
+///
+/// const bitmap = new AtomicBitmap(0x4000, 0x1000)
+/// bitmap.markDirty(0x1800, 1)
+/// console.log(bitmap.len, bitmap.isBitSet(1), bitmap.getAndReset()[0]) // 4 true 2n
+/// ```
 #[napi]
 pub struct AtomicBitmap {
     bits: Rc<Bits>,
@@ -282,6 +291,15 @@ enum Whole {
 }
 
 /// A bitmap seen from an offset, as a slice of memory marks it. (`BitmapSlice`)
+///
+/// @example
+/// ```ts
+/// import { AtomicBitmap } from 'vm-memory'
+///
+/// const bitmap = new AtomicBitmap(0x4000, 0x1000)
+/// bitmap.sliceAt(0x2000).markDirty(0, 1)
+/// console.log(bitmap.isAddrSet(0x2000)) // true
+/// ```
 #[napi]
 pub struct BitmapSlice {
     of: Whole,

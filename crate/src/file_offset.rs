@@ -21,6 +21,18 @@ use crate::node::value::{BigU64, Value};
 /// `FileOffset` share this duplicate, and keep it open after the object was disposed of. Make one `FileOffset` for each
 /// file and use it again: each one that is made from a descriptor keeps one more descriptor open, until it is disposed
 /// of or collected. (`FileOffset`)
+///
+/// @example
+/// ```ts
+/// import { closeSync } from 'node:fs'
+/// import { FileOffset, GuestMemoryMmap, memfdCreate } from 'vm-memory'
+///
+/// const fd = memfdCreate('ram', 0x10_0000)
+/// using file = new FileOffset(fd, 0x1_0000)
+/// closeSync(fd)
+/// const memory = GuestMemoryMmap.fromRanges([[0, 0x1000, file]])
+/// console.log(memory.lastAddr) // 4095n
+/// ```
 #[napi]
 pub struct FileOffset {
     /// None once the object was disposed of.

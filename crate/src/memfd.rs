@@ -28,6 +28,17 @@ const LONGEST_NAME: usize = 249;
 /// `size` must be a multiple of theirs
 /// @throws `ERR_IO` with `errno`: ENOSPC or ENOMEM if the host has not enough memory to reserve; `ERR_UNSUPPORTED` if
 /// the platform has no such files
+///
+/// @example
+/// ```ts
+/// import { closeSync } from 'node:fs'
+/// import { GuestMemoryMmap, memfdCreate } from 'vm-memory'
+///
+/// const fd = memfdCreate('ram', 0x10_0000)
+/// const memory = GuestMemoryMmap.fromRanges([[0, 0x10_0000, fd]])
+/// closeSync(fd)
+/// console.log(memory.findRegion(0)?.fileOffset?.start) // 0n
+/// ```
 #[napi(
     catch_unwind,
     ts_args_type = "name: string, size: Usize, options?: { seal?: boolean; hugetlb?: boolean | '2M' | '1G'; reserve?: boolean }"

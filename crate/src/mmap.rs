@@ -90,6 +90,15 @@ impl RangeOptions {
 /// Offsets are relative to the start of the region.
 ///
 /// (`GuestMemoryRegion` and `GuestRegionMmap`, which dereferences to its `MmapRegion`)
+///
+/// @example
+/// ```ts
+/// import { GuestRegionMmap } from 'vm-memory'
+///
+/// const region = GuestRegionMmap.fromRange(0x8000, 0x1000)
+/// region.writeU8(1, 0x10)
+/// console.log(region.startAddr, new Uint8Array(region.buffer)[0x10]) // 32768n 1
+/// ```
 #[napi]
 pub struct GuestRegionMmap {
     region: Arc<Region>,
@@ -157,6 +166,14 @@ impl GuestRegionMmap {
     /// @param file the file that is mapped, as in a `GuestRange`; null or absent for anonymous memory
     /// @throws `ERR_INVALID_GUEST_REGION`, `ERR_OUT_OF_RANGE` for `private` without a file, and what `MmapRegion.fromFile`
     /// throws
+    ///
+    /// @example
+    /// ```ts
+    /// import { GuestRegionMmap, PROT_READ } from 'vm-memory'
+    ///
+    /// const rom = GuestRegionMmap.fromRange(0xf000_0000, 0x1000, null, { prot: PROT_READ })
+    /// console.log(rom.readU8(0)) // 0
+    /// ```
     #[napi(
         catch_unwind,
         ts_args_type = "addr: U64, size: Usize, file?: FileOffset | FileLike | null, options?: RangeOptions",
@@ -293,6 +310,18 @@ pub fn slice_of(region: &Arc<Region>, offset: usize, count: usize) -> Result<Own
 /// An immutable set of regions, ascending by guest address, that do not overlap.
 ///
 /// (`GuestMemory` and `GuestMemoryMmap`)
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryMmap } from 'vm-memory'
+///
+/// const memory = GuestMemoryMmap.fromRanges([
+///   [0x0000, 0x1000],
+///   [0x8000, 0x1000],
+/// ])
+/// memory.writeU32(7, 0x8000)
+/// console.log(memory.numRegions, memory.readU32(0x8000), memory.addressInRange(0x4000)) // 2 7 false
+/// ```
 #[napi]
 pub struct GuestMemoryMmap {
     memory: Arc<Memory>,
@@ -408,6 +437,20 @@ impl GuestMemoryMmap {
     /// @throws `ERR_NO_MEMORY_REGION` if there are no ranges, `ERR_UNSORTED_MEMORY_REGIONS`,
     /// `ERR_MEMORY_REGION_OVERLAP`, `ERR_INVALID_GUEST_REGION`, `ERR_OUT_OF_RANGE` for `private` and a range without a file,
     /// and what `MmapRegion.fromFile` throws
+    ///
+    /// @example
+    /// ```ts
+    /// import { GuestMemoryMmap } from 'vm-memory'
+    ///
+    /// const memory = GuestMemoryMmap.fromRanges(
+    ///   [
+    ///     [0, 0xc000_0000],
+    ///     [0x1_0000_0000n, 0x4000_0000],
+    ///   ],
+    ///   { bitmap: true },
+    /// )
+    /// console.log(memory.numRegions, memory.lastAddr.toString(16)) // 2 13fffffff
+    /// ```
     #[napi(
         catch_unwind,
         ts_args_type = "ranges: readonly GuestRange[], options?: RangeOptions",

@@ -149,6 +149,15 @@ fn raw_pointer(start: usize, size: usize) -> Result<*mut u8> {
 /// A mapping of host memory: anonymous memory, a file, or a mapping that other code made.
 ///
 /// (`MmapRegion`)
+///
+/// @example
+/// ```ts
+/// import { GuestRegionMmap, MAP_ANONYMOUS, MAP_PRIVATE, MmapRegion, PROT_READ } from 'vm-memory'
+///
+/// const mapping = MmapRegion.build(null, 0x1000, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE)
+/// const rom = new GuestRegionMmap(mapping, 0xf000_0000)
+/// console.log(rom.readU8(0), rom.size) // 0 4096
+/// ```
 #[napi]
 pub struct MmapRegion {
     shared: Arc<SharedMapping>,
@@ -459,6 +468,15 @@ references! { MmapRegion }
 ///
 /// Starts with `PROT_NONE` and `MAP_ANONYMOUS | MAP_PRIVATE`. After `build` every method throws
 /// `ERR_MOVED`. (`MmapRegionBuilder`)
+///
+/// @example
+/// ```ts
+/// import { MAP_ANONYMOUS, MAP_PRIVATE, MmapRegionBuilder, PROT_READ, PROT_WRITE } from 'vm-memory'
+///
+/// const builder = new MmapRegionBuilder(0x1000).withMmapProt(PROT_READ | PROT_WRITE)
+/// const mapping = builder.withMmapFlags(MAP_ANONYMOUS | MAP_PRIVATE).build()
+/// console.log(mapping.size) // 4096
+/// ```
 #[napi]
 pub struct MmapRegionBuilder {
     /// None once the mapping was built.

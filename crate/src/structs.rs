@@ -19,6 +19,16 @@ use crate::node::value::Value;
 /// @throws `ERR_INVALID_ARG_TYPE` for a field of no type; `ERR_OUT_OF_RANGE` if there is nothing in the struct, if its
 /// size is no safe integer, for more than 64 structs in one another, and for a name that is an integer, since objects
 /// do not keep such names in their order
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryMmap, struct } from 'vm-memory'
+///
+/// const Descriptor = struct({ addr: 'le64', len: 'le32', flags: 'le16', next: 'le16' })
+/// const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+/// memory.writeObj(Descriptor, { addr: 0x8000, len: 512, flags: 1, next: 2 }, 0)
+/// console.log(Descriptor.size, memory.readObj(Descriptor, 0).len) // 16 512
+/// ```
 #[napi(
     js_name = "struct",
     catch_unwind,

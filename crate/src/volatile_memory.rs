@@ -40,6 +40,16 @@ pub fn compute_offset(base: Value, offset: Value) -> Result<Number> {
 /// A window on memory, accessed by offset. It keeps its region mapped for as long as it lives.
 ///
 /// (`VolatileSlice`)
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryMmap } from 'vm-memory'
+///
+/// const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+/// const queue = memory.getSlice(0x100, 16)
+/// queue.writeU16(3, 2)
+/// console.log(queue.len, memory.readU16(0x102)) // 16 3
+/// ```
 #[napi]
 pub struct VolatileSlice {
     slice: OwnedSlice,

@@ -46,6 +46,16 @@ pub(crate) use references;
 /// A reference to one value in memory. The value may be unaligned, and accesses are not atomic.
 ///
 /// (`VolatileRef`)
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryMmap } from 'vm-memory'
+///
+/// const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+/// const status = memory.getSlice(0x100, 4).getRef('u32', 0)
+/// status.store(5)
+/// console.log(status.load(), memory.readU32(0x100)) // 5 5
+/// ```
 #[napi]
 pub struct VolatileRef {
     scalar: Scalar,
@@ -143,6 +153,16 @@ impl VolatileRef {
 /// A reference to values of one type, one after another. They may be unaligned, and accesses are not atomic.
 ///
 /// (`VolatileArrayRef`)
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryMmap } from 'vm-memory'
+///
+/// const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+/// const ring = memory.getSlice(0x100, 8).getArrayRef('u16', 0, 4)
+/// ring.store(2, 7)
+/// console.log(ring.len, ring.load(2)) // 4 7
+/// ```
 #[napi]
 pub struct VolatileArrayRef {
     scalar: Scalar,
@@ -304,6 +324,16 @@ impl VolatileArrayRef {
 /// A reference to one aligned integer, with atomic access.
 ///
 /// (The result of `VolatileMemory::get_atomic_ref`)
+///
+/// @example
+/// ```ts
+/// import { GuestMemoryMmap, Ordering } from 'vm-memory'
+///
+/// const memory = GuestMemoryMmap.fromRanges([[0, 0x1000]])
+/// const index = memory.getSlice(0x100, 2).getAtomicRef('u16', 0)
+/// index.store(1, Ordering.Release)
+/// console.log(index.load(Ordering.Acquire)) // 1
+/// ```
 #[napi]
 pub struct AtomicRef {
     kind: Atomic,

@@ -101,6 +101,13 @@ pub fn dirty_ranges(memory: &Memory, reset: bool) -> Result<Value> {
 /// The first write to a page after a harvest takes a few microseconds more, later ones nothing. It needs Linux 6.7 or newer, and no
 /// privilege. Ends when it is disposed of or collected, and with the thread that made it; until then it keeps the memory mapped.
 /// Not upstream.
+///
+/// @example
+/// ```ts fragment
+/// using tracker = memory.trackWrites()
+/// for (const view of memory.views(0x3000, 0x10)) view.fill(1)
+/// tracker.harvest() // [[0x3000n, 0x1000]]
+/// ```
 #[napi]
 pub struct WriteTracker {
     tracker: Arc<Tracker>,
