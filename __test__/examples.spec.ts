@@ -36,11 +36,15 @@ function readPage(name: string): Page {
   let block: { language: string; line: number } | undefined
   const lines = text.split('\n')
   lines.forEach((line, number) => {
-    if (line.startsWith('```')) {
+    // In lists they are indented.
+    const fence = /^( *)```(.*)$/.exec(line)
+    if (fence !== null) {
+      const [, indent = '', language = ''] = fence
       if (block?.language === 'ts') {
-        examples.push({ heading, line: block.line, code: lines.slice(block.line, number).join('\n') })
+        const code = lines.slice(block.line, number).map((each) => each.slice(indent.length))
+        examples.push({ heading, line: block.line, code: code.join('\n') })
       }
-      block = block === undefined ? { language: line.slice('```'.length), line: number + 1 } : undefined
+      block = block === undefined ? { language, line: number + 1 } : undefined
     } else if (block === undefined) {
       heading = /^#+ (.*)$/.exec(line)?.[1] ?? heading
     }
