@@ -23,7 +23,10 @@ export interface Door {
 
   /** Sets the function that maps, regions and bitmaps are handed to when they are made, before anybody else has them. */
   stampBy(stamp: (object: object) => void): void
-  /** A limit, then `start, size, readable and writable, tracked` of each piece of a map, a region or a mapping. */
+  /**
+   * A limit, then `start, size, windows, tracked` of each piece of a map, a region or a mapping. Windows: 0 for none, 2 where the host may
+   * lose pages of them, else 1.
+   */
   layout(object: object): Float64Array
   openWindow(object: object, piece: number, offset: number, length: number): ArrayBuffer
   /** Stores what the letter says and marks its page, in one step; null where memory is not tracked. */

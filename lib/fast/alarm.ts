@@ -1,7 +1,7 @@
 /**
  * Whether this process has lost memory: cells that a signal handler counts up (`crate/src/memory/faults`).
  *
- * Zeros of lost memory are never a silent answer. Memory that recovers from faults has no windows. But a copy may be asked
+ * Zeros of lost memory are never a silent answer. Windows on memory that has lost something are closed (`ends.ts`). But a copy may be asked
  * for from or to bytes of the user, which may be a view of such memory. So copies are left to the native methods while
  * anything is lost, and are done again by those if a fault has come in between.
  */

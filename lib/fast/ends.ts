@@ -1,7 +1,8 @@
 /**
- * What was released: cells of this thread that Rust shares (`crate/src/memory/sections.rs`), and windows that are closed then.
+ * What was released, or lost by the host: cells of this thread that Rust shares (`crate/src/memory/sections.rs`), and windows that
+ * are closed then.
  *
- * A method that reads or writes one value looks at the alarm behind its access; where that is set, it closes what has ended, and asks
+ * A hot method that reads or writes one value looks at the alarm behind its access; where that is set, it closes what has ended, and asks
  * whether its own window has. So what it gives was there, and what it has written is in the memory or file that was
  * released. A copy, which takes longer, is a section that a release waits for.
  */

@@ -34,11 +34,14 @@ const SEARCHES_PER_SPAN = 1 / 8
 const NO_WINDOW = -1
 const AMBIGUOUS = -2
 
-/** Numbers for each piece of a layout: start, size, whether it can be read and written, whether it is tracked. */
+/** Numbers for each piece of a layout: start, size, whether it has windows, whether it is tracked. */
 const PER_PIECE = 4
 
+/** Of a piece that has windows, and the host may lose pages of. */
+const RECOVERS = 2
+
 /** In place of a window that cannot be opened. */
-const CLOSED = new Window(NaN, 0, 0, 0, false)
+const CLOSED = new Window(NaN, 0, 0, 0, false, false)
 
 const NO_NUMBERS = new I32()
 
@@ -222,12 +225,14 @@ export class Table {
     if (number < 0 || source === null || windows[number] !== NOWHERE) return false
     windows[number] = CLOSED
     const piece = this.pieces[number] as number
-    if (layout[piece * PER_PIECE + 3] !== 1) return false
+    const access = layout[piece * PER_PIECE + 3]
+    if (access === 0) return false
     const start = this.starts[number] as number
     const pieceOffset = start - this.startOf(piece)
     const left = this.sizeOf(piece) - pieceOffset
     const size = left < MAX_WINDOW ? left : MAX_WINDOW
-    const window = new Window(start, size, piece, pieceOffset, layout[piece * PER_PIECE + 4] === 1)
+    const isTracked = layout[piece * PER_PIECE + 4] === 1
+    const window = new Window(start, size, piece, pieceOffset, isTracked, access === RECOVERS)
     if (!window.open(source)) return false
     windows[number] = window
     this.putIntoSpans(number, window)

@@ -62,8 +62,15 @@ struct Extent {
     size: usize,
     prot: i32,
     is_tracked: bool,
-    /// Whether it recovers from faults, or was released.
+    /// Whether it has no windows.
     is_closed: bool,
+    recovers: bool,
+}
+
+/// Whether fast paths may have windows on memory that recovers from faults. They look at an alarm behind each access. That does
+/// where loads are not reordered; but a store to tracked memory is made in Rust, and has no such look.
+fn has_fast_faults(mapping: &Mapping) -> bool {
+    cfg!(target_arch = "x86_64") && mapping.bitmap().is_none()
 }
 
 impl Extent {
@@ -78,7 +85,9 @@ impl Extent {
             size: mapping.size(),
             prot: mapping.prot(),
             is_tracked: mapping.bitmap().is_some(),
-            is_closed: lease.recovery().is_some() || lease.has_ended(),
+            recovers: lease.recovery().is_some(),
+            is_closed: lease.is_closed()
+                || (lease.recovery().is_some() && !has_fast_faults(mapping)),
         }
     }
 }
@@ -96,8 +105,8 @@ pub fn layout(object: Value) -> Result<Value> {
     }
 }
 
-/// Returns the layout as numbers: a limit, and then `start, size, readable and writable, tracked` of each piece. From
-/// the limit on, nothing is said of memory: a piece that ends beyond the safe integers is left out, and so are all
+/// Returns the layout as numbers: a limit, and then `start, size, windows, tracked` of each piece. There are no windows (0), or
+/// there are (1), of which the host may lose pages (2). From the limit on, nothing is said of memory: a piece that ends beyond the safe integers is left out, and so are all
 /// pieces behind it.
 fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
     const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
@@ -114,8 +123,11 @@ fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
             [
                 extent.start as f64,
                 extent.size as f64,
-                // Code of JavaScript cannot tell zeros from what was lost: such memory is left to the native methods.
-                f64::from(extent.prot & READ_WRITE == READ_WRITE && !extent.is_closed),
+                match extent.prot & READ_WRITE == READ_WRITE && !extent.is_closed {
+                    true if extent.recovers => 2.0,
+                    true => 1.0,
+                    false => 0.0,
+                },
                 f64::from(extent.is_tracked),
             ]
             .map(f64::to_bits),

@@ -131,6 +131,12 @@ impl Lease {
         self.has_ended.load(Ordering::SeqCst)
     }
 
+    /// Whether fast paths may not look at the memory: it was released, or the host has lost some of it.
+    pub fn is_closed(&self) -> bool {
+        let is_lossy = |recovery: &Recovery| recovery.slot().is_lossy();
+        self.has_ended() || self.recovery.as_ref().is_some_and(is_lossy)
+    }
+
     /// Refuses what was released. An access is within a section (`sections.rs`) from before this until it is done.
     pub fn check(&self) -> Result<()> {
         if self.has_ended() {

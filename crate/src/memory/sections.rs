@@ -12,10 +12,11 @@
 //! access has its own.
 //!
 //! Fast paths that read or write one value are no sections. They look at the *alarm* of their thread behind each access: once it
-//! is set, they ask what has ended (`zero_copy::close_windows`).
+//! is set, they ask what has ended, or was lost (`zero_copy::close_windows`).
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::node::bell::{Bell, Message};
@@ -25,7 +26,7 @@ use crate::node::error::Result;
 #[repr(C)]
 #[derive(Default)]
 pub struct Cells {
-    /// Not 0: something has ended that the fast paths of this thread may have windows on.
+    /// Not 0: something has ended, or was lost, that the fast paths of this thread may have windows on.
     alarm: AtomicU32,
     /// Odd while the thread is inside of a section.
     sections: AtomicU32,
@@ -38,7 +39,12 @@ struct Thread {
     /// Rung once until the thread asks.
     bell: Mutex<Option<Arc<Bell>>>,
     was_told: AtomicBool,
+    /// The one that was made before. Set once, before others can see this one.
+    before: AtomicPtr<Thread>,
 }
+
+/// The last that was made of all threads that there ever were, for who must not wait for a lock.
+static LAST_MADE: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
 
 struct Threads {
     running: Vec<&'static Thread>,
@@ -63,12 +69,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn begin() {
     end();
     let mut threads = lock(&THREADS);
-    let thread = threads
-        .free
-        .pop()
-        .unwrap_or_else(|| Box::leak(Box::default()));
+    let thread = threads.free.pop().unwrap_or_else(make);
     threads.running.push(thread);
     OWN.set(Some(thread));
+}
+
+/// Makes a thread that is never freed. Under the lock: nobody else makes one meanwhile.
+fn make() -> &'static Thread {
+    let thread: &'static Thread = Box::leak(Box::default());
+    let before = LAST_MADE.load(Ordering::Acquire);
+    thread.before.store(before, Ordering::Relaxed);
+    LAST_MADE.store(ptr::from_ref(thread).cast_mut(), Ordering::Release);
+    thread
+}
+
+/// Sets the alarms of all threads. Signal-safe. (An alarm too many costs a look.)
+pub fn alert() {
+    let mut next = LAST_MADE.load(Ordering::Acquire);
+    // SAFETY: null, or a thread, which is never freed and was whole before it could be seen.
+    while let Some(thread) = unsafe { next.as_ref() } {
+        thread.cells.alarm.store(1, Ordering::SeqCst);
+        next = thread.before.load(Ordering::Relaxed);
+    }
 }
 
 /// Runs when an environment ends: nothing of it is inside any more.

@@ -22,7 +22,7 @@ use crate::memory::mapping::{
 use crate::memory::sections;
 use crate::memory::target::{Pieces, Target, all};
 use crate::node::environment;
-use crate::node::error::{Result, check};
+use crate::node::error::{BindingError, Result, check};
 use crate::node::external::{self, Revocable, Span};
 use crate::node::identity::Handle;
 use crate::node::value::Value;
@@ -103,8 +103,8 @@ struct Window {
 }
 
 impl Window {
-    fn has_ended(&self) -> bool {
-        self.lease.upgrade().is_some_and(|lease| lease.has_ended())
+    fn is_over(&self) -> bool {
+        self.lease.upgrade().is_some_and(|lease| lease.is_closed())
     }
 
     fn forget(&self, env: sys::napi_env) {
@@ -127,7 +127,7 @@ thread_local! {
     };
 }
 
-/// Makes a buffer on a slice for the fast paths, which close it when the mapping is released.
+/// Makes a buffer on a slice for the fast paths, which close it when the mapping is released, or has lost something.
 pub fn window(slice: &OwnedSlice) -> Result<Handle> {
     permit(slice.protection)?;
     sections::listen()?;
@@ -153,18 +153,22 @@ pub fn window(slice: &OwnedSlice) -> Result<Handle> {
             windows.sweep_at = (windows.open.len() * 2).max(FIRST_SWEEP);
         }
     });
+    // Now that it is known that the window would be closed.
+    if slice.lease.is_closed() {
+        return Err(BindingError::unsupported("This memory has no windows"));
+    }
     Ok(Handle(buffer))
 }
 
-/// Closes the windows of this thread on what was released. Returns their buffers, whose bytes nobody may touch any more.
+/// Closes the windows of this thread on what was released, or is lost in part. Returns their buffers, whose bytes nobody may touch any more.
 pub fn close_windows() -> Result<Vec<Handle>> {
     let env = environment::current();
-    // First: what is released from here on is told again.
+    // First: what is released or lost from here on is told again.
     sections::heed();
     let ended: Vec<_> = WINDOWS.with_borrow_mut(|windows| {
         windows
             .open
-            .extract_if(.., |window| window.has_ended())
+            .extract_if(.., |window| window.is_over())
             .collect()
     });
     let mut buffers = Vec::new();

@@ -84,7 +84,8 @@ export class Cursor implements Finder {
     if (table.spans !== this.spans) this.attach(table)
     if (window === NOWHERE && table.open(address)) window = table.find(address)
     const offset = window.offsetOf(address, size)
-    if (offset >= 0) this.window = window
+    // Hot methods look there next time.
+    if (offset >= 0 || window.recovers) this.window = window
     return offset
   }
 

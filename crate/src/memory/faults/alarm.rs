@@ -1,13 +1,16 @@
-//! What a fault rings: cells that code looks at which is not told.
+//! What a fault rings: cells that code looks at which is not told. A fault is counted before its memory is replaced, and once
+//! more when it is known what was lost: nobody compares but for a change.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use sync::marks::Reason;
 
+use crate::memory::sections;
+
 /// The cells that fast paths look at (`lib/fast/alarm.ts`), at the place where JavaScript has them.
 #[repr(C)]
 pub struct Cells {
-    /// Counts the faults of the process.
+    /// Counts the faults of the process, and their warnings.
     faults: AtomicU32,
     /// Counts the mappings that have lost something, and were not healed.
     lossy: AtomicU32,
@@ -24,6 +27,12 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 /// Returns the cells. They never move, and live as long as the addon.
 pub fn cells() -> &'static Cells {
     &CELLS
+}
+
+/// Warns of a fault before the memory is replaced: who sees the zeros sees this, in whatever thread. Signal-safe.
+pub fn warn(offset: usize, reason: Reason) {
+    raise(offset, reason);
+    sections::alert();
 }
 
 /// Counts a fault. Signal-safe.
@@ -52,7 +61,7 @@ pub fn last() -> (usize, Reason) {
     (usize::try_from(last >> 2).unwrap_or(usize::MAX), reason)
 }
 
-/// Returns how many faults there were.
+/// Returns a number that grows with each fault.
 pub fn count() -> u32 {
     CELLS.faults.load(Ordering::SeqCst)
 }

@@ -231,10 +231,11 @@ fn piece(locked: &Locked, page: usize, run: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// Marks pages as lost, and then maps zeros over them: who sees the zeros sees the marks.
+/// Marks pages as lost, warns, and then maps zeros over them: who sees the zeros sees the marks and the warning.
 fn put(locked: &Locked, pages: Range<usize>, reason: Reason) -> bool {
     let place = locked.pinned().place();
     locked.lose(pages.clone(), reason);
+    alarm::warn(pages.start * place.page, reason);
     let start = place.start + pages.start * place.page;
     let flags = libc::MAP_FIXED | libc::MAP_ANONYMOUS | libc::MAP_PRIVATE | libc::MAP_NORESERVE;
     // SAFETY: the pages are within the mapping of this slot, which cannot be unmapped while the slot is pinned.

@@ -151,6 +151,11 @@ impl Slot {
     }
 
     /// Returns which of the mappings that had this slot has it now.
+    /// Whether anything is lost that was not healed.
+    pub fn is_lossy(&self) -> bool {
+        self.is_lossy.load(Ordering::SeqCst)
+    }
+
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
     }
