@@ -30,6 +30,7 @@ export interface LogDescription {
 export class DirtyLog {
   /** While the front-end asks for it (VHOST_F_LOG_ALL). */
   isWanted = false
+  #log: MmapRegion | null = null
   #bits: Uint8Array | null = null
 
   /** Logs there from now on; `fd` stays the caller's. Throws `DirtyLogError`. */
@@ -37,7 +38,10 @@ export class DirtyLog {
     if (mmapSize === 0n || mmapSize > MAX_SIZE) throw new DirtyLogError(`a log of ${mmapSize} bytes`)
     try {
       using file = new FileOffset(fd, mmapOffset)
-      this.#bits = MmapRegion.fromFile(file, mmapSize).asUint8Array()
+      const log = MmapRegion.fromFile(file, mmapSize)
+      this.#bits = log.asUint8Array()
+      this.#log?.release()
+      this.#log = log
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       throw new DirtyLogError(`the log cannot be mapped: ${reason}`, { cause: error })

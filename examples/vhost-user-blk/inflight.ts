@@ -53,6 +53,11 @@ export class InflightRegion {
   readonly #memory: GuestMemoryMmap
   readonly #description: InflightDescription
 
+  /** Gives the memory back. No queue may be tracked any more. */
+  release(): void {
+    for (const region of this.#memory) region.release()
+  }
+
   /** Maps the region; `fd` stays the caller's. Throws `InflightError`. */
   constructor(fd: number, description: InflightDescription) {
     const { mmapSize, mmapOffset, numQueues, queueSize } = description

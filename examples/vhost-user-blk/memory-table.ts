@@ -1,5 +1,4 @@
 import { FileOffset, GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap } from '../../index.js'
-import { Retired } from './garbage.js'
 import { ProtocolError, type MemoryRegion } from './message.js'
 
 /** As many as QEMU can ever want. */
@@ -17,11 +16,10 @@ const isSame = (a: MemoryRegion, b: MemoryRegion): boolean =>
 
 /**
  * The memory that the front-end has told of. Every change makes a new map and publishes it; requests in flight go on with
- * the one that they started with.
+ * the one that they started with. What is in no map any more is given back when the last of them is done.
  */
 export class MemoryTable {
   readonly memory = new GuestMemoryAtomic(new GuestMemoryMmap())
-  readonly #retired = new Retired()
   #slots: Slot[] = []
   #changes = 0
 
@@ -41,7 +39,7 @@ export class MemoryTable {
     const slots = regions
       .map((region, index) => this.#map(region, fds[index] as number))
       .toSorted((a, b) => (a.guestAddress < b.guestAddress ? -1 : 1))
-    this.#publish(() => mapOf(slots), slots, this.#slots.length)
+    this.#publish(() => mapOf(slots), slots, slots, this.#slots)
   }
 
   /** ADD_MEM_REG */
@@ -50,16 +48,17 @@ export class MemoryTable {
     if (fd === undefined || more.length > 0) throw new ProtocolError(`${fds.length} descriptors for a region`)
     if (this.#slots.length >= MAX_MEM_SLOTS) throw new ProtocolError(`more than ${MAX_MEM_SLOTS} regions`)
     const slot = this.#map(region, fd)
-    this.#publish((map) => map.insertRegion(slot.region), [...this.#slots, slot], 0)
+    this.#publish((map) => map.insertRegion(slot.region), [...this.#slots, slot], [slot], [])
   }
 
   /** REM_MEM_REG */
   remove(region: MemoryRegion): void {
-    if (!this.#slots.some((slot) => isSame(slot, region))) {
+    const removed = this.#slots.filter((slot) => isSame(slot, region))
+    if (removed.length === 0) {
       throw new ProtocolError(`no region at 0x${region.guestAddress.toString(16)} to remove`)
     }
     const slots = this.#slots.filter((slot) => !isSame(slot, region))
-    this.#publish((map) => map.removeRegion(region.guestAddress, region.size)[0], slots, 1)
+    this.#publish((map) => map.removeRegion(region.guestAddress, region.size)[0], slots, [], removed)
   }
 
   /** The guest address of what the front-end has at one of its own. */
@@ -73,11 +72,18 @@ export class MemoryTable {
     throw new ProtocolError(`0x${userAddress.toString(16)} is in no memory region`)
   }
 
-  /** Lets go of all memory, at once. */
-  clear(): void {
+  /** Lets go of all memory, when nobody reads it any more. */
+  async clear(): Promise<void> {
+    const slots = this.#slots
     this.memory.update(() => new GuestMemoryMmap())
     this.#slots = []
-    this.#retired.collect()
+    await this.#giveBack(slots)
+  }
+
+  /** Without `release`, memory and descriptors would wait for a collector, which sees small objects and no gigabytes. */
+  async #giveBack(slots: readonly Slot[]): Promise<void> {
+    await this.memory.synchronize()
+    for (const { region } of slots) region.release()
   }
 
   /** The region has its own duplicate of `fd`. */
@@ -87,15 +93,20 @@ export class MemoryTable {
     return { ...region, region: GuestRegionMmap.fromRange(guestAddress, size, file) }
   }
 
-  #publish(change: (map: GuestMemoryMmap) => GuestMemoryMmap, slots: Slot[], retired: number): void {
+  #publish(
+    change: (map: GuestMemoryMmap) => GuestMemoryMmap,
+    slots: Slot[],
+    added: readonly Slot[],
+    removed: readonly Slot[],
+  ): void {
     try {
       this.memory.update(change)
     } catch (error) {
-      this.#retired.add(slots.length)
+      for (const { region } of added) region.release()
       throw error
     }
     this.#slots = slots
     this.#changes++
-    this.#retired.add(retired)
+    if (removed.length > 0) void this.#giveBack(removed)
   }
 }

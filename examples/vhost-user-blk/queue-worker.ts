@@ -4,7 +4,6 @@ import { GuestMemoryAtomic } from '../../index.js'
 import { BlkRequests, isExpected } from './blk-requests.js'
 import { Counters } from './counters.js'
 import { DirtyLog, DirtyLogError } from './dirty-log.js'
-import { Retired } from './garbage.js'
 import { InflightError, InflightRegion } from './inflight.js'
 import { LineLimit } from './line-limit.js'
 import { ServedQueue } from './served-queue.js'
@@ -15,9 +14,16 @@ const port = parentPort
 const { memory: ticket, disk, counters } = workerData as QueueWorkerData
 const memory = GuestMemoryAtomic.fromShared(ticket)
 const queues = new Map<number, ServedQueue>()
-const retired = new Retired()
 const dirty = new DirtyLog()
 let inflight: InflightRegion | null = null
+/** Records that queues may still write to which run. */
+const outdated: InflightRegion[] = []
+let running = 0
+
+/** Gives records back that are not used any more. */
+function tidy(): void {
+  if (running === 0) for (const region of outdated.splice(0)) region.release()
+}
 
 const post = (message: FromWorker): void => port.postMessage(message)
 const lines = new LineLimit((log, count = 1) => post({ log, count }))
@@ -30,15 +36,19 @@ function existing(index: number): ServedQueue {
 
 async function obey(command: Command): Promise<number> {
   switch (command.do) {
-    case 'track':
-      inflight = new InflightRegion(command.fd, command.description)
-      retired.add()
+    case 'track': {
+      const next = new InflightRegion(command.fd, command.description)
+      if (inflight !== null) outdated.push(inflight)
+      inflight = next
+      tidy()
       return 0
+    }
     case 'start': {
       const log = (line: string): void => lines.write(`queue ${command.queue}: ${line}`)
       const requests = new BlkRequests(disk, new Counters(counters), log)
       const tracked = inflight?.queue(command.queue, command.start.layout.size) ?? null
       queues.set(command.queue, new ServedQueue(memory, requests, command.start, tracked, dirty, log))
+      running += 1
       return 0
     }
     case 'descriptor':
@@ -49,7 +59,6 @@ async function obey(command: Command): Promise<number> {
       return 0
     case 'log':
       dirty.use(command.fd, command.description)
-      retired.add()
       return 0
     case 'log-writes':
       dirty.isWanted = command.isWanted
@@ -60,7 +69,10 @@ async function obey(command: Command): Promise<number> {
     case 'stop': {
       const queue = existing(command.queue)
       queues.delete(command.queue)
-      return queue.stop()
+      const nextAvail = await queue.stop()
+      running -= 1
+      tidy()
+      return nextAvail
     }
     case 'end':
       await Promise.all([...queues.values()].map((queue) => queue.stop()))

@@ -142,7 +142,7 @@ export class Session {
       } finally {
         this.#connection.close()
         for (const { descriptors } of this.#vrings) closeAll([...descriptors.values()])
-        this.#table.clear()
+        await this.#table.clear()
       }
     }
   }
