@@ -13,8 +13,10 @@ interface Ending {
   errors: string
 }
 
-async function stress(...args: string[]): Promise<Ending> {
-  const main = fileURLToPath(new URL('stress/main.ts', import.meta.url))
+const stress = (...args: string[]): Promise<Ending> => run('stress/main.ts', ...args)
+
+async function run(script: string, ...args: string[]): Promise<Ending> {
+  const main = fileURLToPath(new URL(script, import.meta.url))
   const child = spawn(process.execPath, ['--import=tsx', main, ...args], { timeout: 90_000, killSignal: 'SIGABRT' })
   const exit = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
     child.once('close', (...how: [number | null, NodeJS.Signals | null]) => resolve(how))
@@ -61,4 +63,35 @@ test.serial('the suite is ended when it hangs', async (t) => {
   const { signal, errors } = await stress('--seconds', '60', '--patience', '2', '--sabotage', 'hang')
   t.regex(errors, /^hung: /)
   t.is(signal, 'SIGKILL')
+})
+
+interface Releases {
+  readonly changes: number
+  readonly terminations: number
+  readonly reads: number
+  readonly refused: number
+  readonly zeros: number
+}
+
+for (const when of ['after', 'during']) {
+  const what = when === 'after' ? 'nothing of a release is met after a grace period' : 'zeros and refusals are met'
+  test.serial(
+    `${what}, and never a foreign byte, while regions are released under readers that end at any moment`,
+    async (t) => {
+      const { code, signal, output, errors } = await run('stress/releases.mjs', '5', when)
+      t.log(output.trim())
+      t.is(errors, '')
+      t.is(signal, null)
+      t.is(code, 0)
+      const { changes, terminations, reads, refused, zeros } = JSON.parse(output) as Releases
+      for (const count of [changes, terminations, reads]) t.true(count > 0)
+      if (when === 'after') t.deepEqual([refused, zeros], [0, 0])
+    },
+  )
+}
+
+test.serial('readers notice when a region is released too soon', async (t) => {
+  const { code, errors } = await run('stress/releases.mjs', '30', 'too-soon')
+  t.regex(errors, /has met 0x0|ERR_DISPOSED|was released/)
+  t.is(code, 1)
 })
