@@ -17,6 +17,7 @@ pub fn flush(extent: &Extent) -> Result<()> {
     let result = unsafe { libc::msync(start, extent.count, libc::MS_SYNC) };
     let error = io::Error::last_os_error();
     watch.end()?;
+    extent.pages.check()?;
     match result {
         0 => Ok(()),
         _ => Err(error.into()),

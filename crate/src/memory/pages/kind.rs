@@ -4,7 +4,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::memory::lease::Range as Addresses;
+use crate::memory::lease::{Lease, Range as Addresses};
 use crate::memory::mapping::{Mapping, Protection, is_owned};
 use crate::memory::tracking::host_page_size;
 use crate::node::error::Result;
@@ -38,6 +38,7 @@ pub struct Pages {
     /// Whether these are huge pages, which the host takes from a pool.
     pub is_huge: bool,
     _addresses: Arc<Addresses>,
+    lease: Arc<Lease>,
 }
 
 impl Pages {
@@ -66,7 +67,13 @@ impl Pages {
             file,
             is_huge: look.huge_page.is_some(),
             _addresses: look.range,
+            lease: Arc::clone(mapping.bitmap().lease()),
         })
+    }
+
+    /// Refuses what was released meanwhile: there are zeros in its place.
+    pub fn check(&self) -> Result<()> {
+        self.lease.check()
     }
 
     /// Returns the addresses of the mapping, whole pages of the host.

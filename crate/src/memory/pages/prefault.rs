@@ -88,6 +88,7 @@ mod linux {
 
     impl Chunk<'_> {
         fn populate(&self) -> Result<()> {
+            self.extent.pages.check()?;
             match self.ask(&self.part) {
                 Ok(()) => Ok(()),
                 Err(error) => Err(self.explain(error)),

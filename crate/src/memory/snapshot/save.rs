@@ -112,7 +112,8 @@ impl Writing<'_> {
         }
         drop(turn);
         // Zeros that a page was replaced by are an error, and no zeros.
-        watches.into_iter().try_for_each(Watch::end)
+        watches.into_iter().try_for_each(Watch::end)?;
+        source.pages.check()
     }
 
     fn zeros(&self, source: &Source, part: Range<usize>) -> Result<()> {
