@@ -312,6 +312,34 @@ if (process.platform === 'linux') {
     }
   })
 
+  test('jobs on memory that is released meanwhile end with what they did or with ERR_DISPOSED', async (t) => {
+    const size = 64 * 2 ** 20
+    const fd = memfdCreate('release', size, { seal: false })
+    t.teardown(() => fs.closeSync(fd))
+    const jobs: ((memory: GuestMemoryMmap, region: GuestRegionMmap) => Promise<unknown>)[] = [
+      (memory) => memory.save(fd),
+      (memory) => memory.prefault(),
+      (_, region) => region.prefault({ write: true }),
+      (_, region) => region.flush(),
+    ]
+    for (const job of jobs) {
+      for (const delay of [0, 1, 5, 20]) {
+        const memory = GuestMemoryMmap.fromRanges([[BASE, size]])
+        const region = memory.findRegion(BASE) as GuestRegionMmap
+        memory.fill(7, BASE, size)
+        const start = region.getHostAddress(0)
+        const settled = Promise.allSettled([job(memory, region)])
+        await new Promise((resolve) => setTimeout(resolve, delay))
+        region.release()
+        const [result] = await settled
+        if (result.status === 'rejected')
+          t.is((result.reason as { code: string }).code, 'ERR_DISPOSED', String(result.reason))
+        else if (delay === 0 && job === jobs[0]) t.is((result.value as { written: number }).written, size)
+        t.true(await eventually(() => !isMapped(start, 1)))
+      }
+    }
+  })
+
   test('a released region is left out of what a tracker tells', (t) => {
     const memory = GuestMemoryMmap.fromRanges([
       [0, SIZE],
