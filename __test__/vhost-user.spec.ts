@@ -220,11 +220,11 @@ let names = 0
 const freshName = (): string => `vhost-user-${process.pid}-${(names += 1)}`
 
 /** A guest with one queue, whose driver can do without the event index. */
-async function startGuest(t: ExecutionContext): Promise<Guest> {
+async function startGuest(t: ExecutionContext, seal = true): Promise<Guest> {
   const backEnd = await startBackEnd(t)
   const frontEnd = new FrontEnd(t, backEnd)
   await frontEnd.negotiate(EVENT_IDX)
-  const ram = new Ram(t, freshName(), 0)
+  const ram = new Ram(t, freshName(), 0, undefined, seal)
   t.true(await frontEnd.setMemory(ram))
   const memory = guestMemory(ram)
   const driver = new BlkDriver(memory, virtq.layOutVirtq(queueBase(0), QUEUE_SIZE), SLOTS)
@@ -579,6 +579,26 @@ const brokenRequests: Readonly<
   'with data that runs out of memory': [blk.VIRTIO_BLK_T_OUT, 0, RAM_SIZE - 512, 1024, blk.VIRTIO_BLK_S_IOERR],
   'of an unknown type': [77, 0, DATA, 512, blk.VIRTIO_BLK_S_UNSUPP],
 }
+for (const [what, size, act] of [
+  ['its rings', 0, ({ queue }: Guest) => signal(queue.kick)],
+  ['what is read into', DATA, (guest: Guest) => void request(guest, blk.VIRTIO_BLK_T_IN, 0).catch(() => {})],
+  ['what is written', DATA, (guest: Guest) => void request(guest, blk.VIRTIO_BLK_T_OUT, 0).catch(() => {})],
+] as const) {
+  test.serial(`a front-end that truncates ${what} loses its connection, and the next one is served`, async (t) => {
+    const guest = await startGuest(t, false)
+    t.like(await request(guest, blk.VIRTIO_BLK_T_IN, 0), { status: blk.VIRTIO_BLK_S_OK })
+    fs.ftruncateSync(guest.ram.fd, size)
+    act(guest)
+    await logged(guest.backEnd, 'memory of the front-end is lost')
+    t.is(await guest.backEnd.connection.receive(1), null)
+    const told = guest.backEnd.log.filter((line) => !/^queue 0 (?:started|stopped)/.test(line))
+    t.is(told.length, 1, told.join('\n'))
+    await guest.backEnd.end()
+    const next = await startGuest(t)
+    t.like(await request(next, blk.VIRTIO_BLK_T_IN, 0), { status: blk.VIRTIO_BLK_S_OK })
+  })
+}
+
 test.serial('requests that cannot be done fail one by one', async (t) => {
   const guest = await startGuest(t)
   for (const [what, [type, sector, addr, len, status]] of Object.entries(brokenRequests)) {

@@ -90,10 +90,10 @@ export class Ram {
   readonly fd: number
   readonly region: MemoryRegion
 
-  constructor(t: ExecutionContext, name: string, base: number, size = RAM_SIZE) {
+  constructor(t: ExecutionContext, name: string, base: number, size = RAM_SIZE, seal = true) {
     this.name = name
     this.base = base
-    this.fd = memfdCreate(name, size)
+    this.fd = memfdCreate(name, size, { seal })
     t.teardown(() => fs.closeSync(this.fd))
     this.region = {
       guestAddress: BigInt(base),
@@ -107,7 +107,11 @@ export class Ram {
 /** The guest's own view of its memory. */
 export function guestMemory(...rams: readonly Ram[]): GuestMemoryAtomic {
   return new GuestMemoryAtomic(
-    GuestMemoryMmap.fromRanges(rams.map(({ base, fd, region }) => [base, region.size, new FileOffset(fd, 0)])),
+    GuestMemoryMmap.fromRanges(
+      rams.map(({ base, fd, region }) => [base, region.size, new FileOffset(fd, 0)]),
+      // Tests truncate it.
+      { recoverFaults: true },
+    ),
   )
 }
 

@@ -13,6 +13,7 @@ import { VirtqError, type ChainBuffer, type DescriptorChain } from '../virtio/de
 import * as blk from '../virtio/virtio-blk.js'
 import { Counter, type Counters } from './counters.js'
 import { discard, readInto, writeFrom, writeZeroes, type Disk } from './disk.js'
+import { isLost } from './lost-memory.js'
 
 /**
  * What one DISCARD or WRITE_ZEROES may ask for. A range of 32 MiB is large enough to empty a disk in few requests, and
@@ -25,7 +26,7 @@ export type Served = (error: Error | null, written: number) => void
 
 /** Errors that a guest can bring about at will: bad addresses, and the disk's own. */
 export function isExpected(error: unknown): error is Error {
-  if (error instanceof RequestError || error instanceof VirtqError) return true
+  if (error instanceof RequestError || error instanceof VirtqError || isLost(error)) return true
   return error instanceof Error && (error.name === 'GuestMemoryError' || 'errno' in error)
 }
 
@@ -71,6 +72,7 @@ export class BlkRequests {
     if (statusByte === undefined) throw new VirtqError(`the chain at descriptor ${head} has no room for the status`)
 
     const finish = (error: Error | null, counter: Counter, bytes: number): void => {
+      if (isLost(error)) return served(error, 0)
       this.#counters.add(error === null ? counter : Counter.Failed, 1)
       if (error !== null) this.#log(`request at descriptor ${head}: ${error.message}`)
       else if (counter === Counter.Reads) this.#counters.add(Counter.BytesRead, bytes)

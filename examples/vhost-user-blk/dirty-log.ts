@@ -38,7 +38,7 @@ export class DirtyLog {
     if (mmapSize === 0n || mmapSize > MAX_SIZE) throw new DirtyLogError(`a log of ${mmapSize} bytes`)
     try {
       using file = new FileOffset(fd, mmapOffset)
-      const log = MmapRegion.fromFile(file, mmapSize)
+      const log = MmapRegion.fromFile(file, mmapSize, { recoverFaults: true })
       this.#bits = log.asUint8Array()
       this.#log?.release()
       this.#log = log

@@ -67,7 +67,7 @@ export class InflightRegion {
     }
     try {
       using file = new FileOffset(fd, mmapOffset)
-      this.#memory = GuestMemoryMmap.fromRanges([[0, size, file]])
+      this.#memory = GuestMemoryMmap.fromRanges([[0, size, file]], { recoverFaults: true })
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       throw new InflightError(`the region of requests in flight cannot be mapped: ${reason}`, { cause: error })

@@ -86,11 +86,11 @@ export class MemoryTable {
     for (const { region } of slots) region.release()
   }
 
-  /** The region has its own duplicate of `fd`. */
+  /** The region has its own duplicate of `fd`. A front-end that truncates the file must not end this process. */
   #map(region: MemoryRegion, fd: number): Slot {
     const { guestAddress, size, mmapOffset } = region
     using file = new FileOffset(fd, mmapOffset)
-    return { ...region, region: GuestRegionMmap.fromRange(guestAddress, size, file) }
+    return { ...region, region: GuestRegionMmap.fromRange(guestAddress, size, file, { recoverFaults: true }) }
   }
 
   #publish(

@@ -6,6 +6,7 @@ import { Counters } from './counters.js'
 import { DirtyLog, DirtyLogError } from './dirty-log.js'
 import { InflightError, InflightRegion } from './inflight.js'
 import { LineLimit } from './line-limit.js'
+import { isLost } from './lost-memory.js'
 import { ServedQueue } from './served-queue.js'
 import type { Command, FromWorker, QueueWorkerData } from './worker-commands.js'
 
@@ -26,6 +27,7 @@ function tidy(): void {
 }
 
 const post = (message: FromWorker): void => port.postMessage(message)
+const lost = (why: string): void => post({ lost: why })
 const lines = new LineLimit((log, count = 1) => post({ log, count }))
 
 function existing(index: number): ServedQueue {
@@ -47,7 +49,7 @@ async function obey(command: Command): Promise<number> {
       const log = (line: string): void => lines.write(`queue ${command.queue}: ${line}`)
       const requests = new BlkRequests(disk, new Counters(counters), log)
       const tracked = inflight?.queue(command.queue, command.start.layout.size) ?? null
-      queues.set(command.queue, new ServedQueue(memory, requests, command.start, tracked, dirty, log))
+      queues.set(command.queue, new ServedQueue(memory, requests, command.start, tracked, dirty, { log, lost }))
       running += 1
       return 0
     }
@@ -87,6 +89,7 @@ port.on('message', (command: Command) => {
     (answer) => post({ answer }),
     (error: unknown) => {
       if (!isExpected(error) && !(error instanceof InflightError || error instanceof DirtyLogError)) throw error
+      if (isLost(error)) lost(error.message)
       post({ refused: error.message })
     },
   )

@@ -6,6 +6,7 @@ import { isExpected, type BlkRequests } from './blk-requests.js'
 import type { DirtyLog } from './dirty-log.js'
 import { EventSource, signal } from './event-fd.js'
 import type { InflightQueue } from './inflight.js'
+import { isLost } from './lost-memory.js'
 
 export interface QueueStart {
   readonly layout: virtq.VirtqLayout
@@ -15,6 +16,13 @@ export interface QueueStart {
   readonly enabled: boolean
   /** Where the used ring lies in the log; null where writes to it are not to be logged. */
   readonly usedLog: number | null
+}
+
+/** What the queue tells the rest of the device. */
+export interface QueueEvents {
+  log(line: string): void
+  /** The front-end has taken memory away. */
+  lost(why: string): void
 }
 
 /** What the queue tells with descriptors; null where the front-end gave none. */
@@ -32,7 +40,7 @@ export class ServedQueue {
   readonly #size: number
   readonly #inflight: InflightQueue | null
   readonly #dirty: DirtyLog
-  readonly #log: (line: string) => void
+  readonly #events: QueueEvents
   /** The heads of the chains that another back-end has taken and not given back. */
   readonly #toResubmit: number[]
   #kick: EventSource | null = null
@@ -51,7 +59,7 @@ export class ServedQueue {
     start: QueueStart,
     inflight: InflightQueue | null,
     dirty: DirtyLog,
-    log: (line: string) => void,
+    events: QueueEvents,
   ) {
     this.#memory = memory
     this.#requests = requests
@@ -59,13 +67,13 @@ export class ServedQueue {
     this.#inflight = inflight
     this.#dirty = dirty
     this.#usedLog = start.usedLog
-    this.#log = log
+    this.#events = events
     this.#enabled = start.enabled
     using guard = memory.memory()
     const usedIdx = guard.load('u16', start.layout.used + virtq.VIRTQ_USED_IDX, Ordering.Relaxed)
     const taken = inflight?.recover(usedIdx) ?? null
     this.#toResubmit = taken ?? []
-    if (this.#toResubmit.length > 0) log(`${this.#toResubmit.length} requests in flight are served again`)
+    if (this.#toResubmit.length > 0) events.log(`${this.#toResubmit.length} requests in flight are served again`)
     // A chain that was taken has been given back, or is in flight. So their sum is the available index that the other
     // back-end had come to. The front-end cannot know it: it never sees the available index of a back-end that dies.
     const nextAvail = taken === null ? start.nextAvail : (usedIdx + taken.length) & 0xffff
@@ -187,7 +195,8 @@ export class ServedQueue {
   #break(error: unknown): void {
     if (!isExpected(error)) throw error
     this.#broken = true
-    this.#log(`stopped: ${error.message}`)
+    if (isLost(error)) return this.#events.lost(error.message)
+    this.#events.log(`stopped: ${error.message}`)
     if (this.#err !== null) signal(this.#err)
   }
 }

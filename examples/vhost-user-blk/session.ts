@@ -82,8 +82,11 @@ export class Session {
     const { disk, queues, memSlots, counters, log } = options
     this.#connection = connection
     this.#options = options
-    this.#worker = new QueueWorker({ memory: this.#table.memory.share(), disk, counters: counters.buffer }, log, () =>
-      connection.close(),
+    this.#worker = new QueueWorker(
+      { memory: this.#table.memory.share(), disk, counters: counters.buffer },
+      log,
+      (why) => this.#lose(why),
+      () => connection.close(),
     )
     this.#vrings = Array.from({ length: queues }, () => ({
       size: 0,
@@ -145,6 +148,14 @@ export class Session {
         await this.#table.clear()
       }
     }
+  }
+
+  /** Ends the connection of a front-end that has truncated its memory, or whose host has no more of it. */
+  #lose(why: string): void {
+    // Many requests may meet the loss.
+    if (this.#isStopping) return
+    this.#options.log(`memory of the front-end is lost: ${why}; closing the connection`)
+    this.stop()
   }
 
   /** Ends `run` as if the front-end had gone. What is in flight is served first. */

@@ -28,7 +28,11 @@ export type Command =
 
 /** Answers come in the order of the commands. */
 export type FromWorker =
-  { readonly answer: number } | { readonly refused: string } | { readonly log: string; readonly count: number }
+  | { readonly answer: number }
+  | { readonly refused: string }
+  | { readonly log: string; readonly count: number }
+  /** Memory of the front-end, and why. */
+  | { readonly lost: string }
 
 /** tsx does not reach into worker threads by itself, so this one asks for it. */
 const MODULE = new URL('./queue-worker.ts', import.meta.url).href
@@ -47,12 +51,13 @@ export class QueueWorker {
   #failure: Error | null = null
   #ending = false
 
-  /** `failed` is called when the thread ends before it was told to. */
-  constructor(workerData: QueueWorkerData, log: Log, failed: () => void) {
+  /** `lost` is called when memory of the front-end is gone, `failed` when the thread ends before it was told to. */
+  constructor(workerData: QueueWorkerData, log: Log, lost: (why: string) => void, failed: () => void) {
     // Descriptors come from the other thread.
     this.#worker = new Worker(BOOTSTRAP, { eval: true, workerData, trackUnmanagedFds: false })
     this.#worker.on('message', (message: FromWorker) => {
       if ('log' in message) return log(message.log, message.count)
+      if ('lost' in message) return lost(message.lost)
       const waiting = this.#waiting.shift()
       if ('answer' in message) waiting?.resolve(message.answer)
       else waiting?.reject(new RefusedError(message.refused))
