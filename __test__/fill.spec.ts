@@ -77,9 +77,14 @@ function runsOf(region: GuestRegionMmap): string[] {
   return runs
 }
 
-/** What a call answers, and all that it did. */
+/** What a call answers, but for its name in errors, and all that it did. */
 function outcome({ regions }: World, call: () => unknown): unknown {
-  const describe = (error: Error) => ({ ...error, class: error.constructor.name, message: error.message })
+  const describe = (error: Error) => ({
+    ...error,
+    operation: undefined,
+    class: error.constructor.name,
+    message: error.message,
+  })
   let answer: unknown
   try {
     answer = call()
