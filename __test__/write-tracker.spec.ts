@@ -452,3 +452,28 @@ tracked('nobody needs a privilege', (t) => {
   if (/EACCES/.test(stderr)) return t.log('skipped: another user cannot read this folder')
   t.is(stdout.trim(), `65534 0,${2 * PAGE}`, stderr)
 })
+
+tracked('where memory has data, and what was written to it, is told as if it were not tracked', (t) => {
+  for (const [name, kind] of Object.entries(KINDS)) {
+    const [one, other] = [kind(t, 64 * PAGE, false), kind(t, 64 * PAGE, false)]
+    const [memory, untracked] = [one, other].map((mapping) =>
+      GuestMemoryMmap.fromRegions([new GuestRegionMmap(mapping, BASE)]),
+    ) as [GuestMemoryMmap, GuestMemoryMmap]
+    const told = (each: GuestMemoryMmap): unknown => [
+      each.dataRanges(),
+      [...each].map(({ flags, fileOffset }) =>
+        (flags & MAP_PRIVATE) !== 0 && fileOffset !== null ? each.changedRanges() : null,
+      ),
+    ]
+    for (const each of [memory, untracked]) each.writeU8(1, BASE + 5 * PAGE)
+    using tracker = memory.trackWrites()
+    t.deepEqual(told(memory), told(untracked), name)
+    for (const each of [memory, untracked]) each.writeU8(1, BASE + 9 * PAGE)
+    t.deepEqual(told(memory), told(untracked), name)
+    t.deepEqual(tracker.harvest(), [range(9, 1)], name)
+    t.deepEqual(told(memory), told(untracked), name)
+    for (const each of [memory, untracked]) each.writeU8(1, BASE + 40 * PAGE)
+    t.deepEqual(told(memory), told(untracked), name)
+    t.deepEqual(tracker.harvest(), [range(40, 1)], name)
+  }
+})

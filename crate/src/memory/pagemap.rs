@@ -41,7 +41,8 @@ pub struct Question {
 pub struct Found {
     pub start: u64,
     pub end: u64,
-    categories: u64,
+    /// Of those that were asked for.
+    pub categories: u64,
 }
 
 /// `_IOWR('f', 16, struct pm_scan_arg)`

@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use crate::memory::pagemap::{self, Found, Question, address};
+use crate::memory::pages::file_data::is_swapping;
+use crate::memory::pages::in_core::in_core;
 use crate::memory::pages::ranges::Ranges;
 use crate::memory::tracking::host_page_size;
 
@@ -19,6 +21,8 @@ pub enum Asked {
     Resident,
     /// Pages that belong to no file: of a private mapping of a file, those that were written.
     Written,
+    /// Those of them that are in memory.
+    WrittenHere,
 }
 
 // Categories of pages, for `PAGEMAP_SCAN`.
@@ -47,9 +51,11 @@ fn scan(pagemap: &File, span: &Range<usize>, asked: Asked) -> io::Result<Ranges>
         Asked::Data => (IS_ZERO, IS_PRESENT | IS_SWAPPED),
         Asked::Resident => (IS_ZERO, IS_PRESENT),
         Asked::Written => (IS_FILE, IS_PRESENT | IS_SWAPPED),
+        Asked::WrittenHere => (IS_FILE, IS_PRESENT),
     };
     let mut found = vec![Found::default(); ROUND];
     let mut ranges = Ranges::default();
+    let mut unsure = Ranges::default();
     let mut at = span.start;
     while at < span.end {
         let question = Question {
@@ -63,14 +69,40 @@ fn scan(pagemap: &File, span: &Range<usize>, asked: Asked) -> io::Result<Ranges>
         };
         let (count, walked) = question.ask(pagemap, &mut found)?;
         for range in &found[..count] {
-            ranges.push(address(range.start)..address(range.end));
+            let pages = address(range.start)..address(range.end);
+            if range.categories & IS_PRESENT != 0 || is_swapping() {
+                ranges.push(pages);
+            } else {
+                // Nothing is swapped out. These are pages on their way from one place of memory to another; or none, where the
+                // kernel has left a note that it tracks writes. The other question is answered for the former, and for what a
+                // file has in memory.
+                for range in in_core(pages)? {
+                    unsure.push(range);
+                }
+            }
         }
         if count < ROUND {
             break;
         }
         at = walked.max(address(found[ROUND - 1].end));
     }
+    for range in unsure {
+        let mut settled = Ranges::default();
+        if asked == Asked::Written && populate(&range) {
+            settled = scan(pagemap, &range, Asked::WrittenHere)?;
+        } else {
+            settled.push(range);
+        }
+        ranges = ranges.union(settled);
+    }
     Ok(ranges)
+}
+
+/// Has pages that are in memory mapped for reading, which takes none and waits for those that move; whether they are.
+fn populate(range: &Range<usize>) -> bool {
+    let start = std::ptr::with_exposed_provenance_mut(range.start);
+    // SAFETY: the caller keeps the range mapped; what is there stays as it is.
+    unsafe { libc::madvise(start, range.len(), libc::MADV_POPULATE_READ) == 0 }
 }
 
 /// How many numbers are read at a time.
@@ -103,5 +135,6 @@ fn is_asked(entry: u64, asked: Asked) -> bool {
         Asked::Data => is_present || is_swapped,
         Asked::Resident => is_present,
         Asked::Written => (is_present || is_swapped) && !is_file,
+        Asked::WrittenHere => is_present && !is_file,
     }
 }
