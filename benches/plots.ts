@@ -232,3 +232,37 @@ export function plotScaling(results: Results): string | null {
     ),
   })
 }
+
+/** What is mapped after so many changes of a map (`__test__/release/map-changes.mjs`). */
+export interface MapChange {
+  readonly changes: number
+  readonly mappings: number
+  readonly descriptors: number
+  readonly all: number
+  readonly mebibytes: number
+}
+
+export function plotMapChanges(released: readonly MapChange[], left: readonly MapChange[]): string {
+  const lines: [name: string, colour: string, counts: readonly MapChange[]][] = [
+    ['synchronize and release', '#0b7a3e', released],
+    ['left to the collector', '#c2410c', left],
+  ]
+  return render(1000, 420, {
+    title: title(
+      'Mappings of the files of four regions',
+      'counted each 100 changes of the map; each mapping has one descriptor; two workers read',
+    ),
+    legend: { top: 62, textStyle: { color: TEXT, fontSize: 13 }, data: lines.map(([name]) => name) },
+    grid: { left: 80, right: 40, top: 110, bottom: 60 },
+    xAxis: { type: 'value', max: 'dataMax', name: 'changes', nameLocation: 'middle', nameGap: 30 },
+    yAxis: { type: 'value', min: 0, splitLine: { lineStyle: { color: MUTED } } },
+    series: lines.map(([name, color, counts]) => ({
+      name,
+      type: 'line',
+      showSymbol: false,
+      itemStyle: { color },
+      lineStyle: { color, width: 2 },
+      data: counts.map(({ changes, mappings }) => [changes, mappings]),
+    })),
+  })
+}

@@ -1,9 +1,11 @@
 // Memory that is released while other threads use it.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { FileOffset, GuestMemoryMmap, GuestRegionMmap, memfdCreate } from '../../index.js'
@@ -156,6 +158,18 @@ if (process.platform === 'linux') {
       await ended
       t.true(await within(() => !isMapped(address, 1)), task)
     }
+  })
+
+  test('mappings, descriptors and addresses are bounded while a map is changed again and again, without a collector', (t) => {
+    const script = fileURLToPath(new URL('../release/map-changes.mjs', import.meta.url))
+    const output = execFileSync(process.execPath, [script, '2000'], { encoding: 'utf8', timeout: 100_000 })
+    const lines = output.trimEnd().split('\n')
+    const counts = lines.map((line) => JSON.parse(line) as Record<string, number>)
+    t.is(counts.length, 21)
+    for (const { mappings, descriptors } of counts) t.deepEqual([mappings, descriptors], [4, 4])
+    // 2000 regions of 1 MiB have gone.
+    const mebibytes = counts.map((count) => count['mebibytes'] ?? NaN)
+    t.true(Math.max(...mebibytes) - (mebibytes[0] ?? NaN) < 1000, mebibytes.join())
   })
 
   test('twice does nothing while another thread has windows', async (t) => {
