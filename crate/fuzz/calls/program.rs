@@ -62,8 +62,9 @@ const NUMBERS: [f64; 22] = [
 ];
 
 /// Methods that write what is not an argument, or where is not told by their arguments.
-const WRITE_SOMEWHERE: [&str; 10] = [
+const WRITE_SOMEWHERE: [&str; 11] = [
     "discard",
+    "release",
     "store",
     "copyTo",
     "copyFrom",
@@ -274,12 +275,19 @@ impl Program<'_> {
             .extend(self.regions.iter().map(|(region, _)| *region));
     }
 
-    /// The readable regions of the set-up, which stay mapped as long as the program runs.
+    fn is_released(&self, region: Handle) -> bool {
+        let answer = self.must("GuestRegionMmap", "isReleased", region, &[]);
+        with(|engine| matches!(engine.get(answer), Value::Boolean(true)))
+    }
+
+    /// The readable regions of the set-up, which stay mapped as long as the program runs, or until it releases them.
     fn readable(&self) -> Vec<Span> {
         let readable = REGIONS
             .iter()
             .zip(&self.regions)
-            .filter(|(region, _)| region.2 != libc::PROT_NONE);
+            .filter(|(region, (object, _))| {
+                region.2 != libc::PROT_NONE && !self.is_released(*object)
+            });
         readable
             .map(|(region, (_, start))| Span {
                 start: *start,
