@@ -36,7 +36,8 @@ impl Range {
         if !self.is_owned {
             return Ok(());
         }
-        zeros::put(self.start, self.length, libc::PROT_READ | libc::PROT_WRITE)
+        // SAFETY: this package has mapped the range, which is unmapped when it is dropped.
+        unsafe { zeros::put(self.start, self.length, libc::PROT_READ | libc::PROT_WRITE) }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::memory::faults::pieces;
 use crate::memory::faults::probe::{Answer, Attempt, ask, attempt_of};
 use crate::memory::faults::table::{self, Locked, Place};
 use crate::memory::faults::wake;
+use crate::memory::zeros;
 use crate::node::native_thread;
 
 /// How often the handler may be put over another one that was installed after it.
@@ -237,19 +238,8 @@ fn put(locked: &Locked, pages: Range<usize>, reason: Reason) -> bool {
     locked.lose(pages.clone(), reason);
     alarm::warn(pages.start * place.page, reason);
     let start = place.start + pages.start * place.page;
-    let flags = libc::MAP_FIXED | libc::MAP_ANONYMOUS | libc::MAP_PRIVATE | libc::MAP_NORESERVE;
     // SAFETY: the pages are within the mapping of this slot, which cannot be unmapped while the slot is pinned.
-    let mapped = unsafe {
-        libc::mmap(
-            ptr::with_exposed_provenance_mut(start),
-            pages.len() * place.page,
-            place.prot,
-            flags,
-            -1,
-            0,
-        )
-    };
-    mapped != libc::MAP_FAILED
+    unsafe { zeros::put(start, pages.len() * place.page, place.prot) }.is_ok()
 }
 
 /// Returns the first page of a mapping that begins beyond the end of its file. None if it has no file whose size tells.
