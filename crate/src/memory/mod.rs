@@ -5,6 +5,7 @@ pub mod construction;
 pub mod counted_file;
 pub mod faults;
 pub mod hints;
+pub mod hole;
 pub mod huge_pages;
 pub mod lease;
 pub mod mapping;

@@ -46,15 +46,16 @@ fn give_back(extent: &Extent) -> io::Result<()> {
 
 /// Puts zeros in the place of pages. Who looks at them finds memory of the same protection.
 fn map_zeros(extent: &Extent) -> io::Result<()> {
-    zeros::put(extent.start(), extent.count, extent.pages.protection.0)
+    // SAFETY: these are pages of a mapping of this package, which the extent keeps mapped.
+    unsafe { zeros::put(extent.start(), extent.count, extent.pages.protection.0) }
 }
 
 #[cfg(target_os = "linux")]
 mod host {
     use std::io;
-    use std::os::fd::AsRawFd;
 
     use super::map_zeros;
+    use crate::memory::hole;
     use crate::memory::pages::advice::advise;
     use crate::memory::pages::extent::Extent;
     use crate::memory::pages::lock::{lock_when_touched, unlock};
@@ -99,26 +100,8 @@ mod host {
         let Some((file, start)) = &extent.pages.file else {
             return Ok(());
         };
-        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
         let offset = start + extent.offset as u64;
-        loop {
-            // SAFETY: the call takes numbers. The descriptor is open, and the bytes are those of the mapping.
-            let result = unsafe {
-                libc::fallocate(
-                    file.as_raw_fd(),
-                    mode,
-                    offset.cast_signed(),
-                    extent.count.cast_signed() as libc::off_t,
-                )
-            };
-            if result == 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+        hole::punch(file, &(offset..offset + extent.count as u64))
     }
 
     pub fn replace(extent: &Extent) -> io::Result<()> {

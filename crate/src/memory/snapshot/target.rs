@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::memory::hole;
 use crate::memory::mapping::Memory;
 use crate::memory::pages::kind::Pages;
 use crate::memory::snapshot::opened::{self, flags, length_of};
@@ -99,21 +100,18 @@ impl Target {
 
     /// Makes a hole, whose bytes are zeros afterwards. Returns whether the file can have one.
     fn punch(&self, part: &Range<u64>) -> io::Result<bool> {
-        loop {
-            match punch(&self.file, part) {
-                Ok(()) => return Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error)
-                    if matches!(
-                        error.raw_os_error(),
-                        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::ENODEV)
-                    ) =>
-                {
-                    self.has_holes.store(false, Ordering::Relaxed);
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
+        match hole::punch(&self.file, part) {
+            Ok(()) => Ok(true),
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::ENODEV)
+                ) =>
+            {
+                self.has_holes.store(false, Ordering::Relaxed);
+                Ok(false)
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -149,29 +147,4 @@ fn reopen_for_writing(file: &File) -> Option<File> {
     let file = opened::again(file, File::options().write(true)).ok()?;
     let is_appending = flags(&file).ok()? & libc::O_APPEND != 0;
     (!is_appending).then_some(file)
-}
-
-#[cfg(target_os = "linux")]
-fn punch(file: &File, part: &Range<u64>) -> io::Result<()> {
-    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-    let length = part.end - part.start;
-    // SAFETY: the call takes numbers.
-    let result = unsafe {
-        libc::fallocate(
-            file.as_raw_fd(),
-            mode,
-            part.start.cast_signed(),
-            length.cast_signed(),
-        )
-    };
-    match result {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Says that there are none: here, holes are of blocks, of whatever size.
-#[cfg(not(target_os = "linux"))]
-fn punch(_: &File, _: &Range<u64>) -> io::Result<()> {
-    Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
 }
