@@ -20,6 +20,8 @@ pub mod lock;
 pub mod lost;
 #[cfg(target_os = "linux")]
 mod pagemap;
+#[cfg(target_os = "linux")]
+mod populate;
 pub mod prefault;
 pub mod ranges;
 pub mod resident;

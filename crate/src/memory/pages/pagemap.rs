@@ -1,14 +1,17 @@
 //! What `/proc/self/pagemap` tells of the pages of this process. By an ioctl since Linux 6.7, which walks only what there is;
 //! before that one number for each page is read.
 
+use std::cell::LazyCell;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use crate::memory::mapping::Access;
 use crate::memory::pagemap::{self, Found, Question, address};
 use crate::memory::pages::file_data::is_swapping;
 use crate::memory::pages::in_core::in_core;
+use crate::memory::pages::populate::populate;
 use crate::memory::pages::ranges::Ranges;
 use crate::memory::tracking::host_page_size;
 
@@ -56,6 +59,7 @@ fn scan(pagemap: &File, span: &Range<usize>, asked: Asked) -> io::Result<Ranges>
     let mut found = vec![Found::default(); ROUND];
     let mut ranges = Ranges::default();
     let mut unsure = Ranges::default();
+    let is_swapping = LazyCell::new(is_swapping);
     let mut at = span.start;
     while at < span.end {
         let question = Question {
@@ -70,7 +74,7 @@ fn scan(pagemap: &File, span: &Range<usize>, asked: Asked) -> io::Result<Ranges>
         let (count, walked) = question.ask(pagemap, &mut found)?;
         for range in &found[..count] {
             let pages = address(range.start)..address(range.end);
-            if range.categories & IS_PRESENT != 0 || is_swapping() {
+            if range.categories & IS_PRESENT != 0 || *is_swapping {
                 ranges.push(pages);
             } else {
                 // Nothing is swapped out. These are pages on their way from one place of memory to another; or none, where the
@@ -88,7 +92,9 @@ fn scan(pagemap: &File, span: &Range<usize>, asked: Asked) -> io::Result<Ranges>
     }
     for range in unsure {
         let mut settled = Ranges::default();
-        if asked == Asked::Written && populate(&range) {
+        // What is in memory is mapped for reading, which takes none, and waits for those that move.
+        // SAFETY: whoever asks keeps the span mapped.
+        if asked == Asked::Written && unsafe { populate(&range, Access::Read) }.is_ok() {
             settled = scan(pagemap, &range, Asked::WrittenHere)?;
         } else {
             settled.push(range);
@@ -96,13 +102,6 @@ fn scan(pagemap: &File, span: &Range<usize>, asked: Asked) -> io::Result<Ranges>
         ranges = ranges.union(settled);
     }
     Ok(ranges)
-}
-
-/// Has pages that are in memory mapped for reading, which takes none and waits for those that move; whether they are.
-fn populate(range: &Range<usize>) -> bool {
-    let start = std::ptr::with_exposed_provenance_mut(range.start);
-    // SAFETY: the caller keeps the range mapped; what is there stays as it is.
-    unsafe { libc::madvise(start, range.len(), libc::MADV_POPULATE_READ) == 0 }
 }
 
 /// How many numbers are read at a time.

@@ -1,4 +1,4 @@
-//! Has pages there before they are needed: madvise(`MADV_POPULATE_READ`), madvise(`MADV_POPULATE_WRITE`).
+//! Has pages there before they are needed.
 
 use crate::memory::mapping::Access;
 use crate::memory::pages::extent::Extent;
@@ -45,6 +45,7 @@ mod linux {
     use crate::memory::mapping::Access;
     use crate::memory::pages::extent::Extent;
     use crate::memory::pages::lost;
+    use crate::memory::pages::populate::populate;
     use crate::node::error::{BindingError, Error, Result};
     use crate::node::job::Progress;
     use crate::node::native_thread;
@@ -96,22 +97,10 @@ mod linux {
         }
 
         fn ask(&self, part: &Range<usize>) -> io::Result<()> {
-            let advice = match self.access {
-                Access::Read => libc::MADV_POPULATE_READ,
-                Access::Write | Access::View => libc::MADV_POPULATE_WRITE,
-            };
-            let start = self.extent.pages.start + part.start;
-            loop {
-                let start = std::ptr::with_exposed_provenance_mut(start);
-                // SAFETY: these are pages of a mapping that the extent keeps mapped; no byte of them changes.
-                if unsafe { libc::madvise(start, part.len(), advice) } == 0 {
-                    return Ok(());
-                }
-                let error = io::Error::last_os_error();
-                if !matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN)) {
-                    return Err(error);
-                }
-            }
+            let start = self.extent.pages.start;
+            let span = start + part.start..start + part.end;
+            // SAFETY: these are pages of a mapping that the extent keeps mapped.
+            unsafe { populate(&span, self.access) }
         }
 
         /// Tells why pages are not to be had.
