@@ -1,10 +1,11 @@
 /** How a method finds its bytes. */
-import { bufferOf, isInteger, MAX_SAFE_INTEGER, U32, U64 } from '../intrinsics'
+import { bufferOf, I64, isInteger, MAX_SAFE_INTEGER, U32, U64 } from '../intrinsics'
 import type { Window } from './window'
 
 /** An address of 64 bits as two halves. `Number(address)` would be a call, and box what it gives. */
 const cell = new U64(1)
 const halves = new U32(bufferOf(cell))
+const signedCell = new I64(1)
 
 /** What is no integer is within no window. (Not NaN, which the engine turns into integers by a call.) */
 const NO_ADDRESS = 0.5
@@ -28,6 +29,17 @@ export function toBigInt(value: number | bigint): bigint {
   halves[0] = value
   halves[1] = value / 2 ** 32
   return cell[0] as bigint
+}
+
+/** Whether a bigint is one of 64 bits: then it is the same when it is read again. (`BigInt.asUintN` would be a call.) */
+export function isU64(value: bigint): boolean {
+  cell[0] = value
+  return cell[0] === value
+}
+
+export function isI64(value: bigint): boolean {
+  signedCell[0] = value
+  return signedCell[0] === value
 }
 
 /** What leads a method to its bytes: the cursor of an object with a table, or the place of a slice. */

@@ -16,10 +16,11 @@
  * Then, and for structs that have anything else than integers of up to 64 bits, the native methods answer.
  */
 import type * as VmMemory from '../../index'
-import { bufferOf, CodeOf, defineProperty, I64, isInteger, keys, MAX_SAFE_INTEGER, stringify, U64 } from '../intrinsics'
+import { CodeOf, defineProperty, keys, stringify } from '../intrinsics'
 import { enter, leave } from './ends'
 import { Existing } from './existing'
-import { type Finder, toBigInt } from './finder'
+import { type Finder, isI64, isU64, safeInteger, toBigInt } from './finder'
+import { kindOf, type ScalarKind } from './places/kinds'
 import type { Window } from './window'
 
 type StructType = VmMemory.StructType
@@ -41,73 +42,46 @@ const WORTH_FROM = 16
 /** Longer functions are more than the engine likes. */
 const MAX_FIELDS = 64
 
-/** `get…` and `set…` of views, and what asks whether a variable is one. */
-interface Integer {
+/** `get…` and `set…` of views for a kind of integer, and what asks whether a variable is one. */
+interface Accessor {
   readonly name: string
-  readonly size: number
+  readonly isBigEndian: boolean
   fits(v: string): string
 }
 
-const U8: Integer = { name: 'Uint8', size: 1, fits: (v) => `typeof ${v} === 'number' && (${v} & 0xff) === ${v}` }
-const I8: Integer = { name: 'Int8', size: 1, fits: (v) => `typeof ${v} === 'number' && (${v} << 24) >> 24 === ${v}` }
-const U16: Integer = { name: 'Uint16', size: 2, fits: (v) => `typeof ${v} === 'number' && (${v} & 0xffff) === ${v}` }
-const I16: Integer = { name: 'Int16', size: 2, fits: (v) => `typeof ${v} === 'number' && (${v} << 16) >> 16 === ${v}` }
-const U32: Integer = { name: 'Uint32', size: 4, fits: (v) => `typeof ${v} === 'number' && ${v} >>> 0 === ${v}` }
-const I32: Integer = { name: 'Int32', size: 4, fits: (v) => `typeof ${v} === 'number' && (${v} | 0) === ${v}` }
-const UNSIGNED: Integer = { name: 'BigUint64', size: 8, fits: (v) => `(${v} = unsigned(${v})) !== undefined` }
-const SIGNED: Integer = { name: 'BigInt64', size: 8, fits: (v) => `(${v} = signed(${v})) !== undefined` }
-
-function integerOf(type: unknown): Integer | null {
-  switch (type) {
-    case 'u8':
-      return U8
-    case 'i8':
-      return I8
-    case 'u16':
-    case 'le16':
-    case 'be16':
-      return U16
-    case 'i16':
-      return I16
-    case 'u32':
-    case 'le32':
-    case 'be32':
-      return U32
-    case 'i32':
-      return I32
-    case 'u64':
-    case 'usize':
-    case 'le64':
-    case 'leSize':
-    case 'be64':
-    case 'beSize':
-      return UNSIGNED
-    case 'i64':
-    case 'isize':
-      return SIGNED
-    default:
-      return null
-  }
+function accessor(name: string, fits: (v: string) => string, isBigEndian = false): Accessor {
+  return { name, isBigEndian, fits }
 }
 
-const cell = new U64(1)
-const signedCell = new I64(bufferOf(cell))
+const fitsU16 = (v: string): string => `typeof ${v} === 'number' && (${v} & 0xffff) === ${v}`
+const fitsU32 = (v: string): string => `typeof ${v} === 'number' && ${v} >>> 0 === ${v}`
+const fitsU64 = (v: string): string => `(${v} = unsigned(${v})) !== undefined`
+
+/** By the form of a kind, in its order; null of integers that views have no methods for. */
+const ACCESSORS: readonly (Accessor | null)[] = [
+  accessor('Uint8', (v) => `typeof ${v} === 'number' && (${v} & 0xff) === ${v}`),
+  accessor('Int8', (v) => `typeof ${v} === 'number' && (${v} << 24) >> 24 === ${v}`),
+  accessor('Uint16', fitsU16),
+  accessor('Int16', (v) => `typeof ${v} === 'number' && (${v} << 16) >> 16 === ${v}`),
+  accessor('Uint32', fitsU32),
+  accessor('Int32', (v) => `typeof ${v} === 'number' && (${v} | 0) === ${v}`),
+  accessor('BigUint64', fitsU64),
+  accessor('BigInt64', (v) => `typeof ${v} === 'bigint' && isI64(${v})`),
+  accessor('Uint16', fitsU16, true),
+  accessor('Uint32', fitsU32, true),
+  accessor('BigUint64', fitsU64, true),
+  null,
+]
+
+function accessorOf(type: unknown): Accessor | null {
+  const kind = kindOf(type)
+  return kind === null ? null : (ACCESSORS[kind.form] as Accessor | null)
+}
 
 /** The bigint of a value that is certainly one of 64 bits without a sign. */
 function unsigned(value: unknown): bigint | undefined {
-  if (typeof value === 'number') {
-    return value >= 0 && value <= MAX_SAFE_INTEGER && isInteger(value) ? toBigInt(value) : undefined
-  }
-  if (typeof value !== 'bigint') return undefined
-  cell[0] = value
-  return cell[0] === value ? value : undefined
-}
-
-/** The same with a sign. Numbers are left to the native method. */
-function signed(value: unknown): bigint | undefined {
-  if (typeof value !== 'bigint') return undefined
-  signedCell[0] = value
-  return signedCell[0] === value ? value : undefined
+  if (typeof value === 'number') return safeInteger(value) < 0 ? undefined : toBigInt(value)
+  return typeof value === 'bigint' && isU64(value) ? value : undefined
 }
 
 /** A value whose first fields were read. The native method reads the others when it comes to them. */
@@ -127,9 +101,6 @@ function half(value: Record<string, unknown>, names: readonly string[], read: re
 /** How a literal has a property of this name. Without brackets, `__proto__` would be no property. */
 const keyOf = (name: string): string => (name === '__proto__' ? '["__proto__"]' : stringify(name))
 
-/** Whether the bytes of an integer are in the order of hosts that have fast paths: the lowest comes first. */
-const isInHostOrder = (type: string): boolean => type[0] !== 'b'
-
 /** What makes the value of a struct that begins at an offset; null where it has something else than integers. */
 function literalOf({ fields, offsets }: StructType, start: number): string | null {
   const names = keys(fields)
@@ -139,9 +110,9 @@ function literalOf({ fields, offsets }: StructType, start: number): string | nul
     const name = names[index] as string
     const type = fields[name] as VmMemory.ByteValued
     const offset = start + (offsets[name] as number)
-    const integer = integerOf(type)
+    const integer = accessorOf(type)
     let value: string | null = null
-    if (integer !== null) value = `view.get${integer.name}(at + ${offset}, ${isInHostOrder(type as string)})`
+    if (integer !== null) value = `view.get${integer.name}(at + ${offset}, ${!integer.isBigEndian})`
     else if (isStruct(type)) value = literalOf(type, offset)
     if (value === null) return null
     text += `${keyOf(name)}: ${value},`
@@ -161,16 +132,16 @@ function writeCodeOf({ fields, offsets, size }: StructType): string | null {
   }
   for (let index = 0; index < names.length; index += 1) {
     const name = names[index] as string
-    const type = fields[name] as string
-    const integer = integerOf(type)
+    const type = fields[name]
+    const integer = accessorOf(type)
     if (integer === null) return null
     const value = `v${index}`
     given += `g${index},`
     reads += `const g${index} = value[${stringify(name)}]; let ${value} = g${index};`
     reads += `if (!(${integer.fits(value)})) return half(value, names, [${given}]);`
     padTo(offsets[name] as number)
-    writes += `view.set${integer.name}(at + ${end}, ${value}, ${isInHostOrder(type)});`
-    end += integer.size
+    writes += `view.set${integer.name}(at + ${end}, ${value}, ${!integer.isBigEndian});`
+    end += (kindOf(type) as ScalarKind).size
   }
   padTo(size)
   return `(finder, address, value) => {
@@ -189,10 +160,10 @@ function makeCode(type: StructType): StructCode | null {
   if (literal === null) return null
   const text = `'use strict'; return { size: ${type.size}, read: (view, at) => (${literal}), write: ${writeCodeOf(type)} }`
   try {
-    const make = new CodeOf('unsigned', 'signed', 'half', 'names', 'enter', 'leave', text) as (
+    const make = new CodeOf('unsigned', 'isI64', 'half', 'names', 'enter', 'leave', text) as (
       ...given: unknown[]
     ) => StructCode
-    return make(unsigned, signed, half, keys(type.fields), enter, leave)
+    return make(unsigned, isI64, half, keys(type.fields), enter, leave)
   } catch {
     // Functions must not be made of text here.
     return null

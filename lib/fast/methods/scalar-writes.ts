@@ -6,9 +6,8 @@
  * function of the same name, the one cold place: it is the only one to get `addr`, which the engine would otherwise box in
  * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
  */
-import { I64, U64 } from '../../intrinsics'
 import { isCalm as isCalmNow, stays } from '../ends'
-import { toNumber as numberOf } from '../finder'
+import { isI64 as fitsI64, isU64 as fitsU64, toNumber as numberOf } from '../finder'
 import { writeObj, writeObj64 } from '../mailbox'
 import { OBJECT as theObject } from '../natives'
 import type { Cursor } from './cursor'
@@ -18,22 +17,10 @@ type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
 
 // Taken out of the import, which would be looked up at each use.
 const toNumber = numberOf
+const isU64 = fitsU64
+const isI64 = fitsI64
 const OBJECT = theObject
 const isCalm = isCalmNow
-
-/** A value of 64 bits that fits is the same when it is read again. (`BigInt.asUintN` would be a call.) */
-const unsigned = new U64(1)
-const signed = new I64(1)
-
-function isU64(value: bigint): boolean {
-  unsigned[0] = value
-  return unsigned[0] === value
-}
-
-function isI64(value: bigint): boolean {
-  signed[0] = value
-  return signed[0] === value
-}
 
 // A value that does not fit is left to the native method, which refuses it.
 export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods, `write${ScalarName}`> {

@@ -7,7 +7,7 @@ import { ATOMIC, type Window } from '../window'
 // Taken out of the import, which would be looked up at each use.
 const { asIntN, asUintN, atomicLoad, atomicStore } = intrinsics
 
-/** How an integer lies in memory. */
+/** How an integer lies in memory. `structs.ts` has a list in this order. */
 const enum Form {
   U8,
   I8,
