@@ -1,6 +1,7 @@
 /** The same work in several threads at once. */
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '../examples/typescript-thread.js'
 import type { Loop, Measured } from './loop.js'
 
 export interface ThreadWork {
@@ -20,11 +21,8 @@ export interface ThreadData {
   readonly arrived: Int32Array
 }
 
-/** tsx does not reach into worker threads by itself, so they ask for it. */
-function startThread(workerData: ThreadData): Worker {
-  const url = new URL('thread.ts', import.meta.url).href
-  const bootstrap = `import('tsx/esm/api').then(({ register }) => { register(); return import('${url}') })`
-  const worker = new Worker(bootstrap, { eval: true, workerData })
+function startWorking(workerData: ThreadData): Worker {
+  const worker = startThread(new URL('thread.ts', import.meta.url), { workerData })
   worker.unref()
   return worker
 }
@@ -33,7 +31,7 @@ export function runThreads(count: number, work: ThreadWork): Loop {
   const arrived = new Int32Array(new SharedArrayBuffer(4))
   const { module, what } = work
   const workers = Array.from({ length: count }, () =>
-    startThread({ module, what, shared: work.shared(), threads: count, arrived }),
+    startWorking({ module, what, shared: work.shared(), threads: count, arrived }),
   )
   return async (iterations) => {
     globalThis.gc?.()

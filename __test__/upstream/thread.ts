@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 
-/** Starts a thread with a module of this folder. tsx does not reach into worker threads by itself, so they ask for it. */
+import { startThread as start } from '../../examples/typescript-thread.js'
+
+/** Starts a thread with a module of this folder. */
 export function startThread(module: string, workerData: unknown): Worker {
-  const url = new URL(module, import.meta.url).href
-  const bootstrap = `import('tsx/esm/api').then(({ register }) => { register(); return import('${url}') })`
-  return new Worker(bootstrap, { eval: true, workerData })
+  return start(new URL(module, import.meta.url), { workerData })
 }

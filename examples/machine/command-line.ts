@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { VIRTQ_MAX_SIZE } from '../virtio/virtq.js'
+import { integer } from './integer-option.js'
 import { UsageError } from './usage-error.js'
 
 export interface Settings {
@@ -17,16 +18,6 @@ export interface Settings {
 
 /** A block request takes three descriptors (5.2.6): header, data, status. */
 const SMALLEST_QUEUE = 4
-
-function integer(from: number, to: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (!/^\d+$/.test(text) || value < from || value > to) {
-      throw new InvalidArgumentError(`It must be an integer from ${from} to ${to}.`)
-    }
-    return value
-  }
-}
 
 function queueSize(text: string): number {
   const value = integer(SMALLEST_QUEUE, VIRTQ_MAX_SIZE)(text)

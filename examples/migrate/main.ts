@@ -8,11 +8,14 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import path from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import CliTable from 'cli-table3'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { pageSize, type GuestMemoryMmap, type WriteTracker } from '../../index.js'
+import { integer } from '../machine/integer-option.js'
+import { MIB } from '../machine/memory-layout.js'
 import { makeTemporaryFolder } from '../machine/temporary-folder.js'
+import { startThread } from '../typescript-thread.js'
 import { makeMemory } from './machine-memory.js'
 import { migrate, pagesIn, type Migration } from './source.js'
 import type { WriterData } from './writer.js'
@@ -27,20 +30,10 @@ interface Settings {
   readonly json: boolean
 }
 
-const MIB = 1024 * 1024
+const positive = integer(1, 2 ** 20)
 
-function positive(text: string): number {
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || value === 0 || value > 2 ** 20)
-    throw new InvalidArgumentError('It must be an integer above 0.')
-  return value
-}
-
-/** Runs a module of TypeScript in a thread: tsx does not reach into worker threads by itself. */
 function startWriter(workerData: WriterData): Worker {
-  const module = new URL('writer.ts', import.meta.url).href
-  const bootstrap = `import('tsx/esm/api').then(({ register }) => { register(); return import('${module}') })`
-  return new Worker(bootstrap, { eval: true, workerData })
+  return startThread(new URL('writer.ts', import.meta.url), { workerData })
 }
 
 async function stopWriters(writers: readonly Worker[]): Promise<void> {

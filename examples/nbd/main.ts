@@ -4,7 +4,8 @@
  *     npm run nbd -- /tmp/nbd.sock
  *     qemu-io -f raw nbd:unix:/tmp/nbd.sock -c 'write -P 0x5a 1M 64k' -c 'read -P 0x5a 1M 64k'
  */
-import { Argument, Command, InvalidArgumentError } from 'commander'
+import { Argument, Command } from 'commander'
+import { integer } from '../machine/integer-option.js'
 import { UsageError } from '../machine/usage-error.js'
 import { LineLimit } from '../vhost-user-blk/line-limit.js'
 import { makeRoomAt } from '../vhost-user-blk/unix-socket.js'
@@ -18,14 +19,6 @@ import { createNbdServer } from './server.js'
 const SWAP_EVERY = 20
 /** Seconds that a timer can count. */
 const HANDSHAKE_LIMIT_MAX = 2 ** 20
-
-function seconds(text: string): number {
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || value > HANDSHAKE_LIMIT_MAX) {
-    throw new InvalidArgumentError(`It must be an integer from 0 to ${HANDSHAKE_LIMIT_MAX}.`)
-  }
-  return value
-}
 
 /** Where clients find a socket. */
 const uriOf = (path: string): string => `nbd+unix:///?socket=${encodeURIComponent(path).replaceAll('%2F', '/')}`
@@ -64,7 +57,12 @@ function serve(path: string, { handshakeLimit }: { handshakeLimit: number }): vo
 new Command('nbd')
   .description('Serves guest memory as a network block device (NBD) on a UNIX socket.')
   .addArgument(new Argument('<socket>', 'path of the socket to listen at'))
-  .option('--handshake-limit <seconds>', 'hang up on clients that negotiate for longer; 0: never', seconds, 10)
+  .option(
+    '--handshake-limit <seconds>',
+    'hang up on clients that negotiate for longer; 0: never',
+    integer(0, HANDSHAKE_LIMIT_MAX),
+    10,
+  )
   .helpOption('-h, --help', 'show this help')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .action(serve)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { integer } from '../machine/integer-option.js'
 import { UsageError } from '../machine/usage-error.js'
 import { VIRTIO_BLK_ID_BYTES } from '../virtio/virtio-blk.js'
 
@@ -22,16 +23,6 @@ export const CAPABILITIES = { type: 'block', features: ['read-only', 'blk-file']
 const MAX_QUEUES = 256
 /** Descriptors are numbers of 31 bits. */
 const MAX_FD = 2 ** 31 - 1
-
-function integer(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (!/^\d+$/.test(text) || value < min || value > max) {
-      throw new InvalidArgumentError(`It must be an integer from ${min} to ${max}.`)
-    }
-    return value
-  }
-}
 
 function serialNumber(text: string): string {
   if (!/^[\x20-\x7e]*$/.test(text) || text.length > VIRTIO_BLK_ID_BYTES) {

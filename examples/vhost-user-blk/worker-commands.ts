@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { SharedMemory } from '../../index.js'
+import { startThread } from '../typescript-thread.js'
 import type { Disk } from './disk.js'
 import type { LogDescription } from './dirty-log.js'
 import type { Log } from './line-limit.js'
@@ -34,9 +35,7 @@ export type FromWorker =
   /** Memory of the front-end, and why. */
   | { readonly lost: string }
 
-/** tsx does not reach into worker threads by itself, so this one asks for it. */
-const MODULE = new URL('./queue-worker.ts', import.meta.url).href
-const BOOTSTRAP = `import('tsx/esm/api').then(({ register }) => { register(); return import('${MODULE}') })`
+const MODULE = new URL('./queue-worker.ts', import.meta.url)
 
 /** The worker said no. */
 export class RefusedError extends Error {
@@ -54,7 +53,7 @@ export class QueueWorker {
   /** `lost` is called when memory of the front-end is gone, `failed` when the thread ends before it was told to. */
   constructor(workerData: QueueWorkerData, log: Log, lost: (why: string) => void, failed: () => void) {
     // Descriptors come from the other thread.
-    this.#worker = new Worker(BOOTSTRAP, { eval: true, workerData, trackUnmanagedFds: false })
+    this.#worker = startThread(MODULE, { workerData, trackUnmanagedFds: false })
     this.#worker.on('message', (message: FromWorker) => {
       if ('log' in message) return log(message.log, message.count)
       if ('lost' in message) return lost(message.lost)
