@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import net from 'node:net'
+import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -13,21 +14,11 @@ import { digest, makeMemory } from '../examples/migrate/machine-memory.js'
 import { migrate, type Migration } from '../examples/migrate/source.js'
 import { receive } from '../examples/migrate/stream.js'
 import { type GuestMemoryMmap, pageSize } from '../index.js'
+import { tracked } from './write-tracking.js'
 
 const MAIN = fileURLToPath(new URL('../examples/migrate/main.ts', import.meta.url))
 const PAGE = pageSize()
 const SIZE = 64 * PAGE
-
-const canTrack = ((): boolean => {
-  try {
-    makeMemory(SIZE).trackWrites().dispose()
-    return true
-  } catch {
-    return false
-  }
-})()
-const tracked = canTrack ? test : test.skip
-if (!canTrack) test('skipped: this kernel cannot track writes', (t) => t.pass())
 
 function run(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN, ...args], {
@@ -68,7 +59,7 @@ async function moved(
 ): Promise<Migration & { there: GuestMemoryMmap }> {
   const [memory, there] = [makeMemory(SIZE), makeMemory(SIZE)]
   for (const region of memory) region.fill(1, 0, region.size)
-  const folder = fs.mkdtempSync(path.join(fs.realpathSync('/tmp'), 'vm-memory-migrate-'))
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-migrate-'))
   t.teardown(() => fs.rmSync(folder, { recursive: true }))
   const server = net.createServer({ pauseOnConnect: true }).listen(path.join(folder, 'socket'))
   await once(server, 'listening')

@@ -10,42 +10,19 @@ import {
   type ByteValued,
   GuestMemoryAtomic,
   GuestMemoryMmap,
-  type ScalarType,
   struct,
   type StructFields,
   type StructType,
 } from '../index.js'
+import { SCALAR_TYPES } from './property/scalars.js'
 
 const PAGE = 4096
 const OFTEN = 50
 
-const SCALARS: readonly ScalarType[] = [
-  'u8',
-  'i8',
-  'u16',
-  'i16',
-  'u32',
-  'i32',
-  'u64',
-  'i64',
-  'usize',
-  'isize',
-  'u128',
-  'i128',
-  'le16',
-  'le32',
-  'le64',
-  'leSize',
-  'be16',
-  'be32',
-  'be64',
-  'beSize',
-]
-
 const Inner = struct({ a: 'u8', b: 'be32' })
 const STRUCTS: readonly StructType[] = [
-  struct(Object.fromEntries(SCALARS.map((type, index) => [`f${index}`, type]))),
-  struct(Object.fromEntries(SCALARS.filter((type) => !type.endsWith('128')).map((type) => [type, type]))),
+  struct(Object.fromEntries(SCALAR_TYPES.map((type, index) => [`f${index}`, type]))),
+  struct(Object.fromEntries(SCALAR_TYPES.filter((type) => !type.endsWith('128')).map((type) => [type, type]))),
   struct({ a: 'u8', b: 'u64', c: 'u8' }),
   struct({ a: 'u8', b: 'u64', c: 'u8' }, { packed: true }),
   struct({ head: 'u16', inner: Inner, tail: 'i64' }),
@@ -147,7 +124,7 @@ const BIGINTS = [
 ]
 const VALUES: readonly unknown[] = [...NUMBERS, ...EDGES, ...BIGINTS, undefined, null, '1', true, {}, []]
 
-for (const scalar of SCALARS) {
+for (const scalar of SCALAR_TYPES) {
   test(`every value for a field of type ${scalar} is taken or refused as before`, (t) => {
     const [memory, other] = [newMemory(), newMemory()]
     const fields: StructFields = { first: 'u8', it: scalar, last: 'u8' }

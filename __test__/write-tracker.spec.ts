@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import {
   FileOffset,
   GuestMemoryAtomic,
@@ -27,25 +27,12 @@ import { refuses } from './refusal.js'
 
 import { temporaryFile } from './temporary-file.js'
 import { type Means, READS, WRITES } from './write-tracker/ways.js'
+import { tracked } from './write-tracking.js'
 
 const PAGE = pageSize()
 const BASE = 16 * PAGE
 const FAR = 2 ** 33 + PAGE
 const READ_WRITE = PROT_READ | PROT_WRITE
-
-/** Why this machine cannot do it; nothing if it can. */
-const reason = ((): string | null => {
-  try {
-    GuestMemoryMmap.fromRanges([[0, PAGE]])
-      .trackWrites()
-      .dispose()
-    return null
-  } catch (error) {
-    return (error as Error).message
-  }
-})()
-const tracked = reason === null ? test : test.skip
-if (reason !== null) test(`skipped: ${reason}`, (t) => t.pass())
 
 const range = (page: number, pages: number, from = BASE): [bigint, number] => [BigInt(from + page * PAGE), pages * PAGE]
 
