@@ -4,11 +4,9 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import process from 'node:process'
-import { parseArgs } from 'node:util'
 import ts from 'typescript'
 
-import { checkPage, writePage } from './page.mjs'
+import { runPage } from './page.mjs'
 
 const HELP = `Usage: npm run docs:api [-- options]
 
@@ -202,16 +200,4 @@ ${withMembers.map(section).join('\n\n')}
 `
 }
 
-async function main() {
-  const { values } = parseArgs({ options: { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
-  if (values.help) return console.log(HELP)
-  const page = render()
-  await (values.check ? checkPage(PAGE, page, 'npm run docs:api') : writePage(PAGE, page))
-}
-
-try {
-  await main()
-} catch (error) {
-  console.error(error.message)
-  process.exitCode = 1
-}
+await runPage({ help: HELP, page: PAGE, render, command: 'npm run docs:api' })

@@ -6,12 +6,10 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import process from 'node:process'
 import os from 'node:os'
-import { parseArgs } from 'node:util'
 
 import { HOST, WRONG_CALLS } from '../__test__/wrong-calls/calls.js'
-import { checkPage, table, writePage } from './page.mjs'
+import { runPage, table } from './page.mjs'
 import { upstreamSource } from './upstream-source.js'
 
 const HELP = `Usage: npm run docs:errors [-- options]
@@ -205,16 +203,4 @@ function message(format) {
   return format.replaceAll(/\{0?\}/g, '…').replaceAll(/\{(\w+)\b[^}]*\}/g, '{$1}')
 }
 
-async function main() {
-  const { values } = parseArgs({ options: { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
-  if (values.help) return console.log(HELP)
-  const page = render()
-  await (values.check ? checkPage(PAGE, page, 'npm run docs:errors') : writePage(PAGE, page))
-}
-
-try {
-  await main()
-} catch (error) {
-  console.error(error.message)
-  process.exitCode = 1
-}
+await runPage({ help: HELP, page: PAGE, render, command: 'npm run docs:errors' })

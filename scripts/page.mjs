@@ -3,6 +3,8 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
 import { format, resolveConfig } from 'prettier'
 
 /** @param {readonly string[]} heads @param {readonly (readonly string[])[]} rows */
@@ -18,7 +20,23 @@ export async function writePage(file, text) {
 }
 
 /** Sees to it that a page is what would be written now. */
-export async function checkPage(file, text, command) {
+async function checkPage(file, text, command) {
   if (existsSync(file) && readFileSync(file, 'utf8') === (await formatPage(file, text))) return
   throw new Error(`docs/${path.basename(file)} is out of date: run \`${command}\``)
+}
+
+/**
+ * The program of a page: writes it, or checks it, or tells how.
+ * @param {{ help: string, page: string, render: () => string, command: string }} program `command` is what users run
+ */
+export async function runPage({ help, page, render, command }) {
+  try {
+    const { values } = parseArgs({ options: { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+    if (values.help) console.log(help)
+    else if (values.check) await checkPage(page, render(), command)
+    else await writePage(page, render())
+  } catch (error) {
+    console.error(error.message)
+    process.exitCode = 1
+  }
 }

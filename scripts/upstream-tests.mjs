@@ -5,10 +5,8 @@
 
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import process from 'node:process'
-import { parseArgs } from 'node:util'
 
-import { checkPage, table, writePage } from './page.mjs'
+import { runPage, table } from './page.mjs'
 import { upstreamSource } from './upstream-source.js'
 
 const HELP = `Usage: npm run docs:upstream-tests [-- options]
@@ -137,16 +135,4 @@ ${table(['Module', 'Test', 'Ported to, or why not'], rows)}
 `
 }
 
-async function main() {
-  const { values } = parseArgs({ options: { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
-  if (values.help) return console.log(HELP)
-  const page = render()
-  await (values.check ? checkPage(PAGE, page, 'npm run docs:upstream-tests') : writePage(PAGE, page))
-}
-
-try {
-  await main()
-} catch (error) {
-  console.error(error.message)
-  process.exitCode = 1
-}
+await runPage({ help: HELP, page: PAGE, render, command: 'npm run docs:upstream-tests' })
