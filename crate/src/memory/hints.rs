@@ -1,7 +1,6 @@
 //! What to look at, where the text of an error misleads. It is found out when there is an error, and costs nothing before.
 
 use std::fmt;
-use std::os::fd::AsRawFd;
 
 use vm_memory::mmap::{Error as MmapError, MmapRegionError};
 use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryRegion};
@@ -9,6 +8,7 @@ use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryRegion};
 use crate::memory::construction::Plan;
 use crate::memory::huge_pages;
 use crate::memory::mapping::{Memory, Region};
+use crate::memory::opened;
 use crate::memory::tracking::host_page_size;
 use crate::node::error::{Error, Field, Range};
 
@@ -161,9 +161,7 @@ fn odd_place(plan: &Plan) -> Option<String> {
 /// Says which right to a file is missing.
 fn rights(plan: &Plan) -> Option<String> {
     let file = plan.file.as_ref()?;
-    // SAFETY: the call takes numbers; the descriptor is open for as long as the plan lives.
-    let flags = unsafe { libc::fcntl(file.file().as_raw_fd(), libc::F_GETFL) };
-    let hint = match flags & libc::O_ACCMODE {
+    let hint = match opened::flags(file.file()).ok()? & libc::O_ACCMODE {
         libc::O_WRONLY => "The file is open for writing only, and mappings read. Open it 'r+'.",
         libc::O_RDONLY if plan.prot & libc::PROT_WRITE != 0 => {
             "The file is open for reading only. Open it 'r+', or map it with PROT_READ."

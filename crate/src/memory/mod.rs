@@ -13,6 +13,7 @@ pub mod marks;
 #[cfg(target_os = "linux")]
 pub mod memfd;
 pub mod object;
+pub mod opened;
 #[cfg(target_os = "linux")]
 pub mod pagemap;
 pub mod pages;

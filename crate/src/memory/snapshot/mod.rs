@@ -11,7 +11,6 @@
 //!   restore   maps the regions again, copy-on-write, or reads them
 //! ```
 
-mod opened;
 pub mod restore;
 pub mod save;
 pub mod source;

@@ -9,10 +9,10 @@ use vm_memory::FileOffset;
 
 use crate::memory::construction::Plan;
 use crate::memory::mapping::Mapping;
+use crate::memory::opened::{self, flags, length_of};
 #[cfg(target_os = "linux")]
 use crate::memory::pages::file_data;
 use crate::memory::pages::ranges::Ranges;
-use crate::memory::snapshot::opened::{self, flags, length_of};
 use crate::memory::snapshot::table::{Entry, Table};
 use crate::node::error::{BindingError, Result};
 

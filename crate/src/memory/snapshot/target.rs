@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::memory::hole;
 use crate::memory::mapping::Memory;
+use crate::memory::opened::{self, flags, length_of};
 use crate::memory::pages::kind::Pages;
-use crate::memory::snapshot::opened::{self, flags, length_of};
 use crate::node::error::{BindingError, Result};
 use crate::node::job::Progress;
 
