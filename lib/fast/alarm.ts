@@ -6,22 +6,14 @@
  * anything is lost, and are done again by those if a fault has come in between.
  */
 import process from 'node:process'
-import { atomicLoad, I32 } from '../intrinsics'
+import { atomicLoad } from '../intrinsics'
 import { door } from '../realm'
+import { sharedCells } from './cells'
 
 const FAULTS = 0
 const LOSSY = 1
 
-function open(): Int32Array {
-  try {
-    return new I32(door.alarmCells())
-  } catch {
-    // Where there are no external buffers, nobody has a view of memory.
-    return new I32(2)
-  }
-}
-
-const cells = open()
+const cells = sharedCells(() => door.alarmCells())
 
 /**
  * Reads a cell, after all that was read before. On x64 a plain read does: the processor keeps reads in order, and V8 leaves them

@@ -7,23 +7,15 @@
  * released. A copy, which takes longer, is a section that a release waits for.
  */
 import process from 'node:process'
-import { atomicLoad, atomicStore, I32 } from '../intrinsics'
+import { atomicLoad, atomicStore } from '../intrinsics'
 import { door } from '../realm'
+import { sharedCells } from './cells'
 import { Existing } from './existing'
 
 const ALARM = 0
 const SECTIONS = 1
 
-function open(): Int32Array {
-  try {
-    return new I32(door.endCells())
-  } catch {
-    // Where there are no external buffers, there are no windows.
-    return new I32(2)
-  }
-}
-
-const cells = open()
+const cells = sharedCells(() => door.endCells())
 
 /**
  * Whether nothing has ended that was not heeded. V8 leaves plain reads where they stand, and makes calls of `Atomics.load`; other
