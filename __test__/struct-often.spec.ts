@@ -30,6 +30,12 @@ const STRUCTS: readonly StructType[] = [
   struct({ list: ['u16', 3], tail: 'u8' }),
   struct({ list: [Inner, 2] }),
   struct({
+    ...Object.fromEntries(SCALAR_TYPES.map((type) => [type, [type, 2] as const])),
+  }),
+  struct(Object.fromEntries(SCALAR_TYPES.filter((type) => !type.endsWith('128')).map((type) => [type, [type, 5]]))),
+  struct({ lists: [struct({ list: ['be16', 2], inner: Inner }), 3], long: ['u8', 300] }),
+  struct({ lists: [struct({ list: ['be16', 2], inner: Inner }), 3], long: [Inner, 40] }),
+  struct({
     ['__proto__']: 'u32',
     'a b': 'u8',
     '"': 'u8',
@@ -106,6 +112,54 @@ for (const [index, type] of STRUCTS.entries()) {
     }
   })
 }
+
+for (const [index, type] of STRUCTS.entries()) {
+  test(`arrays of struct ${index} are read as before`, (t) => {
+    const memory = newMemory()
+    warmUp(type, memory)
+    fillWithNoise(memory, 7)
+    for (const length of [1, 2, 3, 7, 30]) {
+      for (const at of [0, 5, PAGE - type.size, PAGE - 1]) {
+        const expected = outcome(() => memory.readObj([unused(type), length], at))
+        t.is(
+          outcome(() => memory.readObj([type, length], at)),
+          expected,
+        )
+      }
+    }
+    for (const length of [0, -1, 1.5, 2 ** 53, '2', undefined, 3n]) {
+      const arrays = [type, unused(type)].map((each) => [each, length] as unknown as ByteValued)
+      const outcomes = arrays.map((each) => outcome(() => memory.readObj(each, 0)))
+      t.is(outcomes[0], outcomes[1], String(length))
+    }
+  })
+}
+
+test('setters that arrays inherit are called as before, and may end what is read', (t) => {
+  const type = struct({ a: 'u8' })
+  warmUp(type, newMemory())
+  for (const owner of [Array.prototype, Object.prototype]) {
+    const outcomes = [type, unused(type)].map((each) => {
+      const memory = newMemory()
+      memory.writeSlice(Uint8Array.of(1, 2, 3), 0)
+      const region = memory.findRegion(0)
+      let calls = 0
+      let result: { names?: string[] } = {}
+      const set = (): void => {
+        calls += 1
+        region?.release()
+      }
+      Object.defineProperty(owner, '1', { configurable: true, get: () => 0, set })
+      try {
+        result = { names: Object.getOwnPropertyNames(memory.readObj([each, 3], 0)) }
+      } finally {
+        Reflect.deleteProperty(owner, '1')
+      }
+      return { calls, ...result, isReleased: region?.isReleased }
+    })
+    t.deepEqual(outcomes[0], outcomes[1])
+  }
+})
 
 const NUMBERS = [0, -0, 1, -1, 0.5, 127, 128, 255, 256, -128, -129, 32_767, 65_535, 65_536, 2 ** 53 - 1, 2 ** 53]
 const EDGES = [2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, -(2 ** 31), -(2 ** 31) - 1, NaN, Infinity]

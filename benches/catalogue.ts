@@ -127,6 +127,8 @@ const calls: Work[] = [
 const structs: Work[] = [
   { id: 'structs/read/fields', title: 'a descriptor, read field by field' },
   { id: 'structs/read/struct', title: 'a descriptor, read as a struct' },
+  { id: 'structs/read/each', title: 'four descriptors, one after the other' },
+  { id: 'structs/read/list', title: 'four descriptors, read as an array' },
   { id: 'structs/write/fields', title: 'a descriptor, written field by field' },
   { id: 'structs/write/struct', title: 'a descriptor, written as a struct' },
 ]

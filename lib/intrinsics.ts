@@ -55,6 +55,21 @@ export const { stringify } = JSON
 export const CodeOf = Function
 export const { isProxy, isSharedArrayBuffer } = types
 
+const arrayPrototype = Array.prototype
+const { getPrototypeOf } = Object
+const objectPrototype = getPrototypeOf(arrayPrototype)
+
+/**
+ * A new array of so many elements, which are assigned next; null where assigning them would call a setter, since somebody
+ * has put elements on what arrays inherit from. To define them instead takes 600 ns for each, and to ask 3 ns.
+ */
+export function newList<T>(length: number): T[] | null {
+  // So that no proxy is asked below.
+  if (getPrototypeOf(arrayPrototype) !== objectPrototype) return null
+  for (let index = 0; index < length; index += 1) if (index in arrayPrototype) return null
+  return new Array(length) as T[]
+}
+
 /** An array of an object. By the constructor: `Array.of` takes 300 ns, and a literal would be of another realm. */
 export function listOf<T extends object>(object: T): T[] {
   // Not a length, since it is an object.

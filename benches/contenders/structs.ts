@@ -17,6 +17,8 @@ export function provideStructs(works: Works): void {
       flags: memory.readU16(at(i) + 12),
       next: memory.readU16(at(i) + 14),
     }),
+    'read/list': (i) => memory.readObj([Descriptor, 4], at(i)),
+    'read/each': (i) => [0, 1, 2, 3].map((index) => memory.readObj(Descriptor, at(i) + index * Descriptor.size)),
     'write/struct': (i) => memory.writeObj(Descriptor, value, at(i)),
     'write/fields': (i) => {
       memory.writeU64(value.addr, at(i))

@@ -13,10 +13,12 @@
  *
  * A loop over the fields is no way: an object to which names are put one by one costs 15 ns for each of them, all of such a
  * function 25 ns. Functions are made of text, which a program may forbid (`--disallow-code-generation-from-strings`).
- * Then, and for structs that have anything else than integers of up to 64 bits, the native methods answer.
+ * Then, and for structs that have anything else than integers of up to 64 bits, arrays of them, and structs, the native methods
+ * answer. Arrays of structs are read by the same functions, an element after the other: natively each takes 1.7 µs.
  */
 import type * as VmMemory from '../../index'
-import { CodeOf, defineProperty, keys, stringify } from '../intrinsics'
+import { CodeOf, defineProperty, isArray, keys, stringify } from '../intrinsics'
+import { realm } from '../realm'
 import { enter, leave } from './ends'
 import { Existing } from './existing'
 import { type Finder, isI64, isU64, safeInteger, toBigInt } from './finder'
@@ -39,8 +41,11 @@ export interface StructCode {
 /** Structs that are used so often get functions: to make those takes as long as some 50 uses without them. */
 const WORTH_FROM = 16
 
-/** Longer functions are more than the engine likes. */
+/** Longer functions are more than the engine likes: of a struct, and of the structs of an array in it. */
 const MAX_FIELDS = 64
+
+/** Longer arrays in a struct are copied faster than read element by element. */
+const MAX_ELEMENTS = 256
 
 /** `get…` and `set…` of views for a kind of integer, and what asks whether a variable is one. */
 interface Accessor {
@@ -101,23 +106,54 @@ function half(value: Record<string, unknown>, names: readonly string[], read: re
 /** How a literal has a property of this name. Without brackets, `__proto__` would be no property. */
 const keyOf = (name: string): string => (name === '__proto__' ? '["__proto__"]' : stringify(name))
 
-/** What makes the value of a struct that begins at an offset; null where it has something else than integers. */
+/** The classes of arrays of integers, by which functions name them. */
+const ARRAYS = 'Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, BigUint64Array, BigInt64Array'
+
+/** What makes the value of a struct that begins at an offset; null where it has something that views cannot read. */
 function literalOf({ fields, offsets }: StructType, start: number): string | null {
   const names = keys(fields)
   if (names.length > MAX_FIELDS) return null
   let text = '{'
   for (let index = 0; index < names.length; index += 1) {
     const name = names[index] as string
-    const type = fields[name] as VmMemory.ByteValued
-    const offset = start + (offsets[name] as number)
-    const integer = accessorOf(type)
-    let value: string | null = null
-    if (integer !== null) value = `view.get${integer.name}(at + ${offset}, ${!integer.isBigEndian})`
-    else if (isStruct(type)) value = literalOf(type, offset)
+    const value = valueOf(fields[name] as VmMemory.ByteValued, start + (offsets[name] as number))
     if (value === null) return null
     text += `${keyOf(name)}: ${value},`
   }
   return `${text}}`
+}
+
+/** What makes the value of a field; null where views cannot read it. */
+function valueOf(type: VmMemory.ByteValued, offset: number): string | null {
+  const integer = accessorOf(type)
+  if (integer !== null) return `view.get${integer.name}(at + ${offset}, ${!integer.isBigEndian})`
+  if (isStruct(type)) return literalOf(type, offset)
+  // The fields of a struct are frozen copies.
+  if (!isArray(type)) return null
+  const element = type[0] as VmMemory.ByteValued
+  const length = type[1] as number
+  if (isStruct(element)) return listOf(element, length, offset)
+  const elements = accessorOf(element)
+  if (elements === null || length > MAX_ELEMENTS) return null
+  const { size } = kindOf(element) as ScalarKind
+  const get = `view.get${elements.name}(at + index * ${size}, ${!elements.isBigEndian})`
+  return `((at) => {
+    const array = new ${elements.name}Array(${length});
+    for (let index = 0; index < ${length}; index += 1) array[index] = ${get};
+    return array;
+  })(at + ${offset})`
+}
+
+/** What makes an array of structs; null where it would be long. A literal, since assigning elements may call setters. */
+function listOf(type: StructType, length: number, offset: number): string | null {
+  if (keys(type.fields).length * length > MAX_FIELDS) return null
+  let text = '['
+  for (let index = 0; index < length; index += 1) {
+    const value = literalOf(type, offset + index * type.size)
+    if (value === null) return null
+    text += `${value},`
+  }
+  return `${text}]`
 }
 
 /** What writes a struct of integers; null where there is something else in it. */
@@ -158,12 +194,12 @@ function writeCodeOf({ fields, offsets, size }: StructType): string | null {
 function makeCode(type: StructType): StructCode | null {
   const literal = literalOf(type, 0)
   if (literal === null) return null
-  const text = `'use strict'; return { size: ${type.size}, read: (view, at) => (${literal}), write: ${writeCodeOf(type)} }`
+  const text = `'use strict'; const { ${ARRAYS} } = realm; return { size: ${type.size}, read: (view, at) => (${literal}), write: ${writeCodeOf(type)} }`
   try {
-    const make = new CodeOf('unsigned', 'isI64', 'half', 'names', 'enter', 'leave', text) as (
+    const make = new CodeOf('realm', 'unsigned', 'isI64', 'half', 'names', 'enter', 'leave', text) as (
       ...given: unknown[]
     ) => StructCode
-    return make(unsigned, isI64, half, keys(type.fields), enter, leave)
+    return make(realm, unsigned, isI64, half, keys(type.fields), enter, leave)
   } catch {
     // Functions must not be made of text here.
     return null

@@ -1,4 +1,4 @@
-/** `readObj` and `writeObj` of short arrays whose elements lie in memory as the host has them. */
+/** `readObj` and `writeObj` of short arrays whose elements lie in memory as the host has them; `readObj` of arrays of structs. */
 import type * as VmMemory from '../../../index'
 import {
   bufferOf,
@@ -10,6 +10,7 @@ import {
   isInteger,
   isProxy,
   lengthOf,
+  newList,
   setBytes,
   tagOf,
 } from '../../intrinsics'
@@ -18,6 +19,7 @@ import { faultCount, isWhole } from '../alarm'
 import { enter, leave } from '../ends'
 import type { Finder } from '../finder'
 import * as mailbox from '../mailbox'
+import { codeOf, type StructCode } from '../structs'
 import type { Window } from '../window'
 import type { Kind, Methods } from './kind'
 
@@ -114,25 +116,29 @@ interface Form {
   readonly type: VmMemory.ByteValued
   /** null where it is not worth a copy here. */
   readonly elements: ElementsClass | null
+  /** Of an array of structs that are used often. */
+  readonly code: StructCode | null
   readonly length: number
   /** In bytes. */
   readonly size: number
 }
 
+const leftToNative = (type: VmMemory.ByteValued): Form => ({ type, elements: null, code: null, length: 0, size: 0 })
+
 /** Reads a type once, in the order of the native methods. */
 function formOf(type: VmMemory.ByteValued): Form {
   // What is no pair has no element that they would look at.
-  if (!isArray(type) || isProxy(type) || type.length !== 2) return { type, elements: null, length: 0, size: 0 }
+  if (!isArray(type) || isProxy(type) || type.length !== 2) return leftToNative(type)
   const element: unknown = type[0]
   const elements = elementsClass(element)
-  if (elements === null) return { type: lazyPair(element, type), elements, length: 0, size: 0 }
+  const code = elements === null ? codeOf(element) : null
+  if (elements === null && code === null) return leftToNative(lazyPair(element, type))
   const length: unknown = type[1]
   const same = [element, length] as unknown as VmMemory.ByteValued
   const isCount = typeof length === 'number' && isInteger(length) && length > 0
-  const size = isCount ? length * elements.elementSize : MAX_LENGTH + 1
-  return size <= MAX_LENGTH
-    ? { type: same, elements, length: length as number, size }
-    : { type: same, elements: null, length: 0, size: 0 }
+  const elementSize = elements?.elementSize ?? (code as StructCode).size
+  const size = isCount ? length * elementSize : MAX_LENGTH + 1
+  return size <= MAX_LENGTH ? { type: same, elements, code, length: length as number, size } : leftToNative(same)
 }
 
 /** A pair whose second element is read when somebody asks: the native methods do when the first one is good. */
@@ -155,7 +161,11 @@ interface ArrayMethods {
  */
 export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Methods, F>): ArrayMethods {
   function read(object: object, cursor: F, form: Form, addr: unknown): Elements {
-    const { type, elements, length, size } = form
+    const { type, elements, code, length, size } = form
+    if (code !== null) {
+      const structs = readStructs(cursor, code, length, addr)
+      if (structs !== null) return structs as unknown as Elements
+    }
     if (elements === null) return native.readObj(toNative(object, cursor), type, addr) as Elements
     const offset = cursor.locate(addr, size)
     if (offset >= 0) {
@@ -167,6 +177,18 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
       if (receive(array, elements, cursor.number, size, cursor.mailAddress(addr, size))) return array
     }
     return native.readObj(toNative(object, cursor), type, addr) as Elements
+  }
+
+  /** Null where that is left to the native method. */
+  function readStructs(cursor: F, { size, read: readOne }: StructCode, length: number, addr: unknown): object[] | null {
+    const structs = newList<object>(length)
+    if (structs === null) return null
+    const offset = cursor.locate(addr, length * size)
+    if (offset < 0 || !enter()) return null
+    const { view } = cursor.window
+    for (let index = 0; index < length; index += 1) structs[index] = readOne(view, offset + index * size)
+    leave()
+    return structs
   }
 
   function write(object: object, cursor: F, form: Form, value: unknown, addr: unknown): void {
