@@ -165,7 +165,7 @@ function usedHeads(ring: GuestMemoryMmap, driver: DriverQueue): number[] {
   const heads: number[] = []
   const end = ring.readU16(layout.used + virtq.VIRTQ_USED_IDX)
   for (let index = driver.lastUsedIdx; index !== end; index = virtq.nextIndex(index)) {
-    heads.push(ring.readU32(layout.used + virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * (index % SIZE)))
+    heads.push(ring.readU32(layout.used + virtq.VIRTQ_USED_RING + virtq.VirtqUsedElem.size * (index % SIZE)))
   }
   return heads
 }

@@ -176,7 +176,7 @@ test.serial('what the device can do is in its features and its configuration', a
     const has = (bit: number): boolean => (features & (1n << BigInt(bit))) !== 0n
     t.is(has(blk.VIRTIO_BLK_F_DISCARD), !readOnly)
     t.is(has(blk.VIRTIO_BLK_F_WRITE_ZEROES), !readOnly)
-    const asked = message.encodeConfig({ offset: 0, size: blk.VIRTIO_BLK_CONFIG_SIZE, flags: 0 }, new Uint8Array(0))
+    const asked = message.encodeConfig({ offset: 0, size: blk.VirtioBlkConfig.size, flags: 0 }, new Uint8Array(0))
     const config = (await guest.frontEnd.ask(Request.GET_CONFIG, asked)).subarray(12)
     t.deepEqual(
       [36, 40, 44, 48, 52].map((offset) => config.readUInt32LE(offset)),

@@ -114,11 +114,7 @@ const TABLE = 0x8000
 
 function writeDescriptors(memory: GuestMemoryMmap, at: number, descriptors: readonly Descriptor[]): void {
   descriptors.forEach(({ addr, len, flags = 0, next = 0 }, index) => {
-    const entry = at + virtq.VIRTQ_DESC_SIZE * index
-    memory.writeU64(addr, entry + virtq.VIRTQ_DESC_ADDR)
-    memory.writeU32(len, entry + virtq.VIRTQ_DESC_LEN)
-    memory.writeU16(flags, entry + virtq.VIRTQ_DESC_FLAGS)
-    memory.writeU16(next, entry + virtq.VIRTQ_DESC_NEXT)
+    memory.writeObj(virtq.VirtqDesc, { addr, len, flags, next }, at + virtq.VirtqDesc.size * index)
   })
 }
 
@@ -285,7 +281,7 @@ test.serial('the configuration tells the size of the disk', async (t) => {
   const access = { offset: 0, size: 60, flags: 0 }
   const config = await frontEnd.ask(Request.GET_CONFIG, message.encodeConfig(access, new Uint8Array(0)))
   t.is(config.readBigUInt64LE(12), BigInt(SECTORS))
-  t.is(config.readUInt16LE(12 + blk.VIRTIO_BLK_CONFIG_NUM_QUEUES), 2)
+  t.is(config.readUInt16LE(12 + blk.VirtioBlkConfig.offsets.numQueues), 2)
   t.is(message.decodeU64(await frontEnd.ask(Request.GET_QUEUE_NUM)), 2n)
   // The specification's answer to what cannot be had.
   t.is((await frontEnd.ask(Request.GET_CONFIG, Buffer.alloc(3))).length, 0)
@@ -650,7 +646,7 @@ test.serial('no ring that a guest can make up ends the process', async (t) => {
       for (let at = from; at < to; at += 8) {
         ram.writeU32(pick(random, words), at)
         // The upper half of an address, or flags and the next descriptor.
-        const isAddress = (at - from) % virtq.VIRTQ_DESC_SIZE === 0
+        const isAddress = (at - from) % virtq.VirtqDesc.size === 0
         ram.writeU32(isAddress ? pick(random, [0, 0, 0, 1]) : (random.below(8) << 16) | random.below(8), at + 4)
       }
     }

@@ -79,11 +79,7 @@ function machine(t: ExecutionContext, size = 8) {
     content,
     fd,
     describe(index: number, { addr, len, flags = 0, next = 0 }: Descriptor): void {
-      const entry = layout.desc + virtq.VIRTQ_DESC_SIZE * index
-      guest.writeU64(addr, entry + virtq.VIRTQ_DESC_ADDR)
-      guest.writeU32(len, entry + virtq.VIRTQ_DESC_LEN)
-      guest.writeU16(flags, entry + virtq.VIRTQ_DESC_FLAGS)
-      guest.writeU16(next, entry + virtq.VIRTQ_DESC_NEXT)
+      guest.writeObj(virtq.VirtqDesc, { addr, len, flags, next }, layout.desc + virtq.VirtqDesc.size * index)
     },
     /** Writes the descriptors as one chain from index 0 on. */
     chain(...descriptors: Descriptor[]): void {
@@ -113,8 +109,8 @@ function machine(t: ExecutionContext, size = 8) {
     get used(): { idx: number; id: number; len: number } {
       const idx = guest.readU16(layout.used + virtq.VIRTQ_USED_IDX)
       const entry =
-        layout.used + virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * (((idx - 1) & 0xffff) % layout.size)
-      return { idx, id: guest.readU32(entry), len: guest.readU32(entry + virtq.VIRTQ_USED_ELEM_LEN) }
+        layout.used + virtq.VIRTQ_USED_RING + virtq.VirtqUsedElem.size * (((idx - 1) & 0xffff) % layout.size)
+      return { idx, ...guest.readObj(virtq.VirtqUsedElem, entry) }
     },
   }
 }
@@ -588,9 +584,9 @@ test('a loop is found in the largest queue too', (t) => {
   const atomic = new GuestMemoryAtomic(GuestMemoryMmap.fromRanges([[0, 0x100000]]))
   using memory = atomic.memory()
   for (let index = 0; index < size; index++) {
-    const entry = layout.desc + virtq.VIRTQ_DESC_SIZE * index
-    memory.writeU16(virtq.VIRTQ_DESC_F_NEXT, entry + virtq.VIRTQ_DESC_FLAGS)
-    memory.writeU16((index + 1) % size, entry + virtq.VIRTQ_DESC_NEXT)
+    const entry = layout.desc + virtq.VirtqDesc.size * index
+    memory.writeU16(virtq.VIRTQ_DESC_F_NEXT, entry + virtq.VirtqDesc.offsets.flags)
+    memory.writeU16((index + 1) % size, entry + virtq.VirtqDesc.offsets.next)
   }
   memory.writeU16(1, layout.avail + virtq.VIRTQ_AVAIL_IDX)
   const device = new DeviceQueue(layout)

@@ -119,7 +119,7 @@ export class BlkDevice {
   #serve(memory: GuestMemoryMmap, { head, readable, writable }: DescriptorChain): number {
     const begun = performance.now()
     const dataIn = totalLength(writable) - 1
-    const dataOut = totalLength(readable) - blk.VIRTIO_BLK_REQ_HEADER_SIZE
+    const dataOut = totalLength(readable) - blk.VirtioBlkReq.size
     if (dataIn < 0) throw new VirtqError(`the chain at descriptor ${head} has no room for the status`)
     const [statusByte] = part(writable, dataIn, 1) as [ChainBuffer]
     let status = blk.VIRTIO_BLK_S_OK
@@ -129,12 +129,7 @@ export class BlkDevice {
       if (dataOut < 0) throw new RequestError('the header is too short')
       const header = readHeader(memory, readable)
       type = header.type
-      bytes = this.#execute(
-        memory,
-        header,
-        part(readable, blk.VIRTIO_BLK_REQ_HEADER_SIZE, dataOut),
-        part(writable, 0, dataIn),
-      )
+      bytes = this.#execute(memory, header, part(readable, blk.VirtioBlkReq.size, dataOut), part(writable, 0, dataIn))
     } catch (error) {
       if (!isExpected(error)) throw error
       status = error instanceof RequestError ? error.status : blk.VIRTIO_BLK_S_IOERR

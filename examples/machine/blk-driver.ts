@@ -5,7 +5,7 @@ import type { VirtqLayout } from '../virtio/virtq.js'
 
 /** Header and status of a request, 32 bytes for each that can be in flight. */
 const SLOT_SIZE = 32
-const STATUS = blk.VIRTIO_BLK_REQ_HEADER_SIZE
+const STATUS = blk.VirtioBlkReq.size
 /** No status of the standard; what is still there when the request comes back was never written. */
 const STATUS_PENDING = 0xff
 
@@ -54,12 +54,10 @@ export class BlkDriver {
     if (slot === undefined) return null
     {
       using guest = this.#memory.memory()
-      guest.writeU32(type, slot + blk.VIRTIO_BLK_REQ_TYPE)
-      guest.writeU32(0, slot + blk.VIRTIO_BLK_REQ_RESERVED)
-      guest.writeU64(sector, slot + blk.VIRTIO_BLK_REQ_SECTOR)
+      guest.writeObj(blk.VirtioBlkReq, { type, reserved: 0, sector }, slot)
       guest.writeU8(STATUS_PENDING, slot + STATUS)
     }
-    const header = { addr: slot, len: blk.VIRTIO_BLK_REQ_HEADER_SIZE }
+    const header = { addr: slot, len: blk.VirtioBlkReq.size }
     const status = { addr: slot + STATUS, len: 1 }
     const token = READABLE.has(type)
       ? this.#queue.add([header, ...data], [status])

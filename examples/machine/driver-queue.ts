@@ -38,9 +38,9 @@ export class DriverQueue {
     using guest = memory.memory()
     const { desc, avail, used, size } = layout
     for (const [base, length] of [
-      [desc, virtq.VIRTQ_DESC_SIZE * size],
+      [desc, virtq.VirtqDesc.size * size],
       [avail, virtq.VIRTQ_AVAIL_RING + 2 * size + 2],
-      [used, virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * size + 2],
+      [used, virtq.VIRTQ_USED_RING + virtq.VirtqUsedElem.size * size + 2],
     ] as const) {
       guest.writeSlice(new Uint8Array(length), base)
     }
@@ -75,11 +75,13 @@ export class DriverQueue {
       for (const { addr, len } of buffers) {
         left--
         const next = this.#next[index] as number
-        const entry = this.#layout.desc + virtq.VIRTQ_DESC_SIZE * index
-        guest.writeU64(addr, entry + virtq.VIRTQ_DESC_ADDR)
-        guest.writeU32(len, entry + virtq.VIRTQ_DESC_LEN)
-        guest.writeU16(write | (left > 0 ? virtq.VIRTQ_DESC_F_NEXT : 0), entry + virtq.VIRTQ_DESC_FLAGS)
-        guest.writeU16(left > 0 ? next : 0, entry + virtq.VIRTQ_DESC_NEXT)
+        const descriptor = {
+          addr,
+          len,
+          flags: write | (left > 0 ? virtq.VIRTQ_DESC_F_NEXT : 0),
+          next: left > 0 ? next : 0,
+        }
+        guest.writeObj(virtq.VirtqDesc, descriptor, this.#layout.desc + virtq.VirtqDesc.size * index)
         index = next
       }
     }
@@ -109,9 +111,8 @@ export class DriverQueue {
     const usedIdx = guest.load('u16', this.#layout.used + virtq.VIRTQ_USED_IDX, Ordering.Acquire)
     if (usedIdx === this.#lastUsedIdx) return null
     const slot = this.#lastUsedIdx % this.#layout.size
-    const entry = this.#layout.used + virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * slot
-    const head = guest.readU32(entry + virtq.VIRTQ_USED_ELEM_ID)
-    const len = guest.readU32(entry + virtq.VIRTQ_USED_ELEM_LEN)
+    const element = this.#layout.used + virtq.VIRTQ_USED_RING + virtq.VirtqUsedElem.size * slot
+    const { id: head, len } = guest.readObj(virtq.VirtqUsedElem, element)
     const count = this.#chainLength[head] ?? 0
     if (count === 0) throw new Error(`the device gave back descriptor ${head}, which heads no chain in flight`)
     this.#lastUsedIdx = virtq.nextIndex(this.#lastUsedIdx)

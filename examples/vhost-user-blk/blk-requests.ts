@@ -67,7 +67,7 @@ export class BlkRequests {
     served: Served,
   ): void {
     const dataIn = totalLength(writable) - 1
-    const dataOut = totalLength(readable) - blk.VIRTIO_BLK_REQ_HEADER_SIZE
+    const dataOut = totalLength(readable) - blk.VirtioBlkReq.size
     const [statusByte] = part(writable, dataIn, 1)
     if (statusByte === undefined) throw new VirtqError(`the chain at descriptor ${head} has no room for the status`)
 
@@ -90,7 +90,7 @@ export class BlkRequests {
     }
     try {
       if (dataOut < 0) throw new RequestError('the header is too short')
-      const out = part(readable, blk.VIRTIO_BLK_REQ_HEADER_SIZE, dataOut)
+      const out = part(readable, blk.VirtioBlkReq.size, dataOut)
       this.#execute(memory, readHeader(memory, readable), out, part(writable, 0, dataIn), isAlone, finish)
     } catch (error) {
       if (!isExpected(error)) throw error

@@ -9,7 +9,7 @@
  * So what a guest can see is in the log, and what is in the log after a page was copied is copied again. Bits are set
  * atomically, since the front-end clears others of the same byte meanwhile.
  */
-import { FileOffset, MmapRegion } from '../../index.js'
+import { FileOffset, MmapRegion, struct, type ValueOf } from '../../index.js'
 
 const PAGE_SIZE = 4096
 
@@ -22,10 +22,8 @@ export class DirtyLogError extends Error {
 }
 
 /** Where in its descriptor the log lies. */
-export interface LogDescription {
-  readonly mmapSize: bigint
-  readonly mmapOffset: bigint
-}
+export const LogDescription = struct({ mmapSize: 'le64', mmapOffset: 'le64' })
+export type LogDescription = Readonly<ValueOf<typeof LogDescription>>
 
 export class DirtyLog {
   /** While the front-end asks for it (VHOST_F_LOG_ALL). */

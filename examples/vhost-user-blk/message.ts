@@ -1,8 +1,11 @@
 /** The vhost-user protocol: what its messages look like. Names are those of its specification. */
 
-import type { LogDescription } from './dirty-log.js'
+import { struct, type StructType, type ValueOf } from '../../index.js'
+import { decode, encode } from '../virtio/plain-data.js'
+import { LogDescription } from './dirty-log.js'
 
-export const VHOST_USER_HEADER_SIZE = 12
+const MessageHeader = struct({ request: 'le32', flags: 'le32', size: 'le32' })
+export const VHOST_USER_HEADER_SIZE = MessageHeader.size
 const VERSION = 1
 const VERSION_MASK = 0x3
 const FLAG_REPLY = 0x4
@@ -67,32 +70,20 @@ export interface Header {
 }
 
 /** Memory of the front-end: its guest address, its address there, and where in the descriptor it starts. */
-export interface MemoryRegion {
-  readonly guestAddress: bigint
-  readonly size: bigint
-  readonly userAddress: bigint
-  readonly mmapOffset: bigint
-}
-const MEMORY_REGION_SIZE = 32
+const MemoryRegion = struct({ guestAddress: 'le64', size: 'le64', userAddress: 'le64', mmapOffset: 'le64' })
+export type MemoryRegion = Readonly<ValueOf<typeof MemoryRegion>>
+/** What stands before one region, and before a table of them. */
+const MemoryTableHeader = struct({ count: 'le32', padding: 'le32' })
 
-export interface VringState {
-  readonly index: number
-  readonly num: number
-}
+const VringState = struct({ index: 'le32', num: 'le32' })
+export type VringState = Readonly<ValueOf<typeof VringState>>
 
 /** Of the flags of a queue's addresses: what is written to the used ring is to be logged. */
 export const VHOST_VRING_F_LOG = 1
 
-/** Addresses as the front-end has them. */
-export interface VringAddress {
-  readonly index: number
-  readonly flags: number
-  readonly desc: bigint
-  readonly used: bigint
-  readonly avail: bigint
-  /** Where the used ring lies in the log: a guest address. */
-  readonly log: bigint
-}
+/** Addresses as the front-end has them; `log` is where the used ring lies in the log, a guest address. */
+const VringAddress = struct({ index: 'le32', flags: 'le32', desc: 'le64', used: 'le64', avail: 'le64', log: 'le64' })
+export type VringAddress = Readonly<ValueOf<typeof VringAddress>>
 
 /** Where nothing is logged, there is no place for it. */
 export type NewVringAddress = Omit<VringAddress, 'log'> & Partial<Pick<VringAddress, 'log'>>
@@ -102,103 +93,61 @@ export interface VringFd {
   readonly hasFd: boolean
 }
 
-export interface ConfigAccess {
-  readonly offset: number
-  readonly size: number
-  readonly flags: number
-}
-const CONFIG_HEADER_SIZE = 12
+const ConfigAccess = struct({ offset: 'le32', size: 'le32', flags: 'le32' })
+export type ConfigAccess = Readonly<ValueOf<typeof ConfigAccess>>
 export const CONFIG_MAX = 256
 
 /** The record of the requests in flight: where in its descriptor it lies, and for how many queues. */
-export interface InflightDescription {
-  readonly mmapSize: bigint
-  readonly mmapOffset: bigint
-  readonly numQueues: number
-  readonly queueSize: number
-}
-/** Bytes of it in a message: without padding at the end, and with it, as front-ends in C send it. */
-const INFLIGHT_SIZES: readonly number[] = [20, 24]
+const InflightDescription = struct({ mmapSize: 'le64', mmapOffset: 'le64', numQueues: 'le16', queueSize: 'le16' })
+export type InflightDescription = Readonly<ValueOf<typeof InflightDescription>>
+/** Without the padding at the end, which front-ends in C send. */
+const PackedInflight = struct(InflightDescription.fields, { packed: true })
+const INFLIGHT_SIZES: readonly number[] = [PackedInflight.size, InflightDescription.size]
 
 export function decodeHeader(bytes: Buffer): Header {
-  const flags = bytes.readUInt32LE(4)
-  const size = bytes.readUInt32LE(8)
+  const { request, flags, size } = decode(MessageHeader, bytes)
   if ((flags & VERSION_MASK) !== VERSION) throw new ProtocolError(`a message of version ${flags & VERSION_MASK}`)
   if (flags & FLAG_REPLY) throw new ProtocolError('a reply to nothing')
   if (size > PAYLOAD_MAX) throw new ProtocolError(`a payload of ${size} bytes`)
-  return { request: bytes.readUInt32LE(0), needReply: (flags & FLAG_NEED_REPLY) !== 0, size }
+  return { request, needReply: (flags & FLAG_NEED_REPLY) !== 0, size }
 }
 
-function encode(request: number, flags: number, payload: Uint8Array): Buffer {
-  const message = Buffer.from(new ArrayBuffer(VHOST_USER_HEADER_SIZE + payload.length))
-  message.writeUInt32LE(request, 0)
-  message.writeUInt32LE(VERSION | flags, 4)
-  message.writeUInt32LE(payload.length, 8)
-  message.set(payload, VHOST_USER_HEADER_SIZE)
-  return message
-}
+const encodeMessage = (request: number, flags: number, payload: Uint8Array): Buffer =>
+  Buffer.concat([encode(MessageHeader, { request, flags: VERSION | flags, size: payload.length }), payload])
 
-export const encodeReply = (request: number, payload: Uint8Array): Buffer => encode(request, FLAG_REPLY, payload)
+export const encodeReply = (request: number, payload: Uint8Array): Buffer => encodeMessage(request, FLAG_REPLY, payload)
 
 /** What the front-end sends. */
 export const encodeRequest = (request: number, payload: Uint8Array, needReply = false): Buffer =>
-  encode(request, needReply ? FLAG_NEED_REPLY : 0, payload)
+  encodeMessage(request, needReply ? FLAG_NEED_REPLY : 0, payload)
 
 /** The reply's payload. */
 export function decodeReply(bytes: Buffer): { request: number; size: number } {
-  if ((bytes.readUInt32LE(4) & FLAG_REPLY) === 0) throw new ProtocolError('not a reply')
-  return { request: bytes.readUInt32LE(0), size: bytes.readUInt32LE(8) }
+  const { request, flags, size } = decode(MessageHeader, bytes)
+  if ((flags & FLAG_REPLY) === 0) throw new ProtocolError('not a reply')
+  return { request, size }
 }
 
 function expectSize(payload: Buffer, size: number): void {
   if (payload.length !== size) throw new ProtocolError(`a payload of ${payload.length} bytes instead of ${size}`)
 }
 
-export function encodeU64(value: bigint): Buffer {
-  const payload = Buffer.alloc(8)
-  payload.writeBigUInt64LE(value)
-  return payload
+/** Reads a struct that is all of the payload. */
+function decodeWhole<T extends StructType>(type: T, payload: Buffer): ValueOf<T> {
+  expectSize(payload, type.size)
+  return decode(type, payload)
 }
 
-export function decodeU64(payload: Buffer): bigint {
-  expectSize(payload, 8)
-  return payload.readBigUInt64LE()
-}
+const U64 = struct({ value: 'le64' })
 
-export function encodeVringState({ index, num }: VringState): Buffer {
-  const payload = Buffer.alloc(8)
-  payload.writeUInt32LE(index, 0)
-  payload.writeUInt32LE(num, 4)
-  return payload
-}
+export const encodeU64 = (value: bigint): Buffer => encode(U64, { value })
+export const decodeU64 = (payload: Buffer): bigint => decodeWhole(U64, payload).value
 
-export function decodeVringState(payload: Buffer): VringState {
-  expectSize(payload, 8)
-  return { index: payload.readUInt32LE(0), num: payload.readUInt32LE(4) }
-}
+export const encodeVringState = (state: VringState): Buffer => encode(VringState, state)
+export const decodeVringState = (payload: Buffer): VringState => decodeWhole(VringState, payload)
 
-export function encodeVringAddress({ index, flags, desc, used, avail, log = 0n }: NewVringAddress): Buffer {
-  const payload = Buffer.alloc(40)
-  payload.writeUInt32LE(index, 0)
-  payload.writeUInt32LE(flags, 4)
-  payload.writeBigUInt64LE(desc, 8)
-  payload.writeBigUInt64LE(used, 16)
-  payload.writeBigUInt64LE(avail, 24)
-  payload.writeBigUInt64LE(log, 32)
-  return payload
-}
-
-export function decodeVringAddress(payload: Buffer): VringAddress {
-  expectSize(payload, 40)
-  return {
-    index: payload.readUInt32LE(0),
-    flags: payload.readUInt32LE(4),
-    desc: payload.readBigUInt64LE(8),
-    used: payload.readBigUInt64LE(16),
-    avail: payload.readBigUInt64LE(24),
-    log: payload.readBigUInt64LE(32),
-  }
-}
+export const encodeVringAddress = (address: NewVringAddress): Buffer => encode(VringAddress, { log: 0n, ...address })
+export const decodeVringAddress = (payload: Buffer): VringAddress => decodeWhole(VringAddress, payload)
 
 export const encodeVringFd = ({ index, hasFd }: VringFd): Buffer => encodeU64(BigInt(index) | (hasFd ? 0n : VRING_NOFD))
 
@@ -208,101 +157,61 @@ export function decodeVringFd(payload: Buffer): VringFd {
   return { index: Number(value & VRING_INDEX_MASK), hasFd: (value & VRING_NOFD) === 0n }
 }
 
-function writeRegion(payload: Buffer, region: MemoryRegion, at: number): void {
-  payload.writeBigUInt64LE(region.guestAddress, at)
-  payload.writeBigUInt64LE(region.size, at + 8)
-  payload.writeBigUInt64LE(region.userAddress, at + 16)
-  payload.writeBigUInt64LE(region.mmapOffset, at + 24)
-}
-
-function readRegion(payload: Buffer, at: number): MemoryRegion {
-  const region = {
-    guestAddress: payload.readBigUInt64LE(at),
-    size: payload.readBigUInt64LE(at + 8),
-    userAddress: payload.readBigUInt64LE(at + 16),
-    mmapOffset: payload.readBigUInt64LE(at + 24),
-  }
+function readRegion(payload: Buffer, index: number): MemoryRegion {
+  const region = decode(MemoryRegion, payload.subarray(MemoryTableHeader.size + MemoryRegion.size * index))
   if (region.size === 0n) throw new ProtocolError('a memory region of 0 bytes')
   if (region.userAddress + region.size > 1n << 64n) throw new ProtocolError('a memory region beyond the address space')
   return region
 }
 
-export function encodeMemoryTable(regions: readonly MemoryRegion[]): Buffer {
-  const payload = Buffer.alloc(8 + MEMORY_REGION_SIZE * regions.length)
-  payload.writeUInt32LE(regions.length, 0)
-  regions.forEach((region, index) => writeRegion(payload, region, 8 + MEMORY_REGION_SIZE * index))
-  return payload
-}
+export const encodeMemoryTable = (regions: readonly MemoryRegion[]): Buffer =>
+  Buffer.concat([
+    encode(MemoryTableHeader, { count: regions.length, padding: 0 }),
+    ...regions.map((region) => encode(MemoryRegion, region)),
+  ])
 
 export function decodeMemoryTable(payload: Buffer): MemoryRegion[] {
-  if (payload.length < 8) throw new ProtocolError(`a memory table of ${payload.length} bytes`)
-  const count = payload.readUInt32LE(0)
-  expectSize(payload, 8 + MEMORY_REGION_SIZE * count)
-  return Array.from({ length: count }, (_, index) => readRegion(payload, 8 + MEMORY_REGION_SIZE * index))
+  if (payload.length < MemoryTableHeader.size) throw new ProtocolError(`a memory table of ${payload.length} bytes`)
+  const { count } = decode(MemoryTableHeader, payload)
+  expectSize(payload, MemoryTableHeader.size + MemoryRegion.size * count)
+  return Array.from({ length: count }, (_, index) => readRegion(payload, index))
 }
 
-export function encodeMemoryRegion(region: MemoryRegion): Buffer {
-  const payload = Buffer.alloc(8 + MEMORY_REGION_SIZE)
-  writeRegion(payload, region, 8)
-  return payload
-}
+/** Where a table has its length, one region has padding. */
+export const encodeMemoryRegion = (region: MemoryRegion): Buffer =>
+  Buffer.concat([encode(MemoryTableHeader, { count: 0, padding: 0 }), encode(MemoryRegion, region)])
 
 export function decodeMemoryRegion(payload: Buffer): MemoryRegion {
-  expectSize(payload, 8 + MEMORY_REGION_SIZE)
-  return readRegion(payload, 8)
+  expectSize(payload, MemoryTableHeader.size + MemoryRegion.size)
+  return readRegion(payload, 0)
 }
 
 /** `content` is padded with zeros, or cut, to the size that is asked for. */
-export function encodeConfig({ offset, size, flags }: ConfigAccess, content: Uint8Array): Buffer {
-  const payload = Buffer.alloc(CONFIG_HEADER_SIZE + size)
-  payload.writeUInt32LE(offset, 0)
-  payload.writeUInt32LE(size, 4)
-  payload.writeUInt32LE(flags, 8)
-  payload.set(content.subarray(offset, offset + size), CONFIG_HEADER_SIZE)
-  return payload
+export function encodeConfig(access: ConfigAccess, content: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(access.size)
+  bytes.set(content.subarray(access.offset, access.offset + access.size))
+  return Buffer.concat([encode(ConfigAccess, access), bytes])
 }
 
 export function decodeConfig(payload: Buffer): ConfigAccess {
-  if (payload.length < CONFIG_HEADER_SIZE) throw new ProtocolError(`a configuration of ${payload.length} bytes`)
-  const [offset, size, flags] = [payload.readUInt32LE(0), payload.readUInt32LE(4), payload.readUInt32LE(8)]
-  if (offset + size > CONFIG_MAX) throw new ProtocolError(`bytes ${offset} to ${offset + size} of the configuration`)
-  expectSize(payload, CONFIG_HEADER_SIZE + size)
-  return { offset, size, flags }
+  if (payload.length < ConfigAccess.size) throw new ProtocolError(`a configuration of ${payload.length} bytes`)
+  const access = decode(ConfigAccess, payload)
+  const end = access.offset + access.size
+  if (end > CONFIG_MAX) throw new ProtocolError(`bytes ${access.offset} to ${end} of the configuration`)
+  expectSize(payload, ConfigAccess.size + access.size)
+  return access
 }
 
-export function encodeLog({ mmapSize, mmapOffset }: LogDescription): Buffer {
-  const payload = Buffer.alloc(16)
-  payload.writeBigUInt64LE(mmapSize, 0)
-  payload.writeBigUInt64LE(mmapOffset, 8)
-  return payload
-}
-
-export function decodeLog(payload: Buffer): LogDescription {
-  expectSize(payload, 16)
-  return { mmapSize: payload.readBigUInt64LE(0), mmapOffset: payload.readBigUInt64LE(8) }
-}
+export const encodeLog = (log: LogDescription): Buffer => encode(LogDescription, log)
+export const decodeLog = (payload: Buffer): LogDescription => decodeWhole(LogDescription, payload)
 
 /** Encodes it in `length` bytes, which are one of the sizes that front-ends send. */
-export function encodeInflight(
-  { mmapSize, mmapOffset, numQueues, queueSize }: InflightDescription,
-  length = Math.max(...INFLIGHT_SIZES),
-): Buffer {
-  const payload = Buffer.alloc(length)
-  payload.writeBigUInt64LE(mmapSize, 0)
-  payload.writeBigUInt64LE(mmapOffset, 8)
-  payload.writeUInt16LE(numQueues, 16)
-  payload.writeUInt16LE(queueSize, 18)
-  return payload
-}
+export const encodeInflight = (description: InflightDescription, length = InflightDescription.size): Buffer =>
+  encode(InflightDescription, description).subarray(0, length)
 
 export function decodeInflight(payload: Buffer): InflightDescription {
   if (!INFLIGHT_SIZES.includes(payload.length)) {
     throw new ProtocolError(`a payload of ${payload.length} bytes instead of ${INFLIGHT_SIZES.join(' or ')}`)
   }
-  return {
-    mmapSize: payload.readBigUInt64LE(0),
-    mmapOffset: payload.readBigUInt64LE(8),
-    numQueues: payload.readUInt16LE(16),
-    queueSize: payload.readUInt16LE(18),
-  }
+  return decode(PackedInflight, payload)
 }

@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { memfdCreate } from '../../index.js'
+import { decode, encode } from '../virtio/plain-data.js'
 import * as blk from '../virtio/virtio-blk.js'
 import * as virtq from '../virtio/virtq.js'
 import { RANGE_LIMITS } from './blk-requests.js'
@@ -310,19 +311,24 @@ export class Session {
   }
 
   #config(): Uint8Array {
-    const config = Buffer.alloc(blk.VIRTIO_BLK_CONFIG_SIZE)
-    config.writeBigUInt64LE(BigInt(this.#options.disk.sectors), blk.VIRTIO_BLK_CONFIG_CAPACITY)
-    config.writeUInt32LE(SEG_MAX, blk.VIRTIO_BLK_CONFIG_SEG_MAX)
-    config.writeUInt32LE(blk.SECTOR_SIZE, blk.VIRTIO_BLK_CONFIG_BLK_SIZE)
-    config.writeUInt16LE(this.#vrings.length, blk.VIRTIO_BLK_CONFIG_NUM_QUEUES)
-    if (this.#options.disk.readOnly) return config
-    config.writeUInt32LE(RANGE_LIMITS.sectors, blk.VIRTIO_BLK_CONFIG_MAX_DISCARD_SECTORS)
-    config.writeUInt32LE(RANGE_LIMITS.ranges, blk.VIRTIO_BLK_CONFIG_MAX_DISCARD_SEG)
-    config.writeUInt32LE(DISCARD_ALIGNMENT, blk.VIRTIO_BLK_CONFIG_DISCARD_SECTOR_ALIGNMENT)
-    config.writeUInt32LE(RANGE_LIMITS.sectors, blk.VIRTIO_BLK_CONFIG_MAX_WRITE_ZEROES_SECTORS)
-    config.writeUInt32LE(RANGE_LIMITS.ranges, blk.VIRTIO_BLK_CONFIG_MAX_WRITE_ZEROES_SEG)
-    config.writeUInt8(1, blk.VIRTIO_BLK_CONFIG_WRITE_ZEROES_MAY_UNMAP)
-    return config
+    const { sectors, readOnly } = this.#options.disk
+    const config = {
+      ...decode(blk.VirtioBlkConfig, new Uint8Array(blk.VirtioBlkConfig.size)),
+      capacity: sectors,
+      segMax: SEG_MAX,
+      blkSize: blk.SECTOR_SIZE,
+      numQueues: this.#vrings.length,
+    }
+    if (readOnly) return encode(blk.VirtioBlkConfig, config)
+    return encode(blk.VirtioBlkConfig, {
+      ...config,
+      maxDiscardSectors: RANGE_LIMITS.sectors,
+      maxDiscardSeg: RANGE_LIMITS.ranges,
+      discardSectorAlignment: DISCARD_ALIGNMENT,
+      maxWriteZeroesSectors: RANGE_LIMITS.sectors,
+      maxWriteZeroesSeg: RANGE_LIMITS.ranges,
+      writeZeroesMayUnmap: 1,
+    })
   }
 
   /**

@@ -1,5 +1,6 @@
-import type { GuestMemoryMmap } from '../../index.js'
+import type { GuestMemoryMmap, ValueOf } from '../../index.js'
 import type { ChainBuffer } from './device-queue.js'
+import { decode } from './plain-data.js'
 import * as blk from './virtio-blk.js'
 
 /** The guest asked for what cannot be done; it is told so in the status byte. */
@@ -32,29 +33,24 @@ export function part(buffers: readonly ChainBuffer[], offset: number, count: num
   return parts
 }
 
-export interface BlkHeader {
-  readonly type: number
-  readonly sector: bigint
-}
+export type BlkHeader = Readonly<ValueOf<typeof blk.VirtioBlkReq>>
 
 /** Copies the first `length` bytes of `buffers`. */
-function copyOf(memory: GuestMemoryMmap, buffers: readonly ChainBuffer[], length: number): DataView {
-  const copy = new DataView(new ArrayBuffer(length))
+function copyOf(memory: GuestMemoryMmap, buffers: readonly ChainBuffer[], length: number): Uint8Array {
+  const copy = new Uint8Array(length)
   let at = 0
   for (const { addr, len } of part(buffers, 0, length)) {
-    memory.readSlice(new Uint8Array(copy.buffer, at, len), addr)
+    memory.readSlice(copy.subarray(at, at + len), addr)
     at += len
   }
   return copy
 }
 
-/** The header is the first thing in what the device reads. */
+/** The header is the first thing in what the device reads: in one buffer as a rule, which nobody has to rely on. */
 export function readHeader(memory: GuestMemoryMmap, readable: readonly ChainBuffer[]): BlkHeader {
-  const header = copyOf(memory, readable, blk.VIRTIO_BLK_REQ_HEADER_SIZE)
-  return {
-    type: header.getUint32(blk.VIRTIO_BLK_REQ_TYPE, true),
-    sector: header.getBigUint64(blk.VIRTIO_BLK_REQ_SECTOR, true),
-  }
+  const [first] = readable
+  if (first !== undefined && first.len >= blk.VirtioBlkReq.size) return memory.readObj(blk.VirtioBlkReq, first.addr)
+  return decode(blk.VirtioBlkReq, copyOf(memory, readable, blk.VirtioBlkReq.size))
 }
 
 /** Where in the image `length` bytes at `sector` lie; a disk of `sectors` has them, or there is a `RequestError`. */
@@ -88,19 +84,16 @@ export function readRanges(
   sectors: number,
   limits: RangeLimits,
 ): DiskRange[] {
-  const count = totalLength(data) / blk.VIRTIO_BLK_RANGE_SIZE
+  const count = totalLength(data) / blk.VirtioBlkRange.size
   if (!Number.isInteger(count) || count === 0) throw new RequestError(`${totalLength(data)} bytes are not whole ranges`)
   if (count > limits.ranges) throw new RequestError(`${count} ranges`)
   const copy = copyOf(memory, data, totalLength(data))
   return Array.from({ length: count }, (_, index) => {
-    const at = blk.VIRTIO_BLK_RANGE_SIZE * index
-    const sector = copy.getBigUint64(at + blk.VIRTIO_BLK_RANGE_SECTOR, true)
-    const num = copy.getUint32(at + blk.VIRTIO_BLK_RANGE_NUM_SECTORS, true)
-    const flags = copy.getUint32(at + blk.VIRTIO_BLK_RANGE_FLAGS, true)
+    const { sector, numSectors, flags } = decode(blk.VirtioBlkRange, copy.subarray(blk.VirtioBlkRange.size * index))
     const known = type === blk.VIRTIO_BLK_T_WRITE_ZEROES ? blk.VIRTIO_BLK_RANGE_F_UNMAP : 0
     if (flags & ~known) throw new RequestError(`flags 0x${flags.toString(16)}`, blk.VIRTIO_BLK_S_UNSUPP)
-    if (num > limits.sectors) throw new RequestError(`a range of ${num} sectors`)
-    const length = num * blk.SECTOR_SIZE
+    if (numSectors > limits.sectors) throw new RequestError(`a range of ${numSectors} sectors`)
+    const length = numSectors * blk.SECTOR_SIZE
     const unmap = type === blk.VIRTIO_BLK_T_DISCARD || flags !== 0
     return { position: positionOf(sector, length, sectors), length, unmap }
   })

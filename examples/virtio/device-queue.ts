@@ -53,10 +53,6 @@ export class DeviceQueue {
   readonly #usedEvent: number
   readonly #availEvent: number
   readonly #onWrite: ((offset: number, count: number) => void) | null
-  /** Copies of what is being read: one descriptor or a table of them, and of one used element. */
-  readonly #table = new DataView(new ArrayBuffer(virtq.VIRTQ_DESC_SIZE * INDIRECT_MAX))
-  readonly #descriptor = new Uint8Array(this.#table.buffer, 0, virtq.VIRTQ_DESC_SIZE)
-  readonly #element = new DataView(new ArrayBuffer(virtq.VIRTQ_USED_ELEM_SIZE))
   #nextAvail: number
   #usedIdx: number
 
@@ -69,8 +65,8 @@ export class DeviceQueue {
     this.#usedIdx = options.usedIdx ?? 0
     this.#onWrite = options.onWrite ?? null
     this.#usedEvent = layout.avail + virtq.VIRTQ_AVAIL_RING + 2 * layout.size
-    this.#availEvent = layout.used + virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * layout.size
-    const ends = [layout.desc + virtq.VIRTQ_DESC_SIZE * layout.size, this.#usedEvent + 2, this.#availEvent + 2]
+    this.#availEvent = layout.used + virtq.VIRTQ_USED_RING + virtq.VirtqUsedElem.size * layout.size
+    const ends = [layout.desc + virtq.VirtqDesc.size * layout.size, this.#usedEvent + 2, this.#availEvent + 2]
     if (!ends.every(Number.isSafeInteger)) throw new VirtqError('the queue reaches beyond address 2^53')
   }
 
@@ -109,8 +105,7 @@ export class DeviceQueue {
     for (let count = 1; ; count++) {
       if (index >= size) throw new VirtqError(`descriptor ${index} is out of range in a queue of ${size}`)
       if (count > size) throw new VirtqError(`the chain at descriptor ${head} has a loop`)
-      memory.readSlice(this.#descriptor, desc + virtq.VIRTQ_DESC_SIZE * index)
-      const { addr, len, flags, next } = descriptorAt(this.#table, 0)
+      const { addr, len, flags, next } = memory.readObj(virtq.VirtqDesc, desc + virtq.VirtqDesc.size * index)
       if (flags & virtq.VIRTQ_DESC_F_INDIRECT) {
         if (!this.#indirect) throw new VirtqError(`descriptor ${index} is indirect, which was not negotiated`)
         // 2.7.5.3.1
@@ -128,11 +123,9 @@ export class DeviceQueue {
   push(memory: GuestMemoryMmap, head: number, len: number): boolean {
     const { avail, used, size } = this.#layout
     const before = this.#usedIdx
-    this.#element.setUint32(virtq.VIRTQ_USED_ELEM_ID, head, true)
-    this.#element.setUint32(virtq.VIRTQ_USED_ELEM_LEN, len, true)
-    const element = virtq.VIRTQ_USED_RING + virtq.VIRTQ_USED_ELEM_SIZE * (before % size)
-    memory.writeSlice(this.#element, used + element)
-    this.#onWrite?.(element, virtq.VIRTQ_USED_ELEM_SIZE)
+    const element = virtq.VIRTQ_USED_RING + virtq.VirtqUsedElem.size * (before % size)
+    memory.writeObj(virtq.VirtqUsedElem, { id: head, len }, used + element)
+    this.#onWrite?.(element, virtq.VirtqUsedElem.size)
     this.#onWrite?.(virtq.VIRTQ_USED_IDX, 2)
     this.#usedIdx = virtq.nextIndex(before)
     // 2.7.8.2: the element, and all that the request wrote, before the index.
@@ -173,18 +166,18 @@ export class DeviceQueue {
 
   /** 2.7.5.3: a table of descriptors elsewhere in memory, which is copied before anything in it is believed. */
   #readTable(memory: GuestMemoryMmap, owner: number, addr: bigint, len: number, chain: ChainReader): void {
-    const entries = len / virtq.VIRTQ_DESC_SIZE
+    const entries = len / virtq.VirtqDesc.size
     if (entries < 1 || entries > INDIRECT_MAX || !Number.isInteger(entries)) {
       throw new VirtqError(`descriptor ${owner} has an indirect table of ${len} bytes`)
     }
     if (addr + BigInt(len) > 1n << 64n) throw new VirtqError(`descriptor ${owner} wraps around the address space`)
-    memory.readSlice(new Uint8Array(this.#table.buffer, 0, len), addr)
+    const table = memory.readObj([virtq.VirtqDesc, entries], addr)
     let index = 0
     for (let count = 1; ; count++) {
       if (index >= entries)
         throw new VirtqError(`indirect descriptor ${index} is out of range in a table of ${entries}`)
       if (count > entries) throw new VirtqError(`the indirect table of descriptor ${owner} has a loop`)
-      const descriptor = descriptorAt(this.#table, virtq.VIRTQ_DESC_SIZE * index)
+      const descriptor = table[index] as (typeof table)[number]
       if (descriptor.flags & virtq.VIRTQ_DESC_F_INDIRECT) {
         throw new VirtqError(`indirect descriptor ${index} is indirect itself`)
       }
@@ -192,15 +185,6 @@ export class DeviceQueue {
       if (!(descriptor.flags & virtq.VIRTQ_DESC_F_NEXT)) return
       index = descriptor.next
     }
-  }
-}
-
-function descriptorAt(table: DataView, offset: number): { addr: bigint; len: number; flags: number; next: number } {
-  return {
-    addr: table.getBigUint64(offset + virtq.VIRTQ_DESC_ADDR, true),
-    len: table.getUint32(offset + virtq.VIRTQ_DESC_LEN, true),
-    flags: table.getUint16(offset + virtq.VIRTQ_DESC_FLAGS, true),
-    next: table.getUint16(offset + virtq.VIRTQ_DESC_NEXT, true),
   }
 }
 
