@@ -224,6 +224,52 @@ test('fields are read in order, once, and none behind one that is refused', (t) 
   }
 })
 
+test('structs in structs are read in order, once, and nothing behind what is refused', (t) => {
+  const fields = () =>
+    ({ a: 'u8', in: struct({ b: 'u16', in: struct({ c: 'be32', d: 'u64' }), e: 'u8' }), f: 'i8' }) as const
+  const type = struct(fields())
+  const memory = newMemory()
+  warmUp(type, memory)
+  const told = (kind: StructType, values: object, addr: unknown): unknown[] => {
+    const log: unknown[] = []
+    const logged = (object: object, path: string): object =>
+      new Proxy(object, {
+        get(target, name) {
+          log.push(path + String(name))
+          const value: unknown = Reflect.get(target, name)
+          return typeof value === 'object' && value !== null ? logged(value, `${path}${String(name)}.`) : value
+        },
+      })
+    log.push(outcome(() => memory.writeObj(kind, logged(values, '') as never, addr as number)))
+    return [...log, bytesOf(memory).toString('latin1')]
+  }
+  const good = { a: 1, in: { b: 2, in: { c: 3, d: 4n }, e: 5 }, f: -6 }
+  const values = [
+    good,
+    { ...good, a: 256 },
+    { ...good, f: 'x' },
+    { ...good, in: 7 },
+    { ...good, in: null },
+    { ...good, in: undefined },
+    { ...good, in: () => 0 },
+    { ...good, in: { ...good.in, b: -1 } },
+    { ...good, in: { ...good.in, e: 256 } },
+    { ...good, in: { ...good.in, in: {} } },
+    { ...good, in: { ...good.in, in: { c: 3n, d: 4 } } },
+    { ...good, in: { ...good.in, in: { c: 2 ** 32, d: 4 } } },
+    { ...good, in: { ...good.in, in: { c: 1, d: 2n ** 64n } } },
+    { ...good, in: { ...good.in, in: [1, 2] } },
+  ]
+  for (const value of values) {
+    for (const addr of [0, 8n, PAGE - 4, 2 * PAGE - 4, 'x']) {
+      memory.fill(0xff, 0, 2 * PAGE)
+      const answer = told(type, value, addr)
+      memory.fill(0xff, 0, 2 * PAGE)
+      t.deepEqual(answer, told(unused(type), value, addr), inspect([value, addr], { depth: 9 }))
+    }
+  }
+})
+
 test('a getter may dispose of the guard, and write to where the struct goes', (t) => {
   const type = struct({ a: 'u32', b: 'u32' })
   const memory = newMemory()

@@ -32,7 +32,7 @@ export interface StructCode {
   readonly size: number
   readonly read: (view: Window['view'], offset: number) => object
   /**
-   * Reads the fields of a value, in order, and writes them if each is certainly good; null for structs that have structs in them. What it
+   * Reads the fields of a value, in order, and writes them if each is certainly good; null for structs that have arrays in them. What it
    * could not write is returned as a value for the native method, which reads no field again that was read here.
    */
   readonly write: ((finder: Finder, address: unknown, value: object) => object | undefined) | null
@@ -156,50 +156,100 @@ function listOf(type: StructType, length: number, offset: number): string | null
   return `${text}]`
 }
 
-/** What writes a struct of integers; null where there is something else in it. */
-function writeCodeOf({ fields, offsets, size }: StructType): string | null {
-  const names = keys(fields)
-  let reads = ''
-  let writes = ''
-  let given = ''
-  let end = 0
-  const padTo = (offset: number): void => {
-    for (; end < offset; end += 1) writes += `view.setUint8(at + ${end}, 0);`
+/**
+ * The text of what writes a struct: one part reads the fields and sees that each is good, the other one writes them. A struct in it is
+ * read where its field is. Where a value turns out to be none, the text tells what was read so far, with all that is around it:
+ *
+ *     { a: 1, inner: { b: 2, c: 'x' }, d: 3 }   half(value, names[0], [1, half(g2, names[1], [2, 'x'])])
+ */
+class WriteCode {
+  /** The names of the fields of each struct. */
+  readonly names: string[][] = []
+  #reads = ''
+  #writes = ''
+  #fields = 0
+  /** Where the next byte goes. */
+  #end = 0
+
+  /**
+   * Adds the fields of a struct at an offset. Returns what tells all of them, and null where it has something else than integers
+   * and such structs. `tell` makes what tells a part of them.
+   */
+  add(
+    { fields, offsets, size }: StructType,
+    value: string,
+    start: number,
+    tell: (part: string) => string,
+  ): string | null {
+    const place = this.names.length
+    const names = keys(fields)
+    this.names[place] = names
+    const half = (given: string): string => `half(${value}, names[${place}], [${given}])`
+    let given = ''
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[index] as string
+      const type = fields[name]
+      const before = given
+      const field = `g${this.#fields}`
+      this.#fields += 1
+      if (this.#fields > MAX_FIELDS) return null
+      this.#reads += `const ${field} = ${value}[${stringify(name)}];`
+      const offset = start + (offsets[name] as number)
+      this.#padTo(offset)
+      let read: string | null = field
+      if (isStruct(type)) {
+        this.#reads += `if (typeof ${field} !== 'object' || ${field} === null) return ${tell(half(before + field))};`
+        read = this.add(type, field, offset, (part) => tell(half(before + part)))
+      } else if (!this.#addInteger(type, field, offset, tell(half(before + field)))) read = null
+      if (read === null) return null
+      given += `${read},`
+    }
+    this.#padTo(start + size)
+    return half(given)
   }
-  for (let index = 0; index < names.length; index += 1) {
-    const name = names[index] as string
-    const type = fields[name]
+
+  #addInteger(type: unknown, field: string, offset: number, otherwise: string): boolean {
     const integer = accessorOf(type)
-    if (integer === null) return null
-    const value = `v${index}`
-    given += `g${index},`
-    reads += `const g${index} = value[${stringify(name)}]; let ${value} = g${index};`
-    reads += `if (!(${integer.fits(value)})) return half(value, names, [${given}]);`
-    padTo(offsets[name] as number)
-    writes += `view.set${integer.name}(at + ${end}, ${value}, ${!integer.isBigEndian});`
-    end += (kindOf(type) as ScalarKind).size
+    if (integer === null) return false
+    const value = `v${field}`
+    this.#reads += `let ${value} = ${field}; if (!(${integer.fits(value)})) return ${otherwise};`
+    this.#writes += `view.set${integer.name}(at + ${offset}, ${value}, ${!integer.isBigEndian});`
+    this.#end += (kindOf(type) as ScalarKind).size
+    return true
   }
-  padTo(size)
-  return `(finder, address, value) => {
-    ${reads}
-    const at = finder.locate(address, ${size});
-    const { window } = finder;
-    if (at < 0 || window.isTracked || !enter()) return half(value, names, [${given}]);
-    const { view } = window;
-    ${writes}
-    leave();
-  }`
+
+  #padTo(offset: number): void {
+    for (; this.#end < offset; this.#end += 1) this.#writes += `view.setUint8(at + ${this.#end}, 0);`
+  }
+
+  /** The function, for a struct of this size that was added. */
+  text(size: number, all: string): string {
+    return `(finder, address, value) => {
+      ${this.#reads}
+      const at = finder.locate(address, ${size});
+      const { window } = finder;
+      if (at < 0 || window.isTracked || !enter()) return ${all};
+      const { view } = window;
+      ${this.#writes}
+      leave();
+    }`
+  }
 }
 
 function makeCode(type: StructType): StructCode | null {
   const literal = literalOf(type, 0)
   if (literal === null) return null
-  const text = `'use strict'; const { ${ARRAYS} } = realm; return { size: ${type.size}, read: (view, at) => (${literal}), write: ${writeCodeOf(type)} }`
+  const writes = new WriteCode()
+  const all = writes.add(type, 'value', 0, (part) => part)
+  const write = all === null ? 'null' : writes.text(type.size, all)
+  const text = `'use strict';
+    const { ${ARRAYS} } = realm;
+    return { size: ${type.size}, read: (view, at) => (${literal}), write: ${write} }`
   try {
     const make = new CodeOf('realm', 'unsigned', 'isI64', 'half', 'names', 'enter', 'leave', text) as (
       ...given: unknown[]
     ) => StructCode
-    return make(realm, unsigned, isI64, half, keys(type.fields), enter, leave)
+    return make(realm, unsigned, isI64, half, writes.names, enter, leave)
   } catch {
     // Functions must not be made of text here.
     return null
