@@ -9,7 +9,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 // Before the package, which takes away what it needs.
-import { keptForEver } from './kept.js'
+import { keptForEver } from './kept.mjs'
 import { GuestMemoryAtomic, GuestMemoryMmap, memfdCreate } from '../../index.js'
 import { descriptorsOf, eventually, mappingsOf } from '../process-resources.js'
 import { increment, totals } from './counter.mjs'

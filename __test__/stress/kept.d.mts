@@ -1,0 +1,2 @@
+export declare function keptForEver(): number
+export declare function recovered(): number
