@@ -8,14 +8,15 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 
+import { SystemError } from '../examples/host/libc.js'
+import * as sockets from '../examples/host/socket-calls.js'
+import { Connection } from '../examples/host/unix-socket.js'
 import { BlkDriver } from '../examples/machine/blk-driver.js'
 import { UsageError } from '../examples/machine/usage-error.js'
 import { parseCommandLine } from '../examples/vhost-user-blk/command-line.js'
-import * as libc from '../examples/vhost-user-blk/libc.js'
 import { LineLimit } from '../examples/vhost-user-blk/line-limit.js'
 import * as message from '../examples/vhost-user-blk/message.js'
 import { Request } from '../examples/vhost-user-blk/message.js'
-import { Connection } from '../examples/vhost-user-blk/unix-socket.js'
 import * as blk from '../examples/virtio/virtio-blk.js'
 import * as virtq from '../examples/virtio/virtq.js'
 import type { GuestMemoryAtomic } from '../index.js'
@@ -150,7 +151,7 @@ test.serial('a flood of messages is a handful of lines, with a count', async (t)
         connection.send(bytes)
         break
       } catch (error) {
-        if (!(error instanceof libc.SystemError && error.code === 'EAGAIN')) throw error
+        if (!(error instanceof SystemError && error.code === 'EAGAIN')) throw error
         await sleep(1)
       }
     }
@@ -224,7 +225,7 @@ test.serial('it has the options that its capabilities promise', async (t) => {
 
 test.serial('--fd takes a socket that listens, and leaves it to whoever made it', async (t) => {
   const { image, socket } = makePlace(t, makeImage())
-  const fd = libc.listen(socket, fs.closeSync)
+  const fd = sockets.listen(socket, fs.closeSync)
   t.teardown(() => fs.closeSync(fd))
   for (let round = 0; round < 2; round++) {
     const program = await start(t, ['--fd=3', '--blk-file', image], [fd])
@@ -240,10 +241,10 @@ test.serial('--fd takes a socket that listens, and leaves it to whoever made it'
 
 test.serial('--fd takes a socket that is connected, and ends with it', async (t) => {
   const { image, socket } = makePlace(t, makeImage())
-  const listener = libc.listen(socket, fs.closeSync)
+  const listener = sockets.listen(socket, fs.closeSync)
   t.teardown(() => fs.closeSync(listener))
   const connection = Connection.connect(socket)
-  const fd = libc.accept(listener) ?? -1
+  const fd = sockets.accept(listener) ?? -1
   const program = await start(t, ['--fd', '3', image], [fd])
   fs.closeSync(fd)
   const guest = await connect(t, connection)
@@ -316,7 +317,7 @@ test.serial('a socket that cannot be made is refused, with exit code 2', async (
   }
   t.true(fs.readFileSync(image).equals(makeImage()))
   // Somebody listens, and so many wait that there is no room for one more: that must not be waited for.
-  const listening = libc.listen(socket, fs.closeSync)
+  const listening = sockets.listen(socket, fs.closeSync)
   t.teardown(() => fs.closeSync(listening))
   for (let waiting = 0; ; waiting++) {
     t.regex(await refused(t, [image, socket]), /^2\nvhost-user-blk: .*: somebody listens here already$/)

@@ -5,10 +5,10 @@
  *     qemu-io -f raw nbd:unix:/tmp/nbd.sock -c 'write -P 0x5a 1M 64k' -c 'read -P 0x5a 1M 64k'
  */
 import { Argument, Command } from 'commander'
+import { makeRoomAt } from '../host/unix-socket.js'
 import { integer } from '../machine/integer-option.js'
 import { UsageError } from '../machine/usage-error.js'
 import { LineLimit } from '../vhost-user-blk/line-limit.js'
-import { makeRoomAt } from '../vhost-user-blk/unix-socket.js'
 import { ExportedMemory } from './exported-memory.js'
 import { createNbdServer } from './server.js'
 

@@ -1,9 +1,9 @@
 import { closeSync, constants, openSync, readSync, statSync } from 'node:fs'
+import { endOf } from '../host/file-calls.js'
 import { errorCode, reasonOf } from '../machine/input-file.js'
 import { UsageError } from '../machine/usage-error.js'
 import { SECTOR_SIZE } from '../virtio/virtio-blk.js'
 import type { Disk } from './disk.js'
-import { endOf } from './file-calls.js'
 import { lockImage } from './image-locks.js'
 
 /** The first bytes of images that are not raw. */

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { readv, writev, writevSync } from 'node:fs'
-import { fallocate, readCached } from './file-calls.js'
+import { fallocate, readCached } from '../host/file-calls.js'
 
 /** What stands behind the device: a file or a block device, and the whole sectors in it. */
 export interface Disk {

@@ -1,6 +1,6 @@
+import { isLockedByOthers, lockShared } from '../host/file-calls.js'
+import { SystemError } from '../host/libc.js'
 import { UsageError } from '../machine/usage-error.js'
-import { isLockedByOthers, lockShared } from './file-calls.js'
-import { SystemError } from './libc.js'
 
 /**
  * The locks by which QEMU and other programs tell each other what they do with an image. Each lock is a shared lock on

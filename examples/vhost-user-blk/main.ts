@@ -5,6 +5,7 @@
  *     npm run vhost-user-blk -- [options] <image> <socket>
  */
 import { closeSync } from 'node:fs'
+import { inheritedConnections, Listener } from '../host/unix-socket.js'
 import { UsageError } from '../machine/usage-error.js'
 import { parseCommandLine, type Settings } from './command-line.js'
 import { Counters } from './counters.js'
@@ -13,7 +14,6 @@ import { LineLimit } from './line-limit.js'
 import { Session } from './session.js'
 import { StatusLine, summary } from './status-line.js'
 import { onSignals } from './signals.js'
-import { inheritedConnections, Listener } from './unix-socket.js'
 
 const warn = (line: string): void => console.error(`vhost-user-blk: warning: ${line}`)
 

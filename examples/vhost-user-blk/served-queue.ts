@@ -1,10 +1,10 @@
 import { closeSync } from 'node:fs'
 import { Ordering, type GuestMemoryAtomic, type GuestMemoryLoadGuard } from '../../index.js'
+import { EventSource, signal } from '../host/event-fd.js'
 import { DeviceQueue, VirtqError, type DescriptorChain } from '../virtio/device-queue.js'
 import * as virtq from '../virtio/virtq.js'
 import { isExpected, type BlkRequests } from './blk-requests.js'
 import type { DirtyLog } from './dirty-log.js'
-import { EventSource, signal } from './event-fd.js'
 import type { InflightQueue } from './inflight.js'
 import { isLost } from './lost-memory.js'
 

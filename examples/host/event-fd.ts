@@ -1,6 +1,6 @@
 import { closeSync, readlinkSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import * as libc from './libc.js'
+import * as descriptors from './descriptor-calls.js'
 
 /**
  * Takes an eventfd as it came from the front-end. Anything else is refused: the event loop ends the process over a
@@ -9,7 +9,7 @@ import * as libc from './libc.js'
 export function checkEventFd(fd: number): void {
   const target = readlinkSync(`/proc/self/fd/${fd}`)
   if (target !== 'anon_inode:[eventfd]') throw new TypeError(`${target} is not an eventfd`)
-  libc.setNonBlocking(fd)
+  descriptors.setNonBlocking(fd)
 }
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer)
@@ -37,7 +37,7 @@ export class EventSource {
 
   /** Takes `fd` over. */
   constructor(fd: number, onSignal: () => void) {
-    const [reader, writer] = libc.makePipe()
+    const [reader, writer] = descriptors.makePipe()
     const onread = {
       buffer: new Uint8Array(READ_SIZE),
       callback: () => {
@@ -53,7 +53,7 @@ export class EventSource {
       onread,
     }
     this.#socket = new Socket(options)
-    libc.replaceDescriptor(fd, reader)
+    descriptors.replaceDescriptor(fd, reader)
     closeSync(writer)
     closeSync(fd)
   }

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { signal } from './event-fd.js'
-import * as libc from './libc.js'
+import * as descriptors from './descriptor-calls.js'
 
 /**
  * A descriptor that a thread of the pool waits for. The wait can be interrupted. The descriptor is not closed during
@@ -9,7 +9,7 @@ import * as libc from './libc.js'
 export class Waitable {
   readonly fd: number
   /** An eventfd that is readable from the interruption on. */
-  readonly #interruption = libc.makeEventFd()
+  readonly #interruption = descriptors.makeEventFd()
   #waiting = false
   #interrupted = false
   #open = true
@@ -27,7 +27,7 @@ export class Waitable {
   /** Waits until there is something to read, or until the interruption. */
   async untilReadable(): Promise<void> {
     this.#waiting = true
-    await libc.untilReadable(this.fd, this.#interruption)
+    await descriptors.untilReadable(this.fd, this.#interruption)
     this.#waiting = false
     if (!this.#open) this.#closeNow()
   }

@@ -1,12 +1,10 @@
 /**
- * The system calls that Node.js has no function for: UNIX sockets whose messages carry descriptors, and what it takes
- * to wait for them; those on files are in file-calls.ts. Linux, 64 bits, little-endian, as the structures are laid out
- * here.
+ * UNIX sockets whose messages carry descriptors (SCM_RIGHTS). Linux, 64 bits, little-endian, as the structures are laid out here.
  */
 import { constants } from 'node:os'
 import koffi from 'koffi'
+import { checked, libc, SystemError } from './libc.js'
 
-export const libc = koffi.load(null)
 const socket = libc.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number
 const bindSocket = libc.func('int bind(int, void *, uint32_t)') as SocketAddressCall
 const connectSocket = libc.func('int connect(int, void *, uint32_t)') as SocketAddressCall
@@ -27,16 +25,6 @@ const getsockopt = libc.func('int getsockopt(int, int, int, void *, void *)') as
 const shutdownSocket = libc.func('int shutdown(int, int)') as (fd: number, how: number) => number
 const recvmsg = libc.func('int64_t recvmsg(int, void *, int)') as MessageCall
 const sendmsg = libc.func('int64_t sendmsg(int, void *, int)') as MessageCall
-const pollSync = libc.func('int poll(void *, uint64_t, int)')
-const pipe2 = libc.func('int pipe2(void *, int)') as (fds: Int32Array, flags: number) => number
-const dup3 = libc.func('int dup3(int, int, int)') as (from: number, to: number, flags: number) => number
-const fcntl = libc.func('int fcntl(int, int, ...)') as (
-  fd: number,
-  command: number,
-  type: 'int',
-  value: number,
-) => number
-const eventfd = libc.func('int eventfd(uint32_t, int)') as (initial: number, flags: number) => number
 
 type SocketAddressCall = (fd: number, address: Uint8Array, length: number) => number
 type MessageCall = (fd: number, message: Uint8Array, flags: number) => number | bigint
@@ -55,69 +43,11 @@ const MSG_CTRUNC = 0x8
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
-const POLLIN = 1
-const O_NONBLOCK = 0o4000
-const O_CLOEXEC = 0o2000000
-const F_SETFL = 4
-const EFD_NONBLOCK = O_NONBLOCK
-const EFD_CLOEXEC = O_CLOEXEC
 
 /** sizeof(((struct sockaddr_un *)0)->sun_path), less the zero at its end */
 export const SOCKET_PATH_MAX = 107
 /** The kernel passes no more descriptors with one message. */
 const SCM_MAX_FD = 253
-
-/** Of two names for a number, the first one by the alphabet: EAGAIN, not EWOULDBLOCK. */
-const ERROR_NAMES = new Map(
-  Object.entries(constants.errno)
-    .toSorted()
-    .toReversed()
-    .map(([name, errno]) => [errno, name]),
-)
-
-/** A system call failed. */
-export class SystemError extends Error {
-  override readonly name = 'SystemError'
-  readonly code: string
-  readonly errno: number
-
-  constructor(call: string, errno: number) {
-    const code = ERROR_NAMES.get(errno) ?? `errno ${errno}`
-    super(`${call}: ${code}`)
-    this.code = code
-    this.errno = errno
-  }
-}
-
-/** The result of a call, unless that is -1. */
-export function checked(call: string, result: number | bigint): number {
-  if (Number(result) === -1) throw new SystemError(call, koffi.errno())
-  return Number(result)
-}
-
-/** A pending `poll`, so that what is passed to it lives as long as the call: koffi does not see to that. */
-const pending = new Set<Uint8Array>()
-
-/** struct pollfd { int fd; short events; short revents; } */
-const POLLFD_SIZE = 8
-
-/** Waits on a thread of the pool until one of `fds` has something to read. */
-export function untilReadable(...fds: readonly number[]): Promise<void> {
-  const pollfds = new DataView(new ArrayBuffer(POLLFD_SIZE * fds.length))
-  fds.forEach((fd, index) => {
-    pollfds.setInt32(POLLFD_SIZE * index, fd, true)
-    pollfds.setInt16(POLLFD_SIZE * index + 4, POLLIN, true)
-  })
-  const bytes = new Uint8Array(pollfds.buffer)
-  pending.add(bytes)
-  return new Promise((resolve) => {
-    // A failure shows in what the caller does next.
-    pollSync.async(bytes, fds.length, -1, () => {
-      pending.delete(bytes)
-      resolve()
-    })
-  })
-}
 
 /** struct sockaddr_un */
 function unixAddress(path: string): Uint8Array {
@@ -265,26 +195,4 @@ export function send(fd: number, bytes: Uint8Array, fds: readonly number[] = [])
   const [header] = messageHeader(bytes, new Uint8Array(control.buffer), fds.length === 0 ? 0 : control.byteLength)
   const sent = checked('sendmsg', sendmsg(fd, header, MSG_DONTWAIT | MSG_NOSIGNAL))
   if (sent !== bytes.length) throw new SystemError('sendmsg', constants.errno.EAGAIN)
-}
-
-/** An eventfd, as kicks and calls are. */
-export function makeEventFd(): number {
-  return checked('eventfd', eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))
-}
-
-/** Reads and writes of it return at once, whoever made it. */
-export function setNonBlocking(fd: number): void {
-  checked('fcntl', fcntl(fd, F_SETFL, 'int', O_NONBLOCK))
-}
-
-/** Both ends of a pipe. */
-export function makePipe(): [reader: number, writer: number] {
-  const fds = new Int32Array(new ArrayBuffer(8))
-  checked('pipe2', pipe2(fds, O_CLOEXEC | O_NONBLOCK))
-  return [fds[0] as number, fds[1] as number]
-}
-
-/** Makes `to` another number for what `from` is. */
-export function replaceDescriptor(from: number, to: number): void {
-  checked('dup3', dup3(from, to, O_CLOEXEC))
 }

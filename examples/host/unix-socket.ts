@@ -1,7 +1,9 @@
 import { closeSync, lstatSync, rmSync, unlinkSync } from 'node:fs'
 import { errorCode } from '../machine/input-file.js'
 import { UsageError } from '../machine/usage-error.js'
-import * as libc from './libc.js'
+import { setNonBlocking } from './descriptor-calls.js'
+import { SystemError } from './libc.js'
+import * as sockets from './socket-calls.js'
 import { Waitable } from './waitable.js'
 
 /** The peer ended the connection in the middle of a message. */
@@ -27,7 +29,7 @@ export class Connection {
   }
 
   static connect(path: string): Connection {
-    return new Connection(libc.connect(path, closeSync))
+    return new Connection(sockets.connect(path, closeSync))
   }
 
   /** Receives `length` bytes; null at the end of the stream, and after `stopReceiving`. */
@@ -41,7 +43,7 @@ export class Connection {
           closeAll(fds)
           return null
         }
-        const received = libc.receive(this.#socket.fd, bytes.subarray(done))
+        const received = sockets.receive(this.#socket.fd, bytes.subarray(done))
         if (received === null) {
           await this.#socket.untilReadable()
           continue
@@ -61,7 +63,7 @@ export class Connection {
   }
 
   send(bytes: Uint8Array, fds?: readonly number[]): void {
-    libc.send(this.#socket.fd, bytes, fds)
+    sockets.send(this.#socket.fd, bytes, fds)
   }
 
   /** Ends `receive`. The peer does not notice. */
@@ -73,7 +75,7 @@ export class Connection {
     if (!this.#open) return
     this.#open = false
     // The peer learns of it at once, even if another process has the socket open, too.
-    libc.shutdown(this.#socket.fd)
+    sockets.shutdown(this.#socket.fd)
     this.#socket.close()
   }
 }
@@ -106,7 +108,7 @@ export class Listener implements Connections {
 
   async accept(): Promise<Connection | null> {
     while (!this.#socket.isInterrupted) {
-      const fd = libc.accept(this.#socket.fd)
+      const fd = sockets.accept(this.#socket.fd)
       if (fd !== null) return new Connection(fd)
       await this.#socket.untilReadable()
     }
@@ -143,13 +145,13 @@ class Connected implements Connections {
 /** Takes the connections of a socket that this process was started with: a listening or a connected one. */
 export function inheritedConnections(fd: number): Connections {
   try {
-    const isListening = libc.isListening(fd)
+    const isListening = sockets.isListening(fd)
     if (isListening === null) throw new UsageError(`descriptor ${fd} is not a UNIX stream socket`)
     if (!isListening) return new Connected(new Connection(fd))
-    libc.setNonBlocking(fd)
+    setNonBlocking(fd)
     return new Listener(fd)
   } catch (error) {
-    if (error instanceof libc.SystemError) throw new UsageError(`descriptor ${fd} is not a socket (${error.message})`)
+    if (error instanceof SystemError) throw new UsageError(`descriptor ${fd} is not a socket (${error.message})`)
     throw error
   }
 }
@@ -157,7 +159,7 @@ export function inheritedConnections(fd: number): Connections {
 function listenAt(path: string): number {
   makeRoomAt(path)
   try {
-    return libc.listen(path, closeSync)
+    return sockets.listen(path, closeSync)
   } catch (error) {
     throw cannotListen(path, error)
   }
@@ -167,8 +169,8 @@ function listenAt(path: string): number {
 export function makeRoomAt(path: string): void {
   // The system would take it for a socket without a path, at which nobody looks.
   if (path === '') throw new UsageError("a socket's path is not empty")
-  if (Buffer.byteLength(path) > libc.SOCKET_PATH_MAX) {
-    throw new UsageError(`${path}: a socket's path has at most ${libc.SOCKET_PATH_MAX} bytes`)
+  if (Buffer.byteLength(path) > sockets.SOCKET_PATH_MAX) {
+    throw new UsageError(`${path}: a socket's path has at most ${sockets.SOCKET_PATH_MAX} bytes`)
   }
   try {
     removeStale(path)
