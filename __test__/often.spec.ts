@@ -1,9 +1,11 @@
 // Look-ups, getters and bitmaps answer the same on the first call and on the hundredth, when they are no longer native.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+import { inspect, isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import {
   AtomicBitmap,
+  BitmapSlice,
   GuestMemoryAtomic,
   GuestMemoryMmap,
   GuestRegionMmap,
@@ -205,4 +207,96 @@ test('a bitmap that has grown says so', (t) => {
   t.deepEqual([bitmap.len, bitmap.byteSize, bitmap.isBitSet(3)], [4, 0x4000, false])
   bitmap.setBit(3)
   t.true(bitmap.dirtyAt(0x3000))
+})
+
+type SliceCall = (slice: BitmapSlice, at: number, count: number) => unknown
+const SLICE_CALLS: Record<string, SliceCall> = {
+  dirtyAt: (slice, at) => slice.dirtyAt(at),
+  markDirty: (slice, at, count) => slice.markDirty(at, count),
+  'dirtyAt of a part': (slice, at) => slice.sliceAt(at).dirtyAt(0x10),
+  'markDirty of a part': (slice, at, count) => slice.sliceAt(at).markDirty(0, count),
+}
+
+for (const [kind, make] of Object.entries(BITMAPS)) {
+  test(`slices of a bitmap ${kind}`, (t) => {
+    // The last two wrap: 0x800 bytes further there is the second half of a page, and what is no page at all.
+    const bases = [0, 0x3000n, 0xffff, 0x20000, 2 ** 53 - 1, 2n ** 64n - 0x800n, 2n ** 64n - 1n] as number[]
+    const places = [0, 1n, 0x800, 0x1000, 0x2000n, 2 ** 53 - 1, 2 ** 53, 2n ** 64n - 0x1000n, 2n ** 64n, -1, ...ODD]
+    for (const base of bases) {
+      for (const [name, call] of Object.entries(SLICE_CALLS)) {
+        for (const at of places as number[]) {
+          for (const count of [0, 1, 0x1001, 5n, -1, '1'] as number[]) {
+            const [fresh, used] = [make(), make()]
+            const slices = [fresh, used].map((bitmap) => {
+              for (let use = 0; use < (bitmap === used ? OFTEN : 0); use += 1) bitmap.sliceAt(0x5000).dirtyAt(0)
+              bitmap.setAddrRange(0x3000, 0x2000)
+              return bitmap.sliceAt(base)
+            })
+            const [first, again] = slices as [BitmapSlice, BitmapSlice]
+            const message = `${name} ${base} ${at} ${count}`
+            t.deepEqual(
+              said(() => call(again, at, count)),
+              said(() => call(first, at, count)),
+              message,
+            )
+            t.deepEqual(used.getAndReset(), fresh.getAndReset(), message)
+          }
+        }
+      }
+    }
+  })
+}
+
+test('slices of bitmaps are where they are said to be, wrap, and keep their bitmap', (t) => {
+  const bitmap = new AtomicBitmap(0x10000, 0x1000)
+  for (let use = 0; use < OFTEN; use += 1) {
+    bitmap.reset()
+    bitmap.sliceAt(0x1000).sliceAt(0x2000n).markDirty(0x800, 1)
+    t.deepEqual([bitmap.isBitSet(3), bitmap.isBitSet(2), bitmap.sliceAt(0x3fff).dirtyAt(0)], [true, false, true])
+    // As upstream's, by 2^64.
+    bitmap.sliceAt(2n ** 64n - 0x1000n).markDirty(0x6000, 1)
+    bitmap
+      .sliceAt(2 ** 53 - 1)
+      .sliceAt(2n ** 64n - 2n ** 53n)
+      .markDirty(0x7001, 1)
+    t.deepEqual([...bitmap.getAndReset()], [0b1010_1000n])
+  }
+  const slice = bitmap.sliceAt(0xf000)
+  t.false(slice.sliceAt(0x1000).dirtyAt(0))
+  bitmap.enlarge(0x1000)
+  slice.markDirty(0x1000, 1)
+  t.true(bitmap.isBitSet(16))
+  t.deepEqual([inspect(slice), slice instanceof BitmapSlice], ['BitmapSlice {}', true])
+  t.false(isDeepStrictEqual(slice, bitmap.sliceAt(0xf000)))
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(BitmapSlice.prototype))) {
+    if (name === 'constructor' || typeof value !== 'function') continue
+    for (const foreign of [{}, Object.create(slice), bitmap, null, 1, BitmapSlice.prototype]) {
+      t.throws(() => value.call(foreign, 0, 1), { instanceOf: TypeError }, name)
+    }
+  }
+})
+
+test('the bitmap of a slice, of a reference and of references is that of their memory', (t) => {
+  const region = GuestRegionMmap.fromRange(0, 0x10000, null, { bitmap: true })
+  const mapping = new MmapRegion(0x10000, { bitmap: true })
+  for (const memory of [region, mapping]) {
+    const bitmap = memory.bitmap as AtomicBitmap
+    for (let use = 0; use < OFTEN; use += 1) {
+      bitmap.reset()
+      memory.getSlice(0x1000, 0x2000).subslice(0x1000, 16).bitmap?.markDirty(0x800, 1)
+      memory.getRef('u32', 0x4ffe).bitmap?.markDirty(2, 1)
+      memory.getArrayRef('u16', 0x6000, 0x1000).refAt(0x800).bitmap?.markDirty(0, 1)
+      memory.getArrayRef('u16', 0x8000, 8).bitmap?.markDirty(0, 1)
+      t.deepEqual([...bitmap.getAndReset()], [0b1_1010_0100n])
+    }
+    const { bitmap: kept } = memory.getSlice(0x1000, 0x1000)
+    const slice = memory.getSlice(0x1000, 0x1000)
+    memory.release()
+    t.throws(() => slice.bitmap, { code: 'ERR_DISPOSED' })
+    t.false(kept?.dirtyAt(0))
+  }
+  const plain = GuestRegionMmap.fromRange(0, 0x1000)
+  for (let use = 0; use < OFTEN; use += 1) {
+    t.deepEqual([plain.getSlice(0, 8).bitmap, plain.getRef('u8', 0).bitmap], [null, null])
+  }
 })

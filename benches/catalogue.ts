@@ -99,6 +99,8 @@ const parts: Work[] = [
   { id: 'parts/ref', title: 'load by a held VolatileRef' },
   { id: 'parts/array-ref', title: 'load by a held VolatileArrayRef' },
   { id: 'parts/atomic-ref', title: 'load by a held AtomicRef, acquire' },
+  { id: 'parts/bitmap', title: 'bitmap of a held slice, dirtyAt of it' },
+  { id: 'parts/bitmap-slice', title: 'sliceAt of a bitmap, markDirty of it' },
 ]
 
 const calls: Work[] = [

@@ -45,6 +45,8 @@ export const CALLS = [
   ({ tracked }) => tracked.writeU64(1n, 8),
   ({ tracked }) => tracked.writeU64(1n, 8),
   ({ tracked }) => tracked.findRegion(0).bitmap,
+  ({ tracked }) => tracked.findRegion(0).bitmap.sliceAt(1).sliceAt(1).markDirty(0, 1),
+  ({ tracked }) => tracked.getSlice(0, 8).bitmap.dirtyAt(0),
   ({ tracked }) => tracked.withViews(0, 8, ([view]) => (view[0] = 1)),
   ({ tracked }) => tracked.dirtyRanges(),
   ({ tracked }) => tracked.findRegion(0).readU8(5),
@@ -102,7 +104,7 @@ export function check({ map, tracked, other, atomic, slice }) {
     assert.ok(bitmap instanceof AtomicBitmap)
     bitmap.reset()
     tracked.writeU8(round, 3)
-    assert.ok(bitmap.dirtyAt(0))
+    assert.ok(bitmap.dirtyAt(0) && bitmap.sliceAt(1).dirtyAt(0) && tracked.getSlice(0, 8).bitmap.dirtyAt(0))
     slice.writeU8(60 + round, 63)
     assert.equal(map.readU8(SIZE + 63), 60 + round)
     assert.equal(

@@ -1,6 +1,7 @@
 /** This package; the same code with its fast paths and without. */
 import { closeSync, openSync, readvSync } from 'node:fs'
 import {
+  AtomicBitmap,
   FileOffset,
   GuestMemoryAtomic,
   GuestMemoryMmap,
@@ -127,6 +128,10 @@ function provideParts(works: Works): void {
   works.set('parts/ref', () => loop(() => ref.load()))
   works.set('parts/array-ref', () => loop((i) => array.load(i & 63)))
   works.set('parts/atomic-ref', () => loop(() => integer.load(Ordering.Acquire)))
+  const tracked = makeMemory(1, true).getSlice(regionStarts(1)[0]!, 4096)
+  const bitmap = new AtomicBitmap(REGION_SIZE, 4096)
+  works.set('parts/bitmap', () => loop((i) => tracked.bitmap!.dirtyAt(i & 1023)))
+  works.set('parts/bitmap-slice', () => loop((i) => bitmap.sliceAt(i & 1023).markDirty(0, 4)))
 }
 
 function provideLocks(works: Works): void {

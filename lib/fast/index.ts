@@ -51,10 +51,18 @@ function itself({ anchored, noteUse }: typeof MethodsModule, traits: Traits): Ki
 }
 
 /** Makes what slices and references of a region or a mapping are backed by. */
-function backings({ anchored, noteUse }: typeof MethodsModule, traits: Traits, native: Natives<Volatile>): BackingOf {
+function backings(
+  { anchored, noteUse }: typeof MethodsModule,
+  traits: Traits,
+  prototype: VmMemory.Mapping,
+  native: Natives<Volatile>,
+): BackingOf {
+  const bitmapOf = uncurryThis(
+    Object.getOwnPropertyDescriptor(prototype, 'bitmap')?.get as (this: object) => VmMemory.AtomicBitmap | null,
+  )
   return (object) => {
     const cursor = anchored(object)
-    return new Backing(object, cursor, native, () => noteUse(cursor, traits, () => object))
+    return new Backing(object, cursor, native, bitmapOf, () => noteUse(cursor, traits, () => object))
   }
 }
 
@@ -93,13 +101,13 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   installBitmaps(native.AtomicBitmap)
   const regions = nativesOf(region)
   const mappings = nativesOf(mapping)
-  const ofRegion = backings(ofRegions, traits, regions)
+  const ofRegion = backings(ofRegions, traits, region, regions)
   install(map, ofMaps.mapMethods(nativesOf(map), itself(ofMaps, traits), bufferOf, ofRegion))
   install(guard, guards.methods.mapMethods(guards.natives, guards.guardToNative, bufferOf, ofRegion))
   install(region, ofRegions.byteMethods(regions, itself(ofRegions, traits)))
   install(region, ofRegions.regionMethods(regions, itself(ofRegions, traits), startOf))
   install(region, ofRegions.partMethods(regions, itself(ofRegions, traits), ofRegion))
-  const ofMapping = backings(ofMappings, traits, mappings)
+  const ofMapping = backings(ofMappings, traits, mapping, mappings)
   install(mapping, ofMappings.partMethods(mappings, itself(ofMappings, traits), ofMapping))
   const halfOf = installVolatile(native, ofSlices)
   door.findHalvesBy((object) => guards.halfOf(object) ?? halfOf(object))

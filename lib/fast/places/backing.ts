@@ -15,6 +15,8 @@ export class Backing {
     readonly finder: Finder,
     /** The native methods of its class. */
     readonly native: Natives<Volatile>,
+    /** The `bitmap` of one, whatever users have put in its place. */
+    readonly bitmapOf: (object: object) => VmMemory.AtomicBitmap | null,
     /** Notes a native access to its memory. */
     readonly noteUse: () => void,
   ) {}

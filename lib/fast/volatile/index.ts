@@ -2,6 +2,7 @@
 import type * as VmMemory from '../../../index'
 import { defineMethod } from '../../protocols'
 import { uncurryThis } from '../../intrinsics'
+import { sliceOf } from '../bitmaps'
 import type * as MethodsModule from '../methods'
 import type { Kind } from '../methods/kind'
 import { nativesOf } from '../natives'
@@ -50,8 +51,12 @@ function installGetter(prototype: object, placeOf: PlaceOf, name: string, get: (
 }
 
 /** What `bitmap` is where that is certain. */
-function noBitmap({ reach, window }: Place): null | undefined {
-  return reach > 0 && !window.isTracked ? null : undefined
+function bitmapOf(place: Place): VmMemory.BitmapSlice | null | undefined {
+  const { backing, reach, window } = place
+  if (reach > 0 && !window.isTracked) return null
+  if (backing === null || !place.isThere()) return undefined
+  const bitmap = backing.bitmapOf(backing.object)
+  return bitmap === null ? null : sliceOf(bitmap, place.offset)
 }
 
 const lengthOf = (place: Place): number => place.length
@@ -90,13 +95,13 @@ export function installVolatile(
   install(slice, { ...atomicMethods(slices), ...sliceCopies(slices), ...partMethods(slices) })
   installGetter(slice, SliceStamp.place, 'len', lengthOf)
   installGetter(slice, SliceStamp.place, 'isEmpty', isEmpty)
-  installGetter(slice, SliceStamp.place, 'bitmap', noBitmap)
+  installGetter(slice, SliceStamp.place, 'bitmap', bitmapOf)
 
   const ref: VmMemory.VolatileRef = native.VolatileRef.prototype
   install(ref, refMethods(kindOf(ref, RefStamp.place, makeRef)))
   installGetter(ref, RefStamp.place, 'type', typeOf)
   installGetter(ref, RefStamp.place, 'len', lengthOf)
-  installGetter(ref, RefStamp.place, 'bitmap', noBitmap)
+  installGetter(ref, RefStamp.place, 'bitmap', bitmapOf)
 
   const arrayRef: VmMemory.VolatileArrayRef = native.VolatileArrayRef.prototype
   install(arrayRef, arrayRefMethods(kindOf(arrayRef, ArrayRefStamp.place, makeArrayRef)))
@@ -104,7 +109,7 @@ export function installVolatile(
   installGetter(arrayRef, ArrayRefStamp.place, 'len', ({ kind, length }) => length / kind.size)
   installGetter(arrayRef, ArrayRefStamp.place, 'elementSize', ({ kind }) => kind.size)
   installGetter(arrayRef, ArrayRefStamp.place, 'isEmpty', isEmpty)
-  installGetter(arrayRef, ArrayRefStamp.place, 'bitmap', noBitmap)
+  installGetter(arrayRef, ArrayRefStamp.place, 'bitmap', bitmapOf)
 
   const atomicRef: VmMemory.AtomicRef = native.AtomicRef.prototype
   install(atomicRef, atomicRefMethods(kindOf(atomicRef, AtomicRefStamp.place, makeAtomicRef)))

@@ -1,78 +1,28 @@
 /** Bitmaps: their methods by the mailbox. */
-import type * as VmMemory from '../../index'
-import { defineProperty, uncurryThis } from '../intrinsics'
-import { defineMethod } from '../protocols'
-import { Existing } from './existing'
-import { safeInteger } from './finder'
-import { askNumber, NO_NUMBER, numberOf, operation } from './mailbox'
-import { nativesOf } from './natives'
+import type * as VmMemory from '../../../index'
+import { defineProperty, uncurryThis } from '../../intrinsics'
+import { defineMethod } from '../../protocols'
+import { safeInteger } from '../finder'
+import { askNumber, operation } from '../mailbox'
+import { nativesOf } from '../natives'
+import { DIRTY_AT, entryOf, MARK_DIRTY, noteUse } from './entry'
+import { installSlices, sliceAt } from './slices'
+
+export { stampBitmap } from './entry'
+export { sliceOf } from './slices'
 
 type Bitmap = VmMemory.AtomicBitmap
-
-/** What is kept with a bitmap. */
-class Entry {
-  /** What the mailbox knows it by, once it was worth a number. */
-  number = NO_NUMBER
-  uses = 0
-}
-
-const NO_ENTRY = new Entry()
-
-/** From which native call on a number is worth its making. */
-const WORTH_FROM = 2
-
-class BitmapStamp extends Existing {
-  readonly #entry: Entry
-
-  private constructor(object: object, entry: Entry) {
-    super(object)
-    this.#entry = entry
-  }
-
-  static put(object: object): void {
-    if (!(#entry in object)) void new BitmapStamp(object, new Entry())
-  }
-
-  /** Not `has`, which the engine would come to expect other objects in. */
-  static entry(object: object): Entry {
-    try {
-      return #entry in object ? object.#entry : NO_ENTRY
-    } catch {
-      return NO_ENTRY
-    }
-  }
-}
-
-const { entry: entryOf, put } = BitmapStamp
-
-/** Notes that a native method has worked, so that the object is a bitmap. */
-function noteUse(object: object): void {
-  put(object)
-  const entry = entryOf(object)
-  entry.uses += 1
-  if (entry.uses !== WORTH_FROM) return
-  try {
-    entry.number = numberOf(object)
-  } catch {
-    // Native methods do.
-  }
-}
 
 const BITS = operation('bits')
 const BYTE_SIZE = operation('byteSize')
 const IS_BIT_SET = operation('isBitSet')
-const DIRTY_AT = operation('dirtyAt')
 const SET_BIT = operation('setBit')
 const RESET_BIT = operation('resetBit')
-const MARK_DIRTY = operation('markDirty')
 const RESET_RANGE = operation('resetRange')
 
 type Question = (this: Bitmap, index: VmMemory.Usize) => boolean
 type Order = (this: Bitmap, index: VmMemory.Usize) => void
 type RangeOrder = (this: Bitmap, start: VmMemory.Usize, length: VmMemory.Usize) => void
-
-/** Gives a bitmap what is kept with it, before anybody has it. */
-export const stampBitmap = put
 
 export function installBitmaps({ prototype }: typeof VmMemory.AtomicBitmap): void {
   const native = nativesOf(prototype)
@@ -134,6 +84,8 @@ export function installBitmaps({ prototype }: typeof VmMemory.AtomicBitmap): voi
     setAddrRange: rangeOrder('setAddrRange', MARK_DIRTY),
     markDirty: rangeOrder('markDirty', MARK_DIRTY),
     resetAddrRange: rangeOrder('resetAddrRange', RESET_RANGE),
+    sliceAt,
   }
   for (const [name, method] of Object.entries(methods)) defineMethod(prototype, name, method)
+  installSlices()
 }
