@@ -184,7 +184,7 @@ for (const [name, option] of Object.entries({ INFO: OPT.INFO, GO: OPT.GO })) {
 
 testOnLinux('options that are not offered are told as such, however long they are', async (t) => {
   const client = await Client.negotiating(server.socket)
-  for (const option of [0, OPT.PEEK_EXPORT, OPT.STARTTLS, 8, 9, 10, 11, 12, 99, 2 ** 31, 2 ** 32 - 1]) {
+  for (const option of [0, OPT.PEEK_EXPORT, OPT.STARTTLS, 11, 12, 99, 2 ** 31, 2 ** 32 - 1]) {
     for (const length of [0, 1, 100_000]) {
       const replies = await client.option(option, Buffer.alloc(length))
       t.deepEqual(types(replies), [ERR.UNSUP])

@@ -5,12 +5,23 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
 export const [NBDMAGIC, IHAVEOPT, REPLY_MAGIC] = [0x4e42444d41474943n, 0x49484156454f5054n, 0x3e889045565a9n]
-export const [REQUEST_MAGIC, SIMPLE_REPLY_MAGIC] = [0x25609513, 0x67446698]
+export const [REQUEST_MAGIC, SIMPLE_REPLY_MAGIC, STRUCTURED_REPLY_MAGIC] = [0x25609513, 0x67446698, 0x668e33ef]
 
 /** NBD_OPT_… */
-export const OPT = { EXPORT_NAME: 1, ABORT: 2, LIST: 3, PEEK_EXPORT: 4, STARTTLS: 5, INFO: 6, GO: 7 } as const
+export const OPT = {
+  EXPORT_NAME: 1,
+  ABORT: 2,
+  LIST: 3,
+  PEEK_EXPORT: 4,
+  STARTTLS: 5,
+  INFO: 6,
+  GO: 7,
+  STRUCTURED_REPLY: 8,
+  LIST_META_CONTEXT: 9,
+  SET_META_CONTEXT: 10,
+} as const
 /** NBD_REP_… */
-export const REP = { ACK: 1, SERVER: 2, INFO: 3 } as const
+export const REP = { ACK: 1, SERVER: 2, INFO: 3, META_CONTEXT: 4 } as const
 /** NBD_REP_ERR_… */
 export const ERR = { UNSUP: 2 ** 31 + 1, INVALID: 2 ** 31 + 3, UNKNOWN: 2 ** 31 + 6, TOO_BIG: 2 ** 31 + 9 } as const
 /** NBD_INFO_… */
@@ -29,6 +40,9 @@ export const CMD = {
 /** NBD_CMD_FLAG_… */
 export const FLAG = { FUA: 1, NO_HOLE: 2, DF: 4, REQ_ONE: 8, FAST_ZERO: 16, PAYLOAD_LEN: 32 } as const
 
+/** NBD_REPLY_TYPE_… */
+export const CHUNK = { NONE: 0, OFFSET_DATA: 1, OFFSET_HOLE: 2, BLOCK_STATUS: 5, ERROR: 2 ** 15 + 1 } as const
+
 /** What a test waits for an answer at the most. */
 const PATIENCE = 15_000
 
@@ -36,6 +50,11 @@ export interface OptionReply {
   readonly option: number
   readonly type: number
   readonly data: Buffer
+}
+
+export interface Chunk {
+  readonly type: number
+  readonly payload: Buffer
 }
 
 export interface Request {
@@ -70,6 +89,15 @@ export const optionBytes = (option: number, data: Uint8Array = new Uint8Array(),
 /** Encodes the data of NBD_OPT_INFO and NBD_OPT_GO. */
 export const infoData = (name = '', requests: readonly number[] = []): Buffer =>
   Buffer.concat([u32(Buffer.byteLength(name)), Buffer.from(name), u16(requests.length, ...requests)])
+
+/** Encodes the data of NBD_OPT_LIST_META_CONTEXT and NBD_OPT_SET_META_CONTEXT. */
+export const contextData = (name = '', queries: readonly string[] = []): Buffer =>
+  Buffer.concat([
+    u32(Buffer.byteLength(name)),
+    Buffer.from(name),
+    u32(queries.length),
+    ...queries.flatMap((query) => [u32(Buffer.byteLength(query)), Buffer.from(query)]),
+  ])
 
 export const requestBytes = (request: Request): Buffer =>
   Buffer.concat([
@@ -113,6 +141,20 @@ export class Client {
     const client = await Client.negotiating(path)
     const replies = await client.option(OPT.GO, infoData())
     if (replies.at(-1)?.type !== REP.ACK) throw new Error(`NBD_OPT_GO was refused: ${JSON.stringify(replies)}`)
+    return client
+  }
+
+  /** Connects, and goes on to the transmission phase with structured replies, and what these queries select. */
+  static async structured(path: string, queries: readonly string[] = ['base:allocation']): Promise<Client> {
+    const client = await Client.negotiating(path)
+    for (const [option, data] of [
+      [OPT.STRUCTURED_REPLY],
+      [OPT.SET_META_CONTEXT, contextData('', queries)],
+      [OPT.GO, infoData()],
+    ] as const) {
+      const replies = await client.option(option, data)
+      if (replies.at(-1)?.type !== REP.ACK) throw new Error(`option ${option} was refused: ${JSON.stringify(replies)}`)
+    }
     return client
   }
 
@@ -180,6 +222,23 @@ export class Client {
       throw new Error(`no reply to request ${cookie}: ${head.toString('hex')}`)
     }
     return head.readUInt32BE(4)
+  }
+
+  /** Sends a request, and receives the chunks of its reply. */
+  async chunks(request: Request): Promise<Chunk[]> {
+    const cookie = ++this.#cookies << 40n
+    this.send(requestBytes({ ...request, cookie }))
+    const chunks: Chunk[] = []
+    for (;;) {
+      const head = await this.receive(20)
+      const [magic, length] = [head.readUInt32BE(), head.readUInt32BE(16)]
+      const [flags, type] = [head.readUInt16BE(4), head.readUInt16BE(6)]
+      if (magic !== STRUCTURED_REPLY_MAGIC || head.readBigUInt64BE(8) !== cookie || flags > 1) {
+        throw new Error(`no chunk of a reply to request ${cookie}: ${head.toString('hex')}`)
+      }
+      chunks.push({ type, payload: await this.receive(length) })
+      if (flags === 1) return chunks
+    }
   }
 
   async read(offset: number, length: number): Promise<Buffer> {

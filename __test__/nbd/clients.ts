@@ -79,7 +79,7 @@ const nbdinfo = scenario('nbdinfo lists the export, and is told of unknown ones'
       is_rotational: false,
       is_read_only: false,
       can_cache: false,
-      can_df: false,
+      can_df: true,
       can_fast_zero: false,
       can_flush: true,
       can_fua: true,
@@ -115,6 +115,55 @@ const nbdcopy = scenario('nbdcopy there and back, by several connections', async
   await call('nbdcopy', '--synchronous', server.uri, copy)
   assertSame(source, copy)
 })
+
+const holes = scenario(
+  'nbdinfo --map and qemu-img map tell data from holes, and copies leave holes out',
+  async ({ server, call, setting }) => {
+    const source = path.join(setting.folder, 'sparse.img')
+    const copy = path.join(setting.folder, 'sparse-copy.img')
+    const data = [
+      [0, 64 * 1024],
+      [7 * MIB, 2 * MIB],
+      [SIZE - MIB, MIB],
+    ] as const
+    fs.rmSync(copy, { force: true })
+    const fd = fs.openSync(source, 'w')
+    fs.ftruncateSync(fd, SIZE)
+    for (const [offset, length] of data) fs.writeSync(fd, randomFillSync(Buffer.alloc(length)), 0, length, offset)
+    fs.closeSync(fd)
+    await call('nbdcopy', source, server.uri)
+
+    const map = JSON.parse(await call('nbdinfo', '--map', '--json', server.uri)) as {
+      offset: number
+      length: number
+      type: number
+    }[]
+    assert.deepEqual(
+      map.filter(({ type }) => type === 0).map(({ offset, length }) => [offset, length]),
+      data,
+    )
+    assert.equal(
+      map.reduce((sum, { length }) => sum + length, 0),
+      SIZE,
+    )
+    const qemuMap = JSON.parse(
+      await call('qemu-img', 'map', '-f', 'raw', '--output=json', `nbd:unix:${server.socket}`),
+    ) as { start: number; length: number; data: boolean; zero: boolean }[]
+    assert.deepEqual(
+      qemuMap.filter(({ data, zero }) => data && !zero).map(({ start, length }) => [start, length]),
+      data,
+    )
+
+    const length = data.reduce((sum, [, each]) => sum + each, 0)
+    await call('nbdcopy', '--connections=4', server.uri, copy)
+    assertSame(source, copy)
+    assert.equal(fs.statSync(copy).blocks * 512, length, 'the copy has the same holes')
+    await call('qemu-img', 'convert', '-f', 'raw', '-O', 'raw', `nbd:unix:${server.socket}`, copy)
+    assertSame(source, copy)
+    assert.equal(server.guestMemory(), length, 'and nobody took memory by reading holes')
+    return `${length / MIB} of ${SIZE / MIB} MiB copied`
+  },
+)
 
 const nbdkit = scenario(
   'nbdkit hands requests on, to one server from another',
@@ -190,4 +239,4 @@ const fio = scenario('fio verifies what it has written at random, and trims', as
   await call('fio', ...job, ...parts, '--rw=randwrite', '--bs=4k', '--iodepth=16', '--fsync=16', ...verify)
 })
 
-export const scenarios: readonly Scenario<Setting>[] = [nbdinfo, nbdsh, nbdcopy, nbdkit, qemuIo, qemuImg, fio]
+export const scenarios: readonly Scenario<Setting>[] = [nbdinfo, nbdsh, nbdcopy, holes, nbdkit, qemuIo, qemuImg, fio]

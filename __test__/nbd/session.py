@@ -45,7 +45,8 @@ sizes = [h.get_block_size(kind) for kind in (nbd.SIZE_MINIMUM, nbd.SIZE_PREFERRE
 assert sizes == [1, 4096, 32 * MIB], sizes
 offered = [h.can_flush(), h.can_fua(), h.can_trim(), h.can_zero(), h.can_multi_conn()]
 assert offered == [True] * 5, offered
-assert not any([h.is_read_only(), h.is_rotational(), h.can_cache(), h.can_df(), h.can_fast_zero()])
+assert h.can_df() and h.get_structured_replies_negotiated()
+assert not any([h.is_read_only(), h.is_rotational(), h.can_cache(), h.can_fast_zero()])
 h.shutdown()
 
 h = negotiating()
@@ -78,6 +79,40 @@ fails(errno.EINVAL, h.zero, 512, 0, nbd.CMD_FLAG_FAST_ZERO)
 fails(errno.EINVAL, h.pwrite, bytes(512), 0, 1 << 5)
 fails(errno.EINVAL, h.trim, 512, 0, nbd.CMD_FLAG_NO_HOLE)
 assert h.pread(512, SIZE - 512) == bytes(512)
+
+# Data and holes
+h.shutdown()
+h = nbd.NBD()
+h.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
+h.add_meta_context("qemu:dirty-bitmap:none")
+h.connect_uri(uri)
+h.set_strict_mode(0)
+assert h.can_meta_context(nbd.CONTEXT_BASE_ALLOCATION) and not h.can_meta_context("qemu:dirty-bitmap:none")
+hole = nbd.STATE_HOLE | nbd.STATE_ZERO
+h.zero(SIZE, 0)
+h.pwrite(data[:MIB], 2 * MIB)
+told = []
+tell = lambda context, offset, entries, error: told.append((context, offset, list(entries)))
+h.block_status(SIZE, 0, tell)
+h.block_status(SIZE - 5 * MIB, 2 * MIB, tell, nbd.CMD_FLAG_REQ_ONE)
+assert told == [
+    (nbd.CONTEXT_BASE_ALLOCATION, 0, [2 * MIB, hole, MIB, 0, SIZE - 3 * MIB, hole]),
+    (nbd.CONTEXT_BASE_ALLOCATION, 2 * MIB, [MIB, 0]),
+], told
+fails(errno.EINVAL, h.block_status, SIZE, 1, tell)
+fails(errno.EINVAL, h.block_status, 0, 0, tell)
+read = []
+h.pread_structured(4 * MIB, 0, lambda part, offset, status, error: read.append((len(part), offset, status)))
+assert sum(length for length, _, status in read if status == nbd.READ_HOLE) == 3 * MIB, read
+assert [(length, offset) for length, offset, status in read if status == nbd.READ_DATA] == [(MIB, 2 * MIB)], read
+assert h.pread_structured(3 * MIB, MIB, lambda *_: None, nbd.CMD_FLAG_DF) == bytes(MIB) + data[:MIB] + bytes(MIB)
+
+# Without structured replies
+h = nbd.NBD()
+h.set_request_structured_replies(False)
+h.connect_uri(uri)
+assert not h.can_df() and not h.get_structured_replies_negotiated()
+assert h.pread(3 * MIB, MIB) == bytes(MIB) + data[:MIB] + bytes(MIB)
 
 # Many at once
 buffers = [nbd.Buffer(64 * 1024) for _ in range(200)]

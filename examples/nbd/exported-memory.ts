@@ -1,5 +1,6 @@
 import koffi from 'koffi'
 import { FileOffset, GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap, memfdCreate } from '../../index.js'
+import type { Extent } from './protocol.js'
 
 const [REGIONS, REGION_SIZE] = [8, 8 * 2 ** 20]
 
@@ -11,6 +12,13 @@ const fallocate = koffi.load(null).func('int fallocate(int, int, int64_t, int64_
   offset: number,
   length: number,
 ) => number
+
+/** Adds an extent, or makes the last one longer if it is of the same kind. */
+export function append(extents: Extent[], { offset, length, isHole }: Extent): void {
+  const last = extents.at(-1)
+  if (last?.isHole !== isHole) extents.push({ offset, length, isHole })
+  else extents[extents.length - 1] = { ...last, length: last.length + length }
+}
 
 /**
  * Guest memory that is to be read and written, with its regions mapped anew meanwhile. Each is a part of one memfd, so that
@@ -44,6 +52,30 @@ export class ExportedMemory {
   views(offset: number, length: number): Uint8Array[] {
     using memory = this.#atomic.memory()
     return memory.views(offset, length)
+  }
+
+  /**
+   * Tells what of a range is data and what are holes, one after the other. Holes take no memory: to read them through the mapping would
+   * change that.
+   */
+  extents(offset: number, length: number): Extent[] {
+    using memory = this.#atomic.memory()
+    const end = offset + length
+    const found: Extent[] = []
+    let at = offset
+    const goOn = (to: number, isHole: boolean): void => {
+      const next = Math.min(end, to)
+      if (at < next) append(found, { offset: at, length: next - at, isHole })
+      at = Math.max(at, next)
+    }
+    for (let start = offset - (offset % REGION_SIZE); start < end; start += REGION_SIZE) {
+      for (const [dataAt, count] of memory.findRegion(start)?.dataRanges() ?? []) {
+        goOn(start + dataAt, true)
+        goOn(start + dataAt + count, false)
+      }
+      goOn(start + REGION_SIZE, true)
+    }
+    return found
   }
 
   /** Copies bytes into memory. */

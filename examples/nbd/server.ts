@@ -43,10 +43,10 @@ export function createNbdServer(exported: ExportedMemory, { handshakeLimit, log 
     }
     const timer = handshakeLimit > 0 ? setTimeout(hangUp, 1000 * handshakeLimit) : undefined
     try {
-      const isAgreed = await negotiate(connection, exported)
+      const terms = await negotiate(connection, exported)
       clearTimeout(timer)
       negotiating.delete(socket)
-      if (isAgreed) await serveRequests(connection, exported)
+      if (terms !== null) await serveRequests(connection, exported, terms)
     } catch (error) {
       if (error instanceof HangUpError) log(`hung up on a client: ${error.message}`)
       else if (!(error instanceof DisconnectedError)) log(String(error))
