@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { parse, withCommonOptions } from '../machine/command.js'
 import { integer } from '../machine/integer-option.js'
 import { UsageError } from '../machine/usage-error.js'
 import { VIRTIO_BLK_ID_BYTES } from '../virtio/virtio-blk.js'
@@ -31,15 +31,8 @@ function serialNumber(text: string): string {
   return text
 }
 
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return manifest.version
-}
-
 function makeCommand(): Command {
-  return new Command('vhost-user-blk')
+  return withCommonOptions(new Command('vhost-user-blk'))
     .description('Serves a disk image to virtual machines: a vhost-user-blk back-end on a UNIX socket.')
     .addArgument(new Argument('[image]', 'raw disk image, or a block device (--blk-file)'))
     .addArgument(new Argument('[socket]', 'path of the socket to listen at (--socket-path)'))
@@ -57,8 +50,6 @@ function makeCommand(): Command {
     .option('--no-mem-slots', 'do not offer CONFIGURE_MEM_SLOTS: each change of the memory is told as a whole table')
     .option('--once', 'end after the first connection', false)
     .option('--print-capabilities', 'print what this program can do as JSON, and nothing else')
-    .version(version(), '-V, --version', 'show the version')
-    .helpOption('-h, --help', 'show this help')
     .addHelpText(
       'after',
       `
@@ -68,8 +59,6 @@ QEMU is to be started with memory that can be shared, for instance:
 
 Exit code: 0 ended by a signal or --once, 1 a failure, 2 wrong usage.`,
     )
-    .configureOutput({ outputError: () => {} })
-    .exitOverride()
 }
 
 /** Returns the settings, or null when `--help` and the like have been answered. Throws `UsageError`. */
@@ -80,14 +69,7 @@ export function parseCommandLine(argv: readonly string[]): Settings | null {
     return null
   }
   const command = makeCommand()
-  try {
-    command.parse(argv, { from: 'user' })
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return null
-    // Suggestions come on a line of their own; one line is promised.
-    throw new UsageError(error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '))
-  }
+  if (!parse(command, argv)) return null
   const { blkFile, socketPath, fd, ...options } = command.opts<
     Omit<Settings, 'image' | 'socket'> & { blkFile?: string; socketPath?: string; fd?: number }
   >()
