@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** What a process holds of other processes' memory, and what it has open. */
 export interface Holdings {
+  /** Of memory that is shared. */
   readonly mappings: number
   readonly descriptors: number
 }
@@ -31,15 +32,15 @@ export class BackEnd {
     }
   }
 
-  /** A program of examples/. */
-  static run(program: string, args: readonly string[], fds?: readonly number[]): BackEnd {
-    const main = `examples/${program}/main.ts`
-    return new BackEnd(process.execPath, ['--import', 'tsx', main, ...args], process.env, fds)
+  /** A program of examples/. `preloaded` is a module that all its threads load first. */
+  static run(program: string, args: readonly string[], fds?: readonly number[], preloaded?: URL): BackEnd {
+    const imports = ['tsx', ...(preloaded === undefined ? [] : [preloaded.href])].flatMap((each) => ['--import', each])
+    return new BackEnd(process.execPath, [...imports, `examples/${program}/main.ts`, ...args], process.env, fds)
   }
 
   /** A program of examples/; resolves when it listens. */
-  static async start(program: string, args: readonly string[], fds?: readonly number[]): Promise<BackEnd> {
-    const backEnd = BackEnd.run(program, args, fds)
+  static async start(...program: Parameters<typeof BackEnd.run>): Promise<BackEnd> {
+    const backEnd = BackEnd.run(...program)
     await backEnd.line(/^serving/)
     return backEnd
   }
@@ -66,20 +67,29 @@ export class BackEnd {
   }
 
   holdings(): Holdings {
-    const maps = fs.readFileSync(`/proc/${this.pid}/maps`, 'utf8').split('\n')
     return {
-      mappings: maps.filter((line) => line.includes('/memfd:')).length,
+      mappings: this.#maps().filter((line) => /^\S+ \S{3}s /.test(line)).length,
       descriptors: fs.readdirSync(`/proc/${this.pid}/fd`).length,
     }
   }
 
+  /** Ranges of addresses that are in use, for whatever. */
+  areas(): number {
+    return this.#maps().length
+  }
+
   /** All mappings of memfds: how long they are, and where in the file they start. */
   mappings(): { size: number; offset: number }[] {
-    const maps = fs.readFileSync(`/proc/${this.pid}/maps`, 'utf8')
-    return [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) .*\/memfd:/gm)].map((line) => {
-      const [start = 0, end = 0, offset = 0] = line.slice(1).map((digits) => Number.parseInt(digits, 16))
-      return { size: end - start, offset }
+    return this.#maps().flatMap((line) => {
+      const fields = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) .*\/memfd:/.exec(line)?.slice(1)
+      if (fields === undefined) return []
+      const [start = 0, end = 0, offset = 0] = fields.map((digits) => Number.parseInt(digits, 16))
+      return [{ size: end - start, offset }]
     })
+  }
+
+  #maps(): string[] {
+    return fs.readFileSync(`/proc/${this.pid}/maps`, 'utf8').trimEnd().split('\n')
   }
 
   /** Seconds of processor time, of the system's included. */

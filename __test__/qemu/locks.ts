@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { BackEnd } from './back-end.js'
 import type { Scenario } from '../scenario.js'
-import type { Setting } from './scenarios.js'
+import type { Setting } from './guest.js'
 
 const LOCKED = /Failed to get "write" lock/
 

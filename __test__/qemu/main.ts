@@ -7,6 +7,7 @@ import path from 'node:path'
 import { runScenarios } from '../scenario.js'
 import { makeBase } from './initramfs.js'
 import { locks } from './locks.js'
+import { mapChanges } from './map-changes.js'
 import { MissingError, preparePackages, QEMU } from './packages.js'
 import { restarts } from './restarts.js'
 import { scenarios } from './scenarios.js'
@@ -18,7 +19,8 @@ async function run(folder: string): Promise<number> {
   const packages = preparePackages(QEMU)
   const base = path.join(folder, 'base')
   makeBase(packages, base)
-  return runScenarios([...scenarios, locks, ...restarts], { packages, folder, base }, wanted)
+  const all = [...scenarios, ...mapChanges, locks, ...restarts]
+  return runScenarios(all, { packages, folder, base }, wanted)
 }
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vm-memory-qemu-'))

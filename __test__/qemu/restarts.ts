@@ -8,7 +8,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BackEnd } from './back-end.js'
 import type { Scenario } from '../scenario.js'
-import type { Setting } from './scenarios.js'
+import type { Setting } from './guest.js'
 import { VirtualMachine } from './virtual-machine.js'
 
 const MIB = 2 ** 20

@@ -2,90 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import assert from 'node:assert/strict'
-import { createHash, randomFillSync } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Scenario } from '../scenario.js'
-import { BackEnd } from './back-end.js'
-import type { Packages } from './packages.js'
-import { VirtualMachine, type Machine } from './virtual-machine.js'
-
-export interface Setting {
-  readonly packages: Packages
-  readonly folder: string
-  readonly base: string
-}
-
-const MIB = 2 ** 20
-const IMAGE_SIZE = 32 * MIB
-const MAP_CHANGES = 4000
-
-/** Reads the whole disk around all caches, and prints its digest behind a word. */
-const digestDisk = (word: string, blockSize: string): string =>
-  `echo "@${word} $(dd if=/dev/vda bs=${blockSize} iflag=direct 2>/dev/null | sha256sum | cut -d' ' -f1)"`
-
-/** Two jobs that write, read and verify on their own halves of the disk. */
-const verifyDisk = `fio --name=verify --filename=/dev/vda --size=${IMAGE_SIZE / 2} --offset_increment=${IMAGE_SIZE / 2} --numjobs=2 --thread \\
-  --rw=randrw --bsrange=512-64k --blockalign=512 --direct=1 --ioengine=libaio --iodepth=16 --fsync=64 \\
-  --verify=crc32c --verify_fatal=1 --verify_backlog=256 --randrepeat=0 --group_reporting --output=/tmp/fio.txt \\
-  && echo @verified || { cat /tmp/fio.txt; echo @fail fio; }`
-
-interface Run {
-  readonly machine: VirtualMachine
-  readonly backEnd: BackEnd
-  /** SHA-256 of the image as it was in the beginning. */
-  readonly digest: string
-}
-
-interface RunOptions extends Omit<Machine, 'packages' | 'folder' | 'base' | 'socket' | 'timeout'> {
-  readonly backEndOptions?: readonly string[]
-  readonly timeout?: number
-}
-
-/**
- * Runs a guest on a fresh image, with what `during` does meanwhile. Afterwards the back-end must have nothing left of
- * it. Returns how often the map has changed.
- */
-async function runGuest(setting: Setting, options: RunOptions, during: (run: Run) => Promise<void>): Promise<number> {
-  const image = path.join(setting.folder, 'disk.img')
-  const content = randomFillSync(Buffer.alloc(IMAGE_SIZE))
-  fs.writeFileSync(image, content)
-  const socket = path.join(setting.folder, 'disk.sock')
-  const backEnd = await BackEnd.start('vhost-user-blk', [...(options.backEndOptions ?? []), image, socket])
-  try {
-    const baseline = backEnd.holdings()
-    const machine = new VirtualMachine({ timeout: 120, ...setting, ...options, socket })
-    try {
-      await during({ machine, backEnd, digest: createHash('sha256').update(content).digest('hex') })
-      await machine.end()
-    } catch (error) {
-      throw new Error(`${String(error)}\nback-end:\n${backEnd.lines.join('\n')}`, { cause: error })
-    } finally {
-      machine.kill()
-    }
-    const summary = await backEnd.line(/^disconnected/)
-    assert.match(summary, / 0 failed,/)
-    await eventually(() => assert.deepEqual(backEnd.holdings(), baseline))
-    assert.equal(await backEnd.stop(), 0)
-    return Number(/(\d+) map changes/.exec(summary)?.[1])
-  } finally {
-    backEnd.kill()
-  }
-}
-
-/** The descriptors of ended threads go a moment after the line that tells of it. */
-async function eventually(check: () => void, milliseconds = 2000): Promise<void> {
-  const end = performance.now() + milliseconds
-  for (;;) {
-    try {
-      return check()
-    } catch (error) {
-      if (performance.now() > end) throw error
-      await sleep(20)
-    }
-  }
-}
+import { digestDisk, IMAGE_SIZE, MIB, NO_SLOTS, runGuest, verifyDisk, type Setting } from './guest.js'
 
 const boot: Scenario<Setting> = {
   title: 'the guest reads what is in the image',
@@ -191,44 +112,6 @@ ${digestDisk('after', BUFFER)}`
   }
 }
 
-function churn(title: string, backEndOptions: readonly string[]): Scenario<Setting> {
-  // Bit 1 of the command register: whether the device's memory is there at all. Each write of it is a map change. What
-  // stands before the register cannot be written, so the shell needs no other program to get there.
-  const script = `for device in /sys/bus/pci/devices/*; do
-  [ "$(cat $device/vendor $device/device | tr '\\n' ' ')" = "0x1af4 0x1110 " ] && config=$device/config
-done
-pairs=0
-( while [ $pairs -lt ${MAP_CHANGES / 2} ]; do
-    printf '\\364\\032\\020\\021\\000\\000' > $config; printf '\\364\\032\\020\\021\\002\\000' > $config; pairs=$((pairs+1))
-  done; touch /tmp/toggled ) &
-rounds=0
-while [ ! -e /tmp/toggled ]; do
-  ${verifyDisk.replace('echo @verified', 'rounds=$((rounds+1))').replace('echo @fail fio', 'echo @fail fio; break')}
-done
-wait
-echo "@rounds $rounds"`
-  return {
-    title,
-    async run(setting) {
-      const extra = ['-object', 'memory-backend-memfd,id=iv,size=16M,share=on', '-device', 'ivshmem-plain,memdev=iv']
-      const options = { memory: '512M', queues: 2, cpus: 2, script, extra, backEndOptions, timeout: 240 }
-      let peak = 0
-      let rounds = ''
-      const changes = await runGuest(setting, options, async ({ machine, backEnd }) => {
-        const timer = setInterval(() => (peak = Math.max(peak, backEnd.holdings().descriptors)), 100)
-        try {
-          rounds = await machine.line('rounds')
-        } finally {
-          clearInterval(timer)
-        }
-      })
-      assert.ok(changes >= MAP_CHANGES, `${changes} map changes`)
-      assert.ok(Number(rounds) >= 1)
-      return `${changes} map changes under ${rounds} rounds of fio, at most ${peak} descriptors open`
-    },
-  }
-}
-
 const high: Scenario<Setting> = {
   title: 'memory above 4 GiB, at an offset in its descriptor',
   async run(setting) {
@@ -246,8 +129,6 @@ ${verifyDisk}`
   },
 }
 
-const NO_SLOTS = ['--no-mem-slots']
-
 export const scenarios: readonly Scenario<Setting>[] = [
   boot,
   readOnly,
@@ -255,7 +136,5 @@ export const scenarios: readonly Scenario<Setting>[] = [
   trim,
   hotPlug('a DIMM comes and goes while the disk is read, a region at a time', []),
   hotPlug('a DIMM comes and goes while the disk is read, as whole tables', NO_SLOTS),
-  churn('thousands of map changes under fio, a region at a time', []),
-  churn('thousands of map changes under fio, as whole tables', NO_SLOTS),
   high,
 ]
