@@ -10,7 +10,9 @@ import { locks } from './locks.js'
 import { mapChanges } from './map-changes.js'
 import { MissingError, preparePackages, QEMU } from './packages.js'
 import { restarts } from './restarts.js'
+import { savedMemory } from './saved-memory.js'
 import { scenarios } from './scenarios.js'
+import { truncatedMemory } from './truncated-memory.js'
 
 const [wanted] = process.argv.slice(2)
 
@@ -19,7 +21,7 @@ async function run(folder: string): Promise<number> {
   const packages = preparePackages(QEMU)
   const base = path.join(folder, 'base')
   makeBase(packages, base)
-  const all = [...scenarios, ...mapChanges, locks, ...restarts]
+  const all = [...scenarios, ...mapChanges, savedMemory, truncatedMemory, locks, ...restarts]
   return runScenarios(all, { packages, folder, base }, wanted)
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import path from 'node:path'
@@ -18,6 +19,8 @@ export interface Machine {
   /** Where the back-end listens. */
   readonly socket: string
   readonly memory: string
+  /** A file for the memory to lie in, instead of a memfd. */
+  readonly memoryFile?: string
   /** Of `-m`, when memory can be plugged. */
   readonly memoryOptions?: string
   readonly queues?: number
@@ -28,6 +31,8 @@ export interface Machine {
   readonly threads?: 'single' | 'multi'
   /** Whether QEMU connects again, a second after a back-end has gone. */
   readonly reconnects?: boolean
+  /** Waits for a guest that moves here, and starts none. */
+  readonly incoming?: boolean
   readonly extra?: readonly string[]
   /** Shell commands; what is to be asserted is printed in lines that begin with `@`. */
   readonly script: string
@@ -35,24 +40,32 @@ export interface Machine {
   readonly timeout: number
 }
 
+/** The script says that something has failed: a line that begins with `@fail`. */
+export class GuestError extends Error {
+  override readonly name = 'GuestError'
+}
+
 /** A machine that runs. */
 export class VirtualMachine {
   /** The lines that the script printed for the test, without their `@`. */
   readonly lines: string[] = []
+  static #machines = 0
   readonly #process: ChildProcess
   readonly #console: string[] = []
   readonly #exited: Promise<void>
+  readonly #initramfs: string
   readonly #monitorPath: string
   readonly #timer: NodeJS.Timeout
   #monitor: Monitor | null = null
   #timedOut = false
 
   constructor(machine: Machine) {
-    const { packages, folder, memory, queues = 1, cpus = 1, extra = [] } = machine
-    const initramfs = path.join(folder, 'initramfs')
-    makeInitramfs(machine.base, machine.script, initramfs)
-    this.#monitorPath = path.join(folder, 'qmp.sock')
-    fs.rmSync(this.#monitorPath, { force: true })
+    const { packages, folder, memory, memoryFile, queues = 1, cpus = 1, extra = [] } = machine
+    const number = VirtualMachine.#machines++
+    this.#initramfs = path.join(folder, `initramfs-${number}`)
+    makeInitramfs(machine.base, machine.script, this.#initramfs)
+    this.#monitorPath = path.join(folder, `qmp-${number}.sock`)
+    const backend = memoryFile === undefined ? 'memory-backend-memfd' : `memory-backend-file,mem-path=${memoryFile}`
     const args = [
       ...packages.firmware.flatMap((each) => ['-L', each]),
       '-nodefaults',
@@ -67,13 +80,13 @@ export class VirtualMachine {
       '-smp',
       String(cpus),
       '-object',
-      `memory-backend-memfd,id=mem0,size=${memory},share=on`,
+      `${backend},id=mem0,size=${memory},share=on`,
       '-m',
       `${memory}${machine.memoryOptions ?? ''}`,
       '-kernel',
       packages.kernel,
       '-initrd',
-      initramfs,
+      this.#initramfs,
       '-append',
       'console=ttyS0 panic=-1 quiet',
       '-chardev',
@@ -86,6 +99,7 @@ export class VirtualMachine {
       `socket,id=disk,path=${machine.socket}${machine.reconnects ? ',reconnect=1' : ''}`,
       '-device',
       `vhost-user-blk-pci,chardev=disk,num-queues=${queues}`,
+      ...(machine.incoming ? ['-incoming', 'defer'] : []),
       ...extra,
     ]
     this.#process = spawn(packages.program('qemu-system-x86_64'), args, {
@@ -112,11 +126,24 @@ export class VirtualMachine {
     return this.#console.join('\n')
   }
 
+  get pid(): number {
+    return this.#process.pid as number
+  }
+
+  /** The signal that has ended QEMU, once it is gone; null if it was none. */
+  async endedBy(): Promise<NodeJS.Signals | null> {
+    await this.#exited
+    const { exitCode, signalCode } = this.#process
+    if (exitCode === null && signalCode === null) await once(this.#process, 'exit')
+    return this.#process.signalCode
+  }
+
   /** The rest of the first line that begins with `word`, once it is there. */
   async line(word: string): Promise<string> {
     for (;;) {
       const line = this.lines.find((each) => each === word || each.startsWith(`${word} `))
       if (line !== undefined) return line.slice(word.length + 1)
+      if (this.lines.some((each) => each.startsWith('fail'))) throw new GuestError(this.#failures())
       if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
         throw new Error(`the guest never said ${word}\n${this.console}`)
       }
@@ -131,8 +158,22 @@ export class VirtualMachine {
 
   /** A command of the monitor. */
   async command(execute: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
-    this.#monitor ??= await Monitor.open(this.#monitorPath)
+    this.#monitor ??= await this.#openMonitor()
     return this.#monitor.command(execute, args)
+  }
+
+  /** QEMU listens a moment after it has started. */
+  async #openMonitor(): Promise<Monitor> {
+    for (;;) {
+      try {
+        return await Monitor.open(this.#monitorPath)
+      } catch (error) {
+        if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
+          throw new Error(`QEMU has ended\n${this.console}`, { cause: error })
+        }
+        await sleep(5)
+      }
+    }
   }
 
   /** Until the guest has switched itself off, having said that it came to its end. */
@@ -141,14 +182,18 @@ export class VirtualMachine {
     this.kill()
     if (this.#timedOut) throw new Error(`the guest took too long\n${this.console}`)
     if (!this.lines.includes('end')) throw new Error(`the guest did not come to its end\n${this.console}`)
-    const failed = this.lines.filter((line) => line.startsWith('fail'))
-    if (failed.length > 0) throw new Error(`${failed.join('\n')}\n${this.console}`)
+    if (this.lines.some((line) => line.startsWith('fail'))) throw new GuestError(this.#failures())
+  }
+
+  #failures(): string {
+    return [...this.lines.filter((line) => line.startsWith('fail')), this.console].join('\n')
   }
 
   kill(): void {
     clearTimeout(this.#timer)
     this.#monitor?.close()
     this.#process.kill('SIGKILL')
+    fs.rmSync(this.#initramfs, { force: true })
   }
 }
 
