@@ -8,6 +8,7 @@ import './buffers.mjs'
 import './atomic.mjs'
 import './threads.mjs'
 import './lifetime.mjs'
+import './faults.mjs'
 import './facts.mjs'
 import { runAll } from './checks.mjs'
 

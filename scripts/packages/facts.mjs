@@ -1,4 +1,4 @@
-// The table of docs/runtimes.md, of what the smoke suite has found out.
+// The tables of docs/runtimes.md, of what the smoke suite has found out.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import { table } from '../page.mjs'
@@ -34,14 +34,45 @@ const ROWS = [
   ['… and in a loop that never yields', 'collectedInLoop', yesOrNo],
 ]
 
-const [BEGIN, END] = ['<!-- Written by scripts/test-matrix.mjs. -->', '<!-- The end of what is written. -->']
+/** Ways to access memory that is lost: what each is called, and its name in `__test__/smoke/lossy.mjs`. */
+const WAYS = [
+  ['A method that was never called before', 'coldMethods'],
+  ['A read by a method that was called often', 'warmMethods'],
+  ['A write by a method that was called often', 'warmStores'],
+  ['A copy by a method', 'copies'],
+  ['A transfer by a method', 'transfers'],
+  ['An asynchronous transfer by a method', 'asyncTransfers'],
+  ['A loop over a view, compiled', 'loop'],
+  ['A store through a view', 'store'],
+  ['`indexOf`, `slice` and `fill` of a view', 'builtIns'],
+  ['A `DataView`', 'dataView'],
+  ['A `Buffer`', 'buffer'],
+  ['`Atomics` on a view', 'atomics'],
+  ['Native code that has a view (`node:crypto`)', 'natives'],
+  ['`fs.readSync` into a view', 'readSync'],
+  ['`fs.readvSync` into views', 'readvSync'],
+  ['`fs.read` into a view, on the pool of threads', 'read'],
+  ['All of this in a worker', 'workers'],
+]
 
-/** The page, with the table of these runtimes in it. */
+const OUTCOMES = { ERR_MEMORY_FAULT: 'throws', EFAULT: '`EFAULT`', 'as in the main thread': 'the same' }
+
+const FAULTS = [
+  ...WAYS.map(([title, way]) => [title, 'faults', (faults) => OUTCOMES[faults[way]] ?? faults[way]]),
+  ['Without `recoverFaults`', 'faultsWithout', (signal) => (signal === null ? 'goes on' : `ends by \`${signal}\``)],
+]
+
+function fillIn(page, name, rows, found) {
+  const [begin, end] = [`<!-- Written by scripts/test-matrix.mjs: ${name}. -->`, `<!-- The end of ${name}. -->`]
+  const cells = rows.map(([title, fact, tell]) => [title, ...found.map(({ facts }) => tell(facts[fact]))])
+  const text = table(['', ...found.map(({ title }) => title)], cells)
+  const [before, rest] = page.split(begin)
+  const after = rest?.split(end)[1]
+  if (after === undefined) throw new Error(`docs/runtimes.md has no place for the table: ${begin} … ${end}`)
+  return `${before}${begin}\n\n${text}\n\n${end}${after}`
+}
+
+/** The page, with the tables of these runtimes in it. */
 export function withFacts(page, found) {
-  const rows = ROWS.map(([name, fact, tell]) => [name, ...found.map(({ facts }) => tell(facts[fact]))])
-  const text = table(['', ...found.map(({ title }) => title)], rows)
-  const [before, rest] = page.split(BEGIN)
-  const after = rest?.split(END)[1]
-  if (after === undefined) throw new Error(`docs/runtimes.md has no place for the table: ${BEGIN} … ${END}`)
-  return `${before}${BEGIN}\n\n${text}\n\n${END}${after}`
+  return fillIn(fillIn(page, 'facts', ROWS, found), 'faults', FAULTS, found)
 }
