@@ -35,8 +35,9 @@ const isPrototypeOf = uncurryThis(Object.prototype.isPrototypeOf)
 
 /** Getters of what never changes. */
 const MAP_CONSTANTS = ['numRegions', 'lastAddr']
-const REGION_CONSTANTS = ['startAddr', 'lastAddr']
-const MAPPING_CONSTANTS = ['len', 'isEmpty', 'size', 'prot', 'flags', 'owned']
+/** `isHugetlbfs` can be set until a region has the mapping. */
+const REGION_CONSTANTS = ['startAddr', 'lastAddr', 'isHugetlbfs']
+const MAPPING_CONSTANTS = ['len', 'isEmpty', 'size', 'prot', 'flags', 'owned', 'pageSize', 'recoverFaults']
 
 function install(prototype: object, methods: object): void {
   for (const [name, method] of Object.entries(methods)) defineMethod(prototype, name, method)
@@ -106,6 +107,10 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   install(guard, guards.methods.mapMethods(guards.natives, guards.guardToNative, bufferOf, ofRegion))
   install(region, ofRegions.byteMethods(regions, itself(ofRegions, traits)))
   install(region, ofRegions.regionMethods(regions, itself(ofRegions, traits), startOf))
+  install(region, ofRegions.mappingMethods(regions, itself(ofRegions, traits)))
+  install(mapping, ofMappings.mappingMethods(mappings, itself(ofMappings, traits)))
+  ofRegions.installIsReleased(region)
+  ofMappings.installIsReleased(mapping)
   install(region, ofRegions.partMethods(regions, itself(ofRegions, traits), ofRegion))
   const ofMapping = backings(ofMappings, traits, mapping, mappings)
   install(mapping, ofMappings.partMethods(mappings, itself(ofMappings, traits), ofMapping))

@@ -40,6 +40,8 @@ const OPERATIONS = [
   'store',
   'checkRange',
   'hostAddress',
+  'isReleased',
+  'mark',
   'bits',
   'byteSize',
   'isBitSet',
@@ -65,6 +67,8 @@ const LOAD = operation('load')
 const STORE = operation('store')
 const CHECK_RANGE = operation('checkRange')
 const HOST_ADDRESS = operation('hostAddress')
+const IS_RELEASED = operation('isReleased')
+const MARK = operation('mark')
 
 const functions = door.openMailbox(box, OPERATIONS)
 const ask = functions[0]
@@ -275,6 +279,16 @@ export function hostAddress(object: number, address: unknown): bigint | undefine
   numbers[OBJECT] = object
   ask()
   return halves[DONE] === 0 ? undefined : box[RESULT]
+}
+
+/** Whether the memory of a region or a mapping was released, as 0 or 1; -1 for no answer. */
+export function isReleased(object: number): number {
+  return askNumber(IS_RELEASED, object, 0, 0)
+}
+
+/** Marks a range of a map; whether there was memory in all of it. Else nothing is marked. */
+export function mark(object: number, address: unknown, count: number): boolean {
+  return count >= 0 && askNumber(MARK, object, address, count) >= 0
 }
 
 /** Asks for what is told or done by an address and a count; the answer as a number, or -1 for no. */

@@ -44,6 +44,7 @@ use crate::node::identity::Handle;
 use crate::node::raw_function::{self, RawFunction};
 use crate::node::reference::Function;
 use crate::node::value::Value;
+use crate::writes;
 
 /// How many words there are, and behind which of them the bytes begin (`lib/fast/mailbox.ts`).
 const WORDS: usize = 8 + 512;
@@ -266,6 +267,8 @@ impl Operation {
             "store" => |object, words| accessed!(object, memory => store(memory, words)),
             "checkRange" => check_range,
             "hostAddress" => host_address,
+            "isReleased" => is_released,
+            "mark" => mark,
             "bits" => |object, words| tracked!(object, map => words.answer(map.len())),
             "byteSize" => |object, words| tracked!(object, map => words.answer(map.byte_size())),
             "isBitSet" => |object, words| {
@@ -316,10 +319,34 @@ fn host_address(object: &Object, words: Words) -> Option<()> {
         }
         Object::Region(region) if region.bitmap().lease().has_ended() => return None,
         Object::Region(region) => region.get_host_address(MemoryRegionAddress(address)).ok()?,
-        Object::Mapping(_) | Object::Bitmap(_) => return None,
+        Object::Mapping(mapping) if mapping.lease.has_ended() => return None,
+        Object::Mapping(mapping) => {
+            let offset = words
+                .address()
+                .filter(|&offset| offset < mapping.slice.len())?;
+            mapping.start().wrapping_add(offset)
+        }
+        Object::Bitmap(_) => return None,
     };
     words.set(RESULT, host.addr() as u64);
     Some(())
+}
+
+fn is_released(object: &Object, words: Words) -> Option<()> {
+    let ended = match object {
+        Object::Region(region) => region.bitmap().lease().has_ended(),
+        Object::Mapping(mapping) => mapping.lease.has_ended(),
+        Object::Map(_) | Object::Bitmap(_) => return None,
+    };
+    words.answer(ended.into());
+    Some(())
+}
+
+fn mark(object: &Object, words: Words) -> Option<()> {
+    let Object::Map(memory) = object else {
+        return None;
+    };
+    writes::mark_dirty(memory, GuestAddress(words.get(ADDRESS)), words.count()?).ok()
 }
 
 fn read<T: Target>(memory: &T, words: Words) -> Option<()> {

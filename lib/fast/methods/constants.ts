@@ -7,7 +7,7 @@ import { NO_CURSOR } from './cursor'
 const { cursor: cursorOf } = Anchor
 
 /** How many constants a class has at most. */
-const MAX_CONSTANTS = 8
+const MAX_CONSTANTS = 11
 
 /** An array of its own, which nothing can be found in that was not put there. */
 function unknowns(): unknown[] {

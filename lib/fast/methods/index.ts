@@ -7,6 +7,7 @@ import { atomicMethods } from './atomics'
 import { copyMethods } from './copies'
 import type { Kind, Methods } from './kind'
 import { type BufferOf, type Lookups, lookupMethods } from './lookups'
+import { type MappingMethods, mappingMethods as methodsOfMappings } from './mappings'
 import { objectMethods } from './objects'
 import { type BackingOf, mapSliceMethods, type RegionLookup, volatileMethods } from './parts'
 import { type RegionLookups, regionLookupMethods } from './region-lookups'
@@ -16,7 +17,8 @@ import { transferMethods } from './transfers'
 
 export { anchored, noteUse, type Traits } from './attach'
 export { installConstants } from './constants'
-export { elementCopies } from './transfers'
+export { installIsReleased } from './mappings'
+export { elementCopies, wholeTransfers } from './transfers'
 
 type ToNative = Kind['toNative']
 
@@ -35,6 +37,11 @@ export function sharedMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
 /** Those of a region or a mapping that return parts of it. */
 export function partMethods(native: Natives<Volatile>, toNative: ToNative, backingOf: BackingOf): object {
   return volatileMethods({ native, toNative, cursorOf: Anchor.cursor }, backingOf)
+}
+
+/** Those of a region or a mapping that tell of it as a whole. */
+export function mappingMethods(native: Natives<MappingMethods>, toNative: ToNative): object {
+  return methodsOfMappings({ native, toNative, cursorOf: Anchor.cursor })
 }
 
 /** Those of a region alone. */

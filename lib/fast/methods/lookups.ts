@@ -2,7 +2,7 @@
 import type * as VmMemory from '../../../index'
 import { Bytes, isInteger, listOf, pairOf, toDouble } from '../../intrinsics'
 import { safeInteger, toBigInt } from '../finder'
-import { checkRange, hostAddress } from '../mailbox'
+import { checkRange, hostAddress, mark } from '../mailbox'
 import type { Table } from '../table'
 import type { Cursor } from './cursor'
 import type { Kind } from './kind'
@@ -15,6 +15,7 @@ export type Lookups = Pick<
   | 'checkRange'
   | 'findRegion'
   | 'getHostAddress'
+  | 'markDirty'
   | 'toRegionAddr'
   | 'views'
 >
@@ -72,6 +73,10 @@ export function lookupMethods({ native, toNative, cursorOf }: Kind<Lookups>, buf
       const cursor = cursorOf(this)
       const host = hostAddress(cursor.number, addr)
       return host === undefined ? native.getHostAddress(toNative(this, cursor), addr) : host
+    },
+    markDirty(this: object, addr: VmMemory.U64, count: VmMemory.Usize): void {
+      const cursor = cursorOf(this)
+      if (!mark(cursor.number, addr, safeInteger(count))) native.markDirty(toNative(this, cursor), addr, count)
     },
     toRegionAddr(this: object, addr: VmMemory.U64): [Region, number] | null {
       const cursor = cursorOf(this)

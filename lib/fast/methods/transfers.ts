@@ -7,6 +7,10 @@ import type { Kind } from './kind'
 
 type Transfers = VmMemory.VolatileTransfer<unknown>
 type ElementCopies = Pick<VmMemory.VolatileSlice, 'copyTo' | 'copyFrom'>
+type WholeTransfers = Pick<
+  VmMemory.VolatileSlice,
+  'readVolatile' | 'readExactVolatile' | 'writeVolatile' | 'writeAllVolatile'
+>
 
 /** The first bytes of an array that are to be moved; null of all that is left to the native methods. */
 function firstOf(array: unknown, count: unknown): Uint8Array | null {
@@ -53,18 +57,47 @@ export function transferMethods<F extends Finder>({ native, toNative, cursorOf }
   }
 }
 
+/** How many bytes both sides have; -1 of what are no bytes. */
+function common(length: number, array: unknown): number {
+  if (tagOf(array) !== 'Uint8Array') return -1
+  const own = lengthOf(array)
+  return own < length ? own : length
+}
+
+/** Those of slices that move bytes between all of a slice and other bytes. */
+export function wholeTransfers<F extends Finder & { readonly length: number }>({
+  native,
+  toNative,
+  cursorOf,
+}: Kind<WholeTransfers, F>): WholeTransfers {
+  return {
+    readVolatile(this: object, src: VmMemory.VolatileIo): number {
+      const finder = cursorOf(this)
+      const count = common(finder.length, src)
+      return moveIn(finder, 0, src, count) ? count : native.readVolatile(toNative(this, finder), src)
+    },
+    readExactVolatile(this: object, src: VmMemory.VolatileIo): void {
+      const finder = cursorOf(this)
+      if (!moveIn(finder, 0, src, finder.length)) native.readExactVolatile(toNative(this, finder), src)
+    },
+    writeVolatile(this: object, dst: VmMemory.VolatileIo): number {
+      const finder = cursorOf(this)
+      const count = common(finder.length, dst)
+      return moveOut(finder, 0, dst, count) ? count : native.writeVolatile(toNative(this, finder), dst)
+    },
+    writeAllVolatile(this: object, dst: VmMemory.VolatileIo): void {
+      const finder = cursorOf(this)
+      if (!moveOut(finder, 0, dst, finder.length)) native.writeAllVolatile(toNative(this, finder), dst)
+    },
+  }
+}
+
 /** Those of slices that copy as many elements as both sides have, where elements are bytes. */
 export function elementCopies<F extends Finder & { readonly length: number }>({
   native,
   toNative,
   cursorOf,
 }: Kind<ElementCopies, F>): ElementCopies {
-  function common(length: number, array: unknown): number {
-    if (tagOf(array) !== 'Uint8Array') return -1
-    const own = lengthOf(array)
-    return own < length ? own : length
-  }
-
   return {
     copyTo(this: object, dst: NodeJS.TypedArray): number {
       const finder = cursorOf(this)

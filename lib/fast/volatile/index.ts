@@ -12,7 +12,7 @@ import { NO_PLACE, type Place } from '../places/place'
 import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
 import { arrayRefMethods, atomicRefMethods, refMethods } from './references'
 import { scalarMethods } from './scalars'
-import { atomicMethods, partMethods, sliceCopies } from './slices'
+import { atomicMethods, partMethods, sliceMethods } from './slices'
 
 type PlaceOf = (object: object) => Place
 
@@ -70,7 +70,11 @@ const typeOf = ({ kind }: Place): string => kind.name
  */
 export function installVolatile(
   native: typeof VmMemory,
-  { elementCopies, sharedMethods }: Pick<typeof MethodsModule, 'elementCopies' | 'sharedMethods'>,
+  {
+    elementCopies,
+    sharedMethods,
+    wholeTransfers,
+  }: Pick<typeof MethodsModule, 'elementCopies' | 'sharedMethods' | 'wholeTransfers'>,
 ): (object: object) => object | undefined {
   /** The native methods of a class, and the rest of what fast ones need. All members are led to native halves from now on. */
   function kindOf<T extends object>(prototype: T, placeOf: PlaceOf, make: Make): Kind<T, Place> {
@@ -91,8 +95,8 @@ export function installVolatile(
   const { prototype: slice } = native.VolatileSlice
   const slices = kindOf(slice, SliceStamp.place, makeSlice)
   const scalars = scalarMethods(slices)
-  install(slice, { ...scalars, ...sharedMethods(slices, scalars), ...elementCopies(slices) })
-  install(slice, { ...atomicMethods(slices), ...sliceCopies(slices), ...partMethods(slices) })
+  install(slice, { ...scalars, ...sharedMethods(slices, scalars), ...elementCopies(slices), ...wholeTransfers(slices) })
+  install(slice, { ...atomicMethods(slices), ...sliceMethods(slices), ...partMethods(slices) })
   installGetter(slice, SliceStamp.place, 'len', lengthOf)
   installGetter(slice, SliceStamp.place, 'isEmpty', isEmpty)
   installGetter(slice, SliceStamp.place, 'bitmap', bitmapOf)

@@ -3,6 +3,7 @@ import type * as VmMemory from '../../../index'
 import { Bytes, pairOf, setBytes } from '../../intrinsics'
 import { canLoad, canStore } from '../methods/atomics'
 import { enter, leave } from '../ends'
+import { hostAddress } from '../mailbox'
 import type { Kind, Methods } from '../methods/kind'
 import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
 import { NO_PLACE, type Place, sizeOf, sizeTaken } from '../places/place'
@@ -51,13 +52,18 @@ export function atomicMethods({
   }
 }
 
-/** `copyToVolatileSlice`, where each side has all of its bytes in one window. */
-export function sliceCopies({
+/** `copyToVolatileSlice`, where each side has all of its bytes in one window, and `asPtr`. */
+export function sliceMethods({
   native,
   toNative,
   cursorOf: placeOf,
-}: Kind<Pick<Slice, 'copyToVolatileSlice'>, Place>): object {
+}: Kind<Pick<Slice, 'asPtr' | 'copyToVolatileSlice'>, Place>): object {
   return {
+    asPtr(this: object): bigint {
+      const place = placeOf(this)
+      const host = place.backing === null ? undefined : hostAddress(place.backing.finder.number, place.offset)
+      return host === undefined ? native.asPtr(toNative(this, place)) : host
+    },
     copyToVolatileSlice(this: object, dst: Slice): void {
       const place = placeOf(this)
       const target = typeof dst === 'object' && dst !== null ? peekAtSlice(dst) : NO_PLACE
