@@ -69,6 +69,11 @@ class Lines implements Progress {
 
 const STAGE_WIDTH = 22
 
+/** Makes bars where somebody sees them, or nothing. */
+export function makeBars(): Progress | null {
+  return process.stderr.isTTY && process.env.TERM !== 'dumb' ? new Bars(process.stderr) : null
+}
+
 export function makeProgress(): Progress {
-  return process.stderr.isTTY && process.env.TERM !== 'dumb' ? new Bars(process.stderr) : new Lines()
+  return makeBars() ?? new Lines()
 }

@@ -28,7 +28,7 @@ export function isRight({ guest, file }: Check): boolean {
   return guest === file
 }
 
-function table(head: string[], alignments: ('left' | 'right')[], content: string[][]): string {
+export function table(head: string[], alignments: ('left' | 'right')[], content: string[][]): string {
   const table = new Table({ head, colAligns: alignments, style: { head: [], border: [], compact: true } })
   table.push(...content)
   return table.toString()
