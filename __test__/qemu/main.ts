@@ -1,27 +1,59 @@
-// Runs real guests on examples/vhost-user-blk: `npm run test:qemu [part of a title]`.
+// Runs real guests on examples/vhost-user-blk: npm run test:qemu
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { parseArgs } from 'node:util'
 import { runScenarios } from '../scenario.js'
 import { makeBase } from './initramfs.js'
 import { locks } from './locks.js'
 import { mapChanges } from './map-changes.js'
+import { migrations } from './migrations.js'
 import { MissingError, preparePackages, QEMU } from './packages.js'
 import { restarts } from './restarts.js'
 import { savedMemory } from './saved-memory.js'
 import { scenarios } from './scenarios.js'
 import { truncatedMemory } from './truncated-memory.js'
 
-const [wanted] = process.argv.slice(2)
+const USAGE = `Usage: npm run test:qemu -- [options] [part of a title]
+
+Boots virtual machines on the vhost-user-blk device, with QEMU of Debian's packages, which are downloaded.
+
+  --migrations <number>   how often a guest moves, in each of the ways that there are (1)
+  --help
+`
+
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n\n${USAGE}`)
+  process.exit(2)
+}
+
+function parse() {
+  try {
+    const options = { migrations: { type: 'string', default: '1' }, help: { type: 'boolean' } } as const
+    return parseArgs({ options, allowPositionals: true })
+  } catch (error) {
+    return refuse((error as Error).message)
+  }
+}
+
+const { values, positionals } = parse()
+if (values.help) {
+  process.stdout.write(USAGE)
+  process.exit(0)
+}
+const times = Number(values.migrations)
+if (!Number.isInteger(times) || times < 1) refuse('--migrations must be a number from 1 on')
+const [wanted, ...more] = positionals
+if (more.length > 0) refuse(`too many arguments: ${more.join(' ')}`)
 
 /** How many failed. */
 async function run(folder: string): Promise<number> {
   const packages = preparePackages(QEMU)
   const base = path.join(folder, 'base')
   makeBase(packages, base)
-  const all = [...scenarios, ...mapChanges, savedMemory, truncatedMemory, locks, ...restarts]
+  const all = [...scenarios, ...mapChanges, savedMemory, truncatedMemory, locks, ...restarts, ...migrations(times)]
   return runScenarios(all, { packages, folder, base }, wanted)
 }
 

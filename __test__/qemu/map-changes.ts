@@ -12,7 +12,7 @@ const MAP_CHANGES = 4000
 const INTERVAL = 50
 
 interface Counts extends Holdings {
-  /** Ranges of addresses: those of the heap and the libraries, too, and those that views keep when memory was given back. */
+  /** Ranges of addresses: the heap's, the libraries', and those that views keep when memory was given back. */
   readonly areas: number
 }
 

@@ -138,12 +138,21 @@ export class VirtualMachine {
     return this.#process.signalCode
   }
 
-  /** The rest of the first line that begins with `word`, once it is there. */
-  async line(word: string): Promise<string> {
+  /** The rest of the first line that begins with `word`, once it is there. Throws `GuestError`. */
+  line(word: string): Promise<string> {
+    return this.#line(word, 0)
+  }
+
+  /** The rest of the last line so far that begins with `word`, once there is one. Throws `GuestError`. */
+  lastLine(word: string): Promise<string> {
+    return this.#line(word, -1)
+  }
+
+  async #line(word: string, which: number): Promise<string> {
     for (;;) {
-      const line = this.lines.find((each) => each === word || each.startsWith(`${word} `))
-      if (line !== undefined) return line.slice(word.length + 1)
       if (this.lines.some((each) => each.startsWith('fail'))) throw new GuestError(this.#failures())
+      const line = this.lines.filter((each) => each === word || each.startsWith(`${word} `)).at(which)
+      if (line !== undefined) return line.slice(word.length + 1)
       if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
         throw new Error(`the guest never said ${word}\n${this.console}`)
       }
