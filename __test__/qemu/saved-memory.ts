@@ -8,6 +8,7 @@ import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { FileOffset, GuestMemoryMmap, pageSize } from '../../index.js'
 import type { Scenario } from '../scenario.js'
+import { BackEnd } from './back-end.js'
 import { digestDisk, MIB, runGuest, type Setting } from './guest.js'
 
 const MEGABYTES = 512
@@ -47,22 +48,22 @@ function dataOf(file: string): [addr: bigint, count: number][] {
   return ranges
 }
 
-/** Guest addresses of some bytes, looked for where there is data. */
-function* find(memory: GuestMemoryMmap, wanted: Buffer): Generator<bigint> {
-  for (const [addr, count] of memory.dataRanges()) {
-    let start = addr
-    for (const { buffer, byteOffset, length } of memory.views(addr, count)) {
-      const bytes = Buffer.from(buffer, byteOffset, length)
-      for (let at = -1; (at = bytes.indexOf(wanted, at + 1)) !== -1;) yield start + BigInt(at)
-      start += BigInt(length)
-    }
+/** What examples/snapshot finds in a file: the guest addresses of a text, and how many bytes of data there are. */
+async function inspected(file: string, text: string): Promise<{ at: bigint[]; data: number }> {
+  const inspector = BackEnd.run('snapshot', ['inspect', file, '--find', text, '--json'])
+  assert.equal(await inspector.exited, 0, inspector.lines.join('\n'))
+  const { regions, found } = JSON.parse(inspector.lines.join('')) as {
+    regions: { data: number }[]
+    found: { addr: string; text: string }[]
   }
+  assert.ok(found.every((place) => place.text.startsWith(text)))
+  return { at: found.map(({ addr }) => BigInt(addr)), data: regions.reduce((all, { data }) => all + data, 0) }
 }
 
 const sum = (ranges: readonly (readonly [bigint, number])[]): number =>
   ranges.reduce((all, [, count]) => all + count, 0)
 
-async function inspect(memoryFile: string, snapshot: string, banner: string): Promise<{ at: bigint[]; told: string }> {
+async function save(memoryFile: string, snapshot: string, banner: string): Promise<{ at: bigint[]; told: string }> {
   const [from, to] = [fs.openSync(memoryFile, 'r+'), fs.openSync(snapshot, 'w+')]
   try {
     // On `pc`, RAM below 3.5 GiB has the addresses that its bytes have in the file.
@@ -80,8 +81,9 @@ async function inspect(memoryFile: string, snapshot: string, banner: string): Pr
     assert.equal(await digestOf(snapshot), await digestOf(memoryFile))
     const restored = GuestMemoryMmap.fromSnapshot(to, table)
     assert.deepEqual(restored.dataRanges(), data)
-    const at = [...find(restored, Buffer.from(banner))]
     for (const region of restored) region.release()
+    const { at, data: stored } = await inspected(snapshot, banner)
+    assert.equal(stored, written)
     const sizes = [written, inUse].map((bytes) => `${(bytes / MIB).toFixed(1)} MiB`)
     return { at, told: `${sizes.join(' of ')} saved in ${milliseconds} ms, in ${data.length} ranges` }
   } finally {
@@ -103,7 +105,7 @@ export const savedMemory: Scenario<Setting> = {
         const banner = await machine.line('banner')
         const [first = 0n, last = 0n] = (await machine.line('constants')).split(' ').map((each) => BigInt(`0x${each}`))
         await machine.command('stop')
-        const found = await inspect(memoryFile, snapshot, banner)
+        const found = await save(memoryFile, snapshot, banner)
         await machine.command('cont')
         machine.say('go')
         assert.equal(await machine.line('sha256'), digest)
