@@ -177,7 +177,10 @@ unsafe fn recover(address: usize, reason: Reason, context: *const c_void) -> boo
     let slot = pinned.slot();
     // Another thread may have been here first, and have stored something since; or the file is whole again.
     match ask(place.start + page * place.page, place.page, attempt) {
-        Answer::There => return true,
+        // An emulator may say so of every page. Its file tells better.
+        Answer::There if is_marked || end_of_file(&place).is_none_or(|end| page < end) => {
+            return true;
+        }
         Answer::Unknown if is_marked && slot.vain.fetch_add(1, Ordering::Relaxed) < VAIN => {
             return true;
         }
