@@ -151,6 +151,27 @@ const plug: Work[] = [8, 256].map((count) => ({
   title: `lock, insert, replace, ${regions(count)}`,
 }))
 
+const faults: Work[] = ['without', 'with'].flatMap((how) => {
+  const where = how === 'with' ? '8 regions of files, recovering' : '8 regions of files'
+  return [
+    { id: `faults/read/${how}`, title: `read u32, ${where}` },
+    { id: `faults/write/${how}`, title: `write u32, ${where}` },
+    { id: `faults/load/${how}`, title: `load u32, acquire, ${where}` },
+    { id: `faults/copy/${how}`, title: `read 64 B, ${where}` },
+  ]
+})
+
+/** The size of a mapping that ends, and how many are made at a time. */
+export const ENDED_SIZE = 0x1_0000
+export const MOST_ENDED = 256
+
+const ends: Work[] = [
+  // What the end of a mapping costs at least.
+  { id: 'ends/munmap', title: 'munmap of 64 KiB, of which a page was used' },
+  { id: 'ends/release', title: 'release of a region of 64 KiB, of which a page was used' },
+  { id: 'ends/synchronize', title: 'synchronize, and release of such a region that was unplugged' },
+]
+
 const buffer: Work[] = [
   { id: 'buffer/first', title: 'buffer of a region of 64 KiB, first use' },
   { id: 'buffer/later', title: 'buffer of a region of 64 KiB, later use' },
@@ -239,6 +260,8 @@ export const GROUPS: readonly Group[] = [
   { id: 'lock', title: 'The update lock', works: lock },
   { id: 'copy', title: 'Copies', works: copy },
   { id: 'plug', title: 'Hot-plug', works: plug },
+  { id: 'ends', title: 'The end of a mapping', works: ends },
+  { id: 'faults', title: 'Memory that recovers from faults', works: faults },
   { id: 'buffer', title: 'Zero-copy buffers', works: buffer },
   { id: 'transfer', title: 'Files', works: transfer },
   { id: 'upstream', title: "Upstream's own benchmarks", works: upstream },

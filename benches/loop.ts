@@ -68,3 +68,18 @@ export function loopOver<Thing>(
     return timed(bare, count, null)
   }
 }
+
+/** For what takes turns of the event loop: `prepare` makes the thing of a step, which is not measured. */
+export function loopAsync<Thing>(prepare: () => Thing, step: (thing: Thing) => Promise<unknown>): Loop {
+  return async (iterations) => {
+    globalThis.gc?.()
+    let nanoseconds = 0
+    for (let done = 0; done < iterations; done += 1) {
+      const thing = prepare()
+      const start = process.hrtime.bigint()
+      await step(thing)
+      nanoseconds += Number(process.hrtime.bigint() - start)
+    }
+    return { nanoseconds, iterations }
+  }
+}

@@ -1,10 +1,11 @@
 /** koffi's `decode` and `encode` at addresses, in the fastest of their forms. */
 import koffi, { type TypeObject } from 'koffi'
+import { ENDED_SIZE, MOST_ENDED } from '../catalogue.js'
 import { COPY_REGION_SIZE, REGION_SIZE, regionStarts } from '../layout.js'
-import { loop, type Loop } from '../loop.js'
+import { loop, loopOver, type Loop } from '../loop.js'
 import { runThreads } from '../threads.js'
 import { provideCopies } from './copy-works.js'
-import { allocate } from './koffi-memory.js'
+import { allocate, free } from './koffi-memory.js'
 import { PointerTable } from './pointer-table.js'
 import { provideRegions, provideScalars, readWords } from './scalar-works.js'
 import type { Works } from './works.js'
@@ -107,11 +108,22 @@ function provideDecode(works: Works, group: string): void {
   works.set(`${group}/decode`, () => loop(() => decode(pointer, 'uint32_t') as number))
 }
 
+function provideEnds(works: Works): void {
+  const make = (count: number): bigint[] =>
+    Array.from({ length: count }, () => {
+      const pointer = allocate(ENDED_SIZE)
+      encode(pointer, 'uint8_t', 1)
+      return pointer
+    })
+  works.set('ends/munmap', () => loopOver(MOST_ENDED, make, (pointer) => free(pointer, ENDED_SIZE)))
+}
+
 export function provide(group: string, works: Works): void {
   const make = (count: number): Memory => new Memory(makeRegions(regionStarts(count), REGION_SIZE))
   if (group === 'scalar') provideScalars(works, make)
   if (group === 'regions') provideRegions(works, make)
   if (group === 'copy') provideCopies(works, new Memory(makeRegions([0, COPY_REGION_SIZE], COPY_REGION_SIZE)))
   if (group === 'parts' || group === 'calls') provideDecode(works, group)
+  if (group === 'ends') provideEnds(works)
   if (group === 'threads') provideThreads(works)
 }

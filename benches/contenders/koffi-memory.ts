@@ -15,3 +15,9 @@ export function allocate(size: number): bigint {
   if (pointer === MAP_FAILED) throw new Error(`mmap: errno ${koffi.errno()} (ENOMEM is ${constants.errno.ENOMEM})`)
   return pointer
 }
+
+const munmap = libc.func('int munmap(void *addr, size_t length)') as unknown as (addr: bigint, length: number) => number
+
+export function free(pointer: bigint, size: number): void {
+  if (munmap(pointer, size) !== 0) throw new Error(`munmap: errno ${koffi.errno()}`)
+}

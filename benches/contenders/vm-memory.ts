@@ -11,7 +11,7 @@ import {
   type SharedMemory,
   type VolatileSlice,
 } from '../../index.js'
-import { THREAD_COUNTS, THREAD_WORKS } from '../catalogue.js'
+import { ENDED_SIZE, MOST_ENDED, THREAD_COUNTS, THREAD_WORKS } from '../catalogue.js'
 import {
   ADDRESS_MASK,
   COPY_REGION_SIZE,
@@ -21,7 +21,7 @@ import {
   RING_MASK,
   RING_START,
 } from '../layout.js'
-import { loop, loopOver, type Loop } from '../loop.js'
+import { loop, loopAsync, loopOver, type Loop } from '../loop.js'
 import { runThreads } from '../threads.js'
 import { makePair, provideCalls, readAcross } from './calls.js'
 import { provideCopies } from './copy-works.js'
@@ -110,6 +110,49 @@ function providePlugs(works: Works): void {
         guard.replace(memory.insertRegion(region))
       }),
     )
+  }
+}
+
+function usedRegion(start: number): GuestRegionMmap {
+  const region = GuestRegionMmap.fromRange(start, ENDED_SIZE)
+  region.writeU8(1, 0)
+  return region
+}
+
+function provideEnds(works: Works): void {
+  const make = (count: number): GuestRegionMmap[] => Array.from({ length: count }, () => usedRegion(0))
+  works.set('ends/release', () => loopOver(MOST_ENDED, make, (region) => region.release()))
+  const start = 0x10_0000_0000
+  works.set('ends/synchronize', () => {
+    const rest = makeMemory(8)
+    const atomic = new GuestMemoryAtomic(rest)
+    const unplugged = (): GuestRegionMmap => {
+      const region = usedRegion(start)
+      atomic.update(() => rest.insertRegion(region))
+      atomic.update(() => rest)
+      return region
+    }
+    return loopAsync(unplugged, (region) => atomic.synchronize().then(() => region.release()))
+  })
+}
+
+function provideFaults(works: Works): void {
+  const at = randomAddresses(8)
+  const bytes = new Uint8Array(64)
+  const starts = regionStarts(8)
+  for (const how of ['without', 'with']) {
+    const regions = starts.map((start) => {
+      const file = memfdCreate('bench', REGION_SIZE)
+      const region = GuestRegionMmap.fromRange(start, REGION_SIZE, file, { recoverFaults: how === 'with' })
+      closeSync(file)
+      return region
+    })
+    const memory = GuestMemoryMmap.fromRegions(regions)
+    touch(memory, at)
+    works.set(`faults/read/${how}`, () => loop((i) => memory.readU32(at[i & ADDRESS_MASK]!)))
+    works.set(`faults/write/${how}`, () => loop((i) => memory.writeU32(i, at[i & ADDRESS_MASK]!)))
+    works.set(`faults/load/${how}`, () => loop((i) => memory.load('u32', at[i & ADDRESS_MASK]!, Ordering.Acquire)))
+    works.set(`faults/copy/${how}`, () => loop((i) => memory.readSlice(bytes, starts[i & 7]!)))
   }
 }
 
@@ -203,6 +246,8 @@ export function provide(group: string, works: Works): void {
       })
     },
     plug: providePlugs,
+    ends: provideEnds,
+    faults: provideFaults,
     parts: provideParts,
     calls: () => provideCalls(works),
     structs: () => provideStructs(works),
