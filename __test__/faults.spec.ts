@@ -155,6 +155,62 @@ if (process.platform === 'linux') {
     t.is(region.asVolatileSlice().readU8(PAGE), 0)
   })
 
+  for (const isPrivate of [false, true]) {
+    test(`what is asked of lost pages of a ${isPrivate ? 'private' : 'shared'} mapping is an error, and they are no zeros`, async (t) => {
+      const fd = file(t, 4)
+      const options = { ...RECOVERING, private: isPrivate }
+      const memory = GuestMemoryMmap.fromRanges([[BASE, 4 * PAGE, new FileOffset(fd, 0)]], options)
+      const region = memory.findRegion(BASE) as GuestRegionMmap
+      const target = memfdCreate('snapshot', 0, { seal: false })
+      t.teardown(() => fs.closeSync(target))
+      fs.ftruncateSync(fd, 2 * PAGE)
+      // A view has met the loss, and stored something in the last page but one.
+      new Uint8Array(region.buffer)[2 * PAGE] = 1
+      const addr = BigInt(BASE + 2 * PAGE)
+      const before = fs.statSync(`/proc/self/fd/${fd}`).blocks
+      for (const call of [
+        () => memory.discard(BASE + 2 * PAGE, PAGE),
+        () => memory.discard(BASE, 4 * PAGE),
+        () => memory.dataRanges(),
+        ...(isPrivate ? [() => memory.changedRanges()] : []),
+      ]) {
+        refuses(t, call, lost(2 * PAGE, 'truncated', addr))
+      }
+      refuses(t, () => region.discard(3 * PAGE, PAGE), lost(3 * PAGE, 'truncated'))
+      refuses(t, () => region.dataRanges(), lost(2 * PAGE, 'truncated'))
+      for (const call of [
+        () => memory.save(target),
+        () => memory.prefault({ write: false }),
+        () => region.prefault({ offset: 3 * PAGE, write: false }),
+        () => region.flush(),
+      ]) {
+        const error = await t.throwsAsync(call)
+        t.like(error, { code: 'ERR_MEMORY_FAULT', reason: 'truncated' })
+      }
+      // Nothing was given back, and nothing healed.
+      t.is(fs.statSync(`/proc/self/fd/${fd}`).blocks, before)
+      t.deepEqual([region.readU8(0), region.readU8(PAGE)], [1, 2])
+      t.deepEqual(region.faults, [{ offset: 2 * PAGE, count: 2 * PAGE, reason: 'truncated' }])
+      // What was not lost is as before.
+      region.discard(0, PAGE)
+      t.is(region.readU8(0), 0)
+      fs.ftruncateSync(fd, 4 * PAGE)
+      region.healFaults()
+      region.discard(2 * PAGE, PAGE)
+      t.notThrows(() => memory.dataRanges())
+    })
+  }
+
+  test('what nobody has met beyond the end of a file cannot be given back', (t) => {
+    const fd = file(t, 4)
+    const mapping = mapped(fd, 4)
+    fs.ftruncateSync(fd, 2 * PAGE)
+    refuses(t, () => mapping.discard(0, 3 * PAGE), lost(2 * PAGE, 'truncated'))
+    t.is(mapping.asVolatileSlice().readU8(0), 1)
+    mapping.discard(0, PAGE)
+    t.is(mapping.asVolatileSlice().readU8(0), 0)
+  })
+
   test('healFaults maps the file again, as soon as it is long enough', (t) => {
     const fd = file(t, 4)
     const region = GuestRegionMmap.fromRange(BASE, 4 * PAGE, new FileOffset(fd, 0), { ...RECOVERING, bitmap: true })
@@ -456,6 +512,31 @@ if (process.platform === 'linux') {
     if (ended === null) return
     t.is(ended.signal, null, ended.stderr)
     t.like(JSON.parse(ended.stdout), { wrong: 0 })
+  })
+
+  test('a file of huge pages that is truncated loses whole ones, and gets them back', (t) => {
+    const facts = fs.readFileSync('/proc/meminfo', 'utf8')
+    const size = Number(/^Hugepagesize: +(\d+)/m.exec(facts)?.[1] ?? 0) * 1024
+    if (Number(/^HugePages_Free: +(\d+)$/m.exec(facts)?.[1] ?? 0) < 4) {
+      t.log('not tested: there are not 4 huge pages in the pool of the host')
+      t.pass()
+      return
+    }
+    const fd = memfdCreate(freshName(), 4 * size, { hugetlb: true, seal: false })
+    t.teardown(() => fs.closeSync(fd))
+    const region = GuestRegionMmap.fromRange(BASE, 4 * size, new FileOffset(fd, 0), RECOVERING)
+    t.teardown(() => region.release())
+    const bytes = new Uint8Array(region.buffer)
+    for (let page = 0; page < 4; page += 1) bytes[page * size] = page + 1
+    fs.ftruncateSync(fd, 2 * size)
+    refuses(t, () => region.readU8(3 * size + 5), lost(3 * size + 5, 'truncated'))
+    t.deepEqual(region.faults, [{ offset: 2 * size, count: 2 * size, reason: 'truncated' }])
+    bytes[2 * size] = 9
+    t.deepEqual([bytes[0], bytes[size], bytes[2 * size], bytes[3 * size]], [1, 2, 9, 0])
+    refuses(t, () => region.discard(2 * size, size), lost(2 * size, 'truncated'))
+    fs.ftruncateSync(fd, 4 * size)
+    region.healFaults()
+    t.deepEqual([region.faults, region.readU8(0), region.readU8(2 * size)], [[], 1, 0])
   })
 
   test('huge pages that the host does not have are lost as such', (t) => {

@@ -596,7 +596,7 @@ export interface GuestMemory
    * Returns what this process has written since the memory was mapped, by methods, views or system calls, as
    * `[addr, count]` of whole pages, ascending. Needs no tracking, and costs nothing while the memory is used: the pages of a
    * private mapping of a file that were written are copies. Pages that were discarded count. Throws `ERR_UNSUPPORTED`
-   * unless every region is a private mapping of a file. Not upstream.
+   * unless every region is a private mapping of a file, and `ERR_MEMORY_FAULT` while some of one is lost. Not upstream.
    */
   changedRanges(): [addr: bigint, count: number][]
 }
@@ -915,8 +915,8 @@ export interface Mapping extends VolatileMemory {
   readonly residentSize: number
   /**
    * Returns where there is data: `[offset, count]` of whole pages in bytes, ascending, joined where they touch. What is left
-   * out reads zero. Takes no memory. Of memory that other code has mapped, all is data. `ERR_UNSUPPORTED` on macOS. Not
-   * upstream.
+   * out reads zero. Takes no memory. Of memory that other code has mapped, all is data. Throws `ERR_MEMORY_FAULT` while
+   * some of it is lost, and `ERR_UNSUPPORTED` on macOS. Not upstream.
    */
   dataRanges(): [offset: number, count: number][]
   /**
@@ -925,8 +925,9 @@ export interface Mapping extends VolatileMemory {
    * on.
    *
    * `offset` and `count` are multiples of `pageSize`, in bytes; the end of the mapping is one, too. Throws `ERR_PROTECTION`
-   * unless the memory may be written, `ERR_UNSUPPORTED` for raw mappings, `ERR_OUT_OF_RANGE` for a part of a page, `ERR_IO`
-   * with `errno`, and what `getSlice` throws. Not upstream.
+   * unless the memory may be written, `ERR_UNSUPPORTED` for raw mappings, `ERR_OUT_OF_RANGE` for a part of a page,
+   * `ERR_MEMORY_FAULT` for pages that a mapping with `recoverFaults` has lost, `ERR_IO` with `errno`, and what `getSlice`
+   * throws. Not upstream.
    */
   discard(offset: Usize, count: Usize): void
   /**

@@ -193,7 +193,7 @@ pub fn flush(owner: Owner, options: Option<Value>) -> Result<usize> {
 }
 
 pub fn data_ranges(env: sys::napi_env, owner: &Owner) -> Result<Value> {
-    let ranges = data::ranges(&owner.with(Pages::of)??)?;
+    let ranges = data::unless_lost(&owner.with(Pages::of)??, None, data::ranges)?;
     pairs(
         env,
         ranges
@@ -207,7 +207,7 @@ pub fn data_ranges_of_memory(env: sys::napi_env, memory: &Memory) -> Result<Valu
     for region in memory.iter() {
         let pages = Owner::Region(arc_of(region)).with(Pages::of)??;
         let start = region.start_addr().raw_value();
-        for range in data::ranges(&pages)? {
+        for range in data::unless_lost(&pages, Some(start), data::ranges)? {
             all.push((BigU64(start + range.start as u64), Number(range.len())));
         }
     }
@@ -229,7 +229,7 @@ pub fn changed_ranges(env: sys::napi_env, memory: &Memory) -> Result<Value> {
     }
     let mut all = Vec::new();
     for (start, pages) in mappings {
-        for range in data::changed(&pages)? {
+        for range in data::unless_lost(&pages, Some(start), data::changed)? {
             all.push((BigU64(start + range.start as u64), Number(range.len())));
         }
     }

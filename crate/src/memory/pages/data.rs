@@ -1,8 +1,23 @@
 //! Where a mapping has data. The kernel tells it of each kind of mapping in another way.
 
+use crate::memory::faults::watch::Watch;
 use crate::memory::pages::kind::Pages;
 use crate::memory::pages::ranges::Ranges;
 use crate::node::error::Result;
+
+/// Asks about a mapping that has lost nothing: what is not told of is zeros, or as it was in the file, and of lost memory nobody
+/// knows. `guest` is the guest address of the first byte, where the mapping was asked about by that.
+pub fn unless_lost(
+    pages: &Pages,
+    guest: Option<u64>,
+    ask: impl FnOnce(&Pages) -> Result<Ranges>,
+) -> Result<Ranges> {
+    let start = std::ptr::with_exposed_provenance(pages.start);
+    let watch = Watch::begin(start, pages.size, guest)?;
+    let found = ask(pages)?;
+    watch.end()?;
+    Ok(found)
+}
 
 /// Returns where a mapping has data, in whole pages, as offsets in the mapping. Takes no memory.
 #[cfg(target_os = "linux")]

@@ -9,9 +9,11 @@
 
 use std::io;
 
+use crate::memory::faults::watch::Watch;
 use crate::memory::mapping::Access;
 use crate::memory::pages::extent::Extent;
 use crate::memory::pages::kind::Kind;
+use crate::memory::pages::lost;
 use crate::memory::zeros;
 use crate::node::error::{BindingError, Result};
 
@@ -24,12 +26,28 @@ pub fn discard(extents: &[Extent]) -> Result<()> {
             ));
         }
         extent.permit(Access::Write)?;
+        check_there(extent)?;
     }
+    let watches: Vec<Watch> = extents.iter().map(Extent::watch).collect::<Result<_>>()?;
     for extent in extents.iter().filter(|extent| extent.count > 0) {
         let result = give_back(extent);
         // Of what failed, a part may be zeros already.
         extent.mark_dirty()?;
         result?;
+    }
+    watches.into_iter().try_for_each(Watch::end)
+}
+
+/// Refuses what is beyond the end of the file of a mapping that recovers: nothing can be given back, and nothing would read
+/// zero afterwards.
+fn check_there(extent: &Extent) -> Result<()> {
+    let Extent { pages, offset, .. } = extent;
+    let part = *offset..offset + extent.count;
+    let is_lost = pages.kind == Kind::SharedFile
+        && extent.recovers()?
+        && lost::beyond_file(pages, &part).is_some();
+    if is_lost {
+        return Err(lost::fault(pages, &part, extent.mapping_start()));
     }
     Ok(())
 }

@@ -79,6 +79,12 @@ impl Extent {
         Ok(flags & (libc::MAP_SHARED | libc::MAP_ANONYMOUS) == 0)
     }
 
+    /// Whether the mapping recovers from the loss of its pages.
+    pub fn recovers(&self) -> Result<bool> {
+        self.owner
+            .with(|mapping| mapping.bitmap().recovery().is_some())
+    }
+
     /// Begins to watch for the loss of any of the pages. Refuses those that are lost.
     pub fn watch(&self) -> Result<Watch> {
         let start = std::ptr::with_exposed_provenance(self.start());
