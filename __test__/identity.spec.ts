@@ -86,6 +86,44 @@ test.serial('a guard gives back the very map that was published', (t) => {
   t.is(atomic.memory().intoInner(), third)
 })
 
+test.serial('a map that many atomics have published is one object, also when it is met again later', async (t) => {
+  const map = namedMemory(freshName())
+  const first = new GuestMemoryAtomic(map)
+  // More than the table of objects has before it is searched for dead ones, which is done while there are both.
+  const atomics = Array.from({ length: 200 }, () => new GuestMemoryAtomic(new GuestMemoryMmap()))
+  for (const atomic of atomics) {
+    // What a guard has is an older one of the pointers that stand for the map.
+    atomic.lock().replace(first.memory())
+    first.update((current) => current)
+    first.update(() => GuestMemoryMmap.fromRanges([[0, 4096]]))
+    first.update(() => map)
+  }
+  await settle()
+  for (const atomic of [...atomics, first]) t.is(atomic.memory().intoInner(), map)
+  t.is(first.clone().memory().memory(), map)
+  for (const atomic of atomics) atomic.update(() => new GuestMemoryMmap())
+  await settle()
+  t.is(first.memory().intoInner(), map)
+})
+
+test.serial('a published map whose object is gone gets one new object', async (t) => {
+  const atomics = [1, 2].map(() => new GuestMemoryAtomic(new GuestMemoryMmap()))
+  for (let round = 0; round < 100; round += 1) {
+    for (const atomic of atomics) atomic.update(() => GuestMemoryMmap.fromRanges([[BASE, 4096]]))
+  }
+  await settle()
+  for (const atomic of atomics) {
+    const map = atomic.memory().intoInner()
+    t.is(map.numRegions, 1)
+    t.is(atomic.memory().memory(), map)
+    t.is(
+      atomic.update((current) => current),
+      map,
+    )
+    t.is(atomic.memory().intoInner(), map)
+  }
+})
+
 test.serial('a mapping and its region have one buffer', (t) => {
   const mapping = new MmapRegion(SIZE)
   const early = mapping.buffer

@@ -50,11 +50,11 @@ pub fn memory_argument(value: Value, name: &str) -> Result<Arc<Memory>> {
 
 /// Takes a map from an argument, and the object that stands for the map in this thread.
 fn map_argument(value: Value, name: &str) -> Result<(Arc<Memory>, Handle)> {
+    if let Some(map) = value.try_instance::<GuestMemoryMmap>() {
+        return Ok((map.target()?, Handle(value.raw())));
+    }
     let memory = memory_argument(value, name)?;
-    let object = match value.try_instance::<GuestMemoryMmap>() {
-        Some(_) => Handle(value.raw()),
-        None => GuestMemoryMmap::intern(&memory)?,
-    };
+    let object = GuestMemoryMmap::intern(&memory)?;
     Ok((memory, object))
 }
 

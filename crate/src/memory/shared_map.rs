@@ -90,14 +90,14 @@ impl SharedMap {
     ///
     /// Upstream takes the map by value and puts it behind a new pointer. So `object`, which stands for the map, comes
     /// to stand for the map behind that pointer too.
-    pub fn publish(&self, memory: &Memory, object: Handle) -> Result<()> {
+    pub fn publish(&self, memory: &Arc<Memory>, object: Handle) -> Result<()> {
         // Nobody panics with the lock held, and it protects nothing that could be half done.
         self.atomic
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .replace(memory.clone());
+            .replace(Memory::clone(memory));
         self.slots.invalidate(environment::number());
-        identity::register(&self.snapshot(), object.0)
+        identity::register_again(&self.snapshot(), memory, object.0)
     }
 
     /// Takes the lock if it is free.

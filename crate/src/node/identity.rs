@@ -60,6 +60,21 @@ pub fn register<T: Send + Sync + 'static>(native: &Arc<T>, object: sys::napi_val
     Ok(())
 }
 
+/// Lets `object`, which stands for `known` in this thread, stand for `native` as well.
+pub fn register_again<T: Send + Sync + 'static>(
+    native: &Arc<T>,
+    known: &Arc<T>,
+    object: sys::napi_value,
+) -> Result<()> {
+    let pin: Weak<T> = Arc::downgrade(native);
+    let key = Arc::as_ptr(native).cast();
+    let known = Arc::as_ptr(known).cast();
+    if OBJECTS.with_borrow_mut(|objects| objects.share(key, &known, pin)) {
+        return Ok(());
+    }
+    register(native, object)
+}
+
 /// Sets the function of `lib/` that every object is handed to when it begins to stand for something.
 ///
 /// The engine compiles a look at a private field of objects for those that have it. One object without it makes that look a

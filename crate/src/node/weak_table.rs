@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ptr;
+use std::rc::Rc;
 use std::sync::Weak;
 
 use napi::sys;
@@ -27,9 +28,12 @@ impl<T: ?Sized> Pin for Weak<T> {
     }
 }
 
+/// A weak reference to an object, shared by all keys that stand for it.
+type Reference = Rc<sys::napi_ref>;
+
 /// A table of one thread. Entries of dead objects are swept out as it grows.
 pub struct WeakTable<K, P = ()> {
-    entries: HashMap<K, (sys::napi_ref, P)>,
+    entries: HashMap<K, (Reference, P)>,
     sweep_at: usize,
 }
 
@@ -44,18 +48,22 @@ impl<K, P> Default for WeakTable<K, P> {
     }
 }
 
-fn upgrade(reference: sys::napi_ref) -> Option<sys::napi_value> {
+fn upgrade(reference: &Reference) -> Option<sys::napi_value> {
     let mut object = ptr::null_mut();
     // SAFETY: tables hold references of the environment of their thread that were not deleted.
     let status = unsafe {
-        sys::napi_get_reference_value(environment::current(), reference, &raw mut object)
+        sys::napi_get_reference_value(environment::current(), **reference, &raw mut object)
     };
     (status == sys::Status::napi_ok && !object.is_null()).then_some(object)
 }
 
-fn delete(reference: sys::napi_ref) {
-    // SAFETY: as in `upgrade`; the entry has been taken out of its table.
-    unsafe { sys::napi_delete_reference(environment::current(), reference) };
+/// Deletes the reference of an entry that is about to be dropped, unless it is that of another entry, too. (Not when it is dropped:
+/// with a thread, its table goes after the environment.)
+fn delete(reference: &Reference) {
+    if Rc::strong_count(reference) == 1 {
+        // SAFETY: as in `upgrade`; nobody else has the reference.
+        unsafe { sys::napi_delete_reference(environment::current(), **reference) };
+    }
 }
 
 impl<K: Eq + Hash, P: Pin> WeakTable<K, P> {
@@ -63,7 +71,7 @@ impl<K: Eq + Hash, P: Pin> WeakTable<K, P> {
     pub fn find(&self, key: &K) -> Option<sys::napi_value> {
         self.entries
             .get(key)
-            .and_then(|(reference, _)| upgrade(*reference))
+            .and_then(|(reference, _)| upgrade(reference))
     }
 
     /// Lets the key stand for `object`.
@@ -73,20 +81,35 @@ impl<K: Eq + Hash, P: Pin> WeakTable<K, P> {
         check(unsafe {
             sys::napi_create_reference(environment::current(), object, 0, &raw mut reference)
         })?;
+        self.put(key, Rc::new(reference), pin);
+        Ok(())
+    }
+
+    /// Lets the key stand for the object that another one stands for; returns whether there is an object. That costs no second
+    /// reference.
+    pub fn share(&mut self, key: K, known: &K, pin: P) -> bool {
+        let Some((reference, _)) = self.entries.get(known) else {
+            return false;
+        };
+        let reference = Rc::clone(reference);
+        self.put(key, reference, pin);
+        true
+    }
+
+    fn put(&mut self, key: K, reference: Reference, pin: P) {
         if let Some((old, _)) = self.entries.insert(key, (reference, pin)) {
-            delete(old);
+            delete(&old);
         }
         if self.entries.len() >= self.sweep_at {
             self.sweep();
         }
-        Ok(())
     }
 
     fn sweep(&mut self) {
         self.entries.retain(|_, (reference, pin)| {
-            let alive = pin.is_alive() && upgrade(*reference).is_some();
+            let alive = pin.is_alive() && upgrade(reference).is_some();
             if !alive {
-                delete(*reference);
+                delete(reference);
             }
             alive
         });
