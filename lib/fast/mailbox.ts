@@ -4,7 +4,18 @@
  * All arguments are complete before the box is touched; from then on nothing is called but the one function, until what came
  * of it was taken out. So nobody gets in between, and a thread that is ended has done all of it or nothing.
  */
-import { bufferOf, Bytes, I64, MAX_SAFE_INTEGER, Numbers, setBytes, setPrototypeOf, U32, U64 } from '../intrinsics'
+import {
+  bufferOf,
+  Bytes,
+  I64,
+  lengthOf,
+  MAX_SAFE_INTEGER,
+  Numbers,
+  setBytes,
+  setPrototypeOf,
+  U32,
+  U64,
+} from '../intrinsics'
 import { door } from '../realm'
 
 /** Words of 64 bits: what is asked for, and behind it room for bytes. */
@@ -88,9 +99,14 @@ const KEPT_VIEWS = 256
 setPrototypeOf(views, null)
 for (let length = 0; length <= KEPT_VIEWS; length += 1) views[length] = payload
 
+/** The last one that was longer: who reads sectors, reads nothing else for a while. */
+let longView = payload
+
 function firstBytes(length: number): Uint8Array {
-  if (length === MAX_BYTES) return payload
-  if (length > KEPT_VIEWS) return new Bytes(bufferOf(box), BYTES_FROM * 8, length)
+  if (length > KEPT_VIEWS) {
+    if (lengthOf(longView) !== length) longView = new Bytes(bufferOf(box), BYTES_FROM * 8, length)
+    return longView
+  }
   const known = views[length] as Uint8Array
   return known === payload ? (views[length] = new Bytes(bufferOf(box), BYTES_FROM * 8, length)) : known
 }
