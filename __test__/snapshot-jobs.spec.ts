@@ -92,15 +92,20 @@ test('an abort rejects with its reason, and nothing is written afterwards', asyn
   // Arguments come first.
   t.is((await refused(memory.save(fd, { signal: AbortSignal.abort(), offset: 1 }))).code, 'ERR_OUT_OF_RANGE')
 
-  const abort = new AbortController()
-  let told = 0
-  const promise = memory.save(fd, { signal: abort.signal, onProgress: () => (told += 1) })
-  while (fs.fstatSync(fd).blocks === 0) await setImmediate()
-  abort.abort(reason)
-  const before = told
-  t.is(await rejection(promise), reason)
-  t.is(told, before)
-  const { blocks } = fs.fstatSync(fd)
+  let blocks = Infinity
+  // On a busy machine, this thread may have its turn when all is written: then once more.
+  for (let tries = 0; tries < 5 && blocks * 512 >= LARGE; tries += 1) {
+    fs.ftruncateSync(fd, 0)
+    const abort = new AbortController()
+    let told = 0
+    const promise = memory.save(fd, { signal: abort.signal, onProgress: () => (told += 1) })
+    while (fs.fstatSync(fd).blocks === 0) await setImmediate()
+    abort.abort(reason)
+    const before = told
+    t.is(await rejection(promise), reason)
+    t.is(told, before)
+    blocks = fs.fstatSync(fd).blocks
+  }
   t.true(blocks * 512 < LARGE)
   for (let turn = 0; turn < 20; turn += 1) await setImmediate()
   t.is(fs.fstatSync(fd).blocks, blocks)
