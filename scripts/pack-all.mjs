@@ -32,6 +32,7 @@ const documents = () => [
   'benches/results.md',
   'benches/results.svg',
   'benches/scaling.svg',
+  'benches/snapshot.md',
   ...['docs', 'examples'].flatMap((folder) => filesBelow(folder)),
 ]
 
