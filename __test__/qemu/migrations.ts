@@ -210,7 +210,7 @@ class Traveller {
   async #reads(count: number): Promise<void> {
     const { machine } = this.#here
     const first = Number(await machine.line('reads'))
-    while (Number(await machine.lastLine('reads')) < first + count) await sleep(20)
+    await machine.line('reads', (reads) => Number(reads) >= first + count)
   }
 
   /** Until the guest has switched itself off; how many rounds of writes it has done. */

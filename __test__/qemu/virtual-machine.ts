@@ -138,21 +138,14 @@ export class VirtualMachine {
     return this.#process.signalCode
   }
 
-  /** The rest of the first line that begins with `word`, once it is there. Throws `GuestError`. */
-  line(word: string): Promise<string> {
-    return this.#line(word, 0)
-  }
-
-  /** The rest of the last line so far that begins with `word`, once there is one. Throws `GuestError`. */
-  lastLine(word: string): Promise<string> {
-    return this.#line(word, -1)
-  }
-
-  async #line(word: string, which: number): Promise<string> {
+  /** The rest of the first line that begins with `word`, and is `wanted`, once it is there. Throws `GuestError`. */
+  async line(word: string, wanted: (rest: string) => boolean = () => true): Promise<string> {
     for (;;) {
       if (this.lines.some((each) => each.startsWith('fail'))) throw new GuestError(this.#failures())
-      const line = this.lines.filter((each) => each === word || each.startsWith(`${word} `)).at(which)
-      if (line !== undefined) return line.slice(word.length + 1)
+      for (const line of this.lines) {
+        const rest = line.slice(word.length + 1)
+        if ((line === word || line.startsWith(`${word} `)) && wanted(rest)) return rest
+      }
       if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
         throw new Error(`the guest never said ${word}\n${this.console}`)
       }
@@ -213,7 +206,10 @@ class Monitor {
 
   constructor(socket: Socket) {
     this.#socket = socket
-    this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+    const lines = createInterface({ input: socket })
+    this.#lines = lines[Symbol.asyncIterator]()
+    // Not by itself when QEMU is gone all of a sudden.
+    socket.once('close', () => lines.close())
   }
 
   static async open(file: string): Promise<Monitor> {
