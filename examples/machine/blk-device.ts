@@ -1,7 +1,13 @@
 import { fdatasyncSync } from 'node:fs'
 import type { GuestMemoryAtomic, GuestMemoryMmap } from '../../index.js'
 import { part, positionOf, readHeader, RequestError, totalLength } from '../virtio/blk-request.js'
-import { DeviceQueue, VirtqError, type ChainBuffer, type DescriptorChain } from '../virtio/device-queue.js'
+import {
+  DeviceQueue,
+  VirtqError,
+  type ChainBuffer,
+  type DescriptorChain,
+  type QueuePosition,
+} from '../virtio/device-queue.js'
 import { errorCode } from './input-file.js'
 import { readFully, writeFully } from './positioned-io.js'
 import * as blk from '../virtio/virtio-blk.js'
@@ -57,9 +63,10 @@ export class BlkDevice {
   #awake = false
   #interrupts = 0
 
-  constructor(memory: GuestMemoryAtomic, layout: VirtqLayout, backend: BlockBackend) {
+  /** `position` is where the queue goes on when it is not new. */
+  constructor(memory: GuestMemoryAtomic, layout: VirtqLayout, backend: BlockBackend, position?: QueuePosition) {
     this.#memory = memory
-    this.#queue = new DeviceQueue(layout)
+    this.#queue = new DeviceQueue(layout, position)
     this.#backend = backend
   }
 
@@ -71,6 +78,12 @@ export class BlkDevice {
   /** Interrupts that the driver asked for. */
   get interrupts(): number {
     return this.#interrupts
+  }
+
+  /** Where the queue goes on. */
+  get position(): QueuePosition {
+    const { nextAvail, usedIdx } = this.#queue
+    return { nextAvail, usedIdx }
   }
 
   counts(type: number): RequestCounts {
@@ -156,8 +169,14 @@ export class BlkDevice {
       case blk.VIRTIO_BLK_T_IN: {
         const length = totalLength(into)
         const position = positionOf(sector, length, this.#backend.sectors)
-        if (readFully(this.#backend.fd, this.#views(memory, into), position) < length) {
-          throw new RequestError('the disk image has become shorter')
+        const views = this.#views(memory, into)
+        try {
+          if (readFully(this.#backend.fd, views, position) < length) {
+            throw new RequestError('the disk image has become shorter')
+          }
+        } finally {
+          // Bitmaps do not see writes through views.
+          for (const { addr, len } of into) memory.markDirty(addr, len)
         }
         return length
       }
@@ -176,6 +195,7 @@ export class BlkDevice {
           view.set(id.subarray(at, at + view.length))
           at += view.length
         }
+        for (const { addr, len } of part(into, 0, at)) memory.markDirty(addr, len)
         return at
       }
       default:

@@ -14,16 +14,18 @@ export interface DescriptorChain {
   readonly writable: readonly ChainBuffer[]
 }
 
+/** Where a queue goes on: the next available index, and the next used one. */
+export interface QueuePosition {
+  readonly nextAvail: number
+  readonly usedIdx: number
+}
+
 /** What was negotiated for the queue, and where it goes on when it is not new. */
-export interface QueueOptions {
+export interface QueueOptions extends Partial<QueuePosition> {
   /** VIRTIO_F_INDIRECT_DESC */
   readonly indirect?: boolean
   /** VIRTIO_F_EVENT_IDX */
   readonly eventIdx?: boolean
-  /** The available index to begin with. */
-  readonly nextAvail?: number
-  /** The used index to begin with. */
-  readonly usedIdx?: number
   /**
    * Called with what is written in the used ring, by offset: after it was written, and where the driver sees it by that,
    * before as well.
