@@ -29,9 +29,7 @@ const STRUCTS: readonly StructType[] = [
   struct({ inner: struct({ inner: Inner }), tail: 'u8' }),
   struct({ list: ['u16', 3], tail: 'u8' }),
   struct({ list: [Inner, 2] }),
-  struct({
-    ...Object.fromEntries(SCALAR_TYPES.map((type) => [type, [type, 2] as const])),
-  }),
+  struct(Object.fromEntries(SCALAR_TYPES.map((type) => [type, [type, 2]]))),
   struct(Object.fromEntries(SCALAR_TYPES.filter((type) => !type.endsWith('128')).map((type) => [type, [type, 5]]))),
   struct({ lists: [struct({ list: ['be16', 2], inner: Inner }), 3], long: ['u8', 300] }),
   struct({ lists: [struct({ list: ['be16', 2], inner: Inner }), 3], long: [Inner, 40] }),
