@@ -55,7 +55,8 @@ export const { stringify } = JSON
 export const CodeOf = Function
 export const { isProxy, isSharedArrayBuffer } = types
 
-const arrayPrototype = Array.prototype
+const { Array: List } = realm
+const arrayPrototype = List.prototype
 const { getPrototypeOf } = Object
 const objectPrototype = getPrototypeOf(arrayPrototype)
 
@@ -67,7 +68,7 @@ export function newList<T>(length: number): T[] | null {
   // So that no proxy is asked below.
   if (getPrototypeOf(arrayPrototype) !== objectPrototype) return null
   for (let index = 0; index < length; index += 1) if (index in arrayPrototype) return null
-  return new Array(length) as T[]
+  return new List(length) as T[]
 }
 
 /** An array of an object. By the constructor: `Array.of` takes 300 ns, and a literal would be of another realm. */

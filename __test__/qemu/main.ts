@@ -21,6 +21,7 @@ const USAGE = `Usage: npm run test:qemu -- [options] [part of a title]
 Boots virtual machines on the vhost-user-blk device, with QEMU of Debian's packages, which are downloaded.
 
   --migrations <number>   how often a guest moves, in each of the ways that there are (1)
+  --restarts <number>     how often the device ends, and half as often as it is killed under each load (2)
   --help
 `
 
@@ -31,7 +32,11 @@ function refuse(why: string): never {
 
 function parse() {
   try {
-    const options = { migrations: { type: 'string', default: '1' }, help: { type: 'boolean' } } as const
+    const options = {
+      migrations: { type: 'string', default: '1' },
+      restarts: { type: 'string', default: '2' },
+      help: { type: 'boolean' },
+    } as const
     return parseArgs({ options, allowPositionals: true })
   } catch (error) {
     return refuse((error as Error).message)
@@ -43,8 +48,11 @@ if (values.help) {
   process.stdout.write(USAGE)
   process.exit(0)
 }
-const times = Number(values.migrations)
-if (!Number.isInteger(times) || times < 1) refuse('--migrations must be a number from 1 on')
+function times(name: 'migrations' | 'restarts'): number {
+  const count = Number(values[name])
+  return Number.isInteger(count) && count >= 1 ? count : refuse(`--${name} must be a number from 1 on`)
+}
+const [moves, ends] = [times('migrations'), times('restarts')]
 const [wanted, ...more] = positionals
 if (more.length > 0) refuse(`too many arguments: ${more.join(' ')}`)
 
@@ -53,7 +61,15 @@ async function run(folder: string): Promise<number> {
   const packages = preparePackages(QEMU)
   const base = path.join(folder, 'base')
   makeBase(packages, base)
-  const all = [...scenarios, ...mapChanges, savedMemory, truncatedMemory, locks, ...restarts, ...migrations(times)]
+  const all = [
+    ...scenarios,
+    ...mapChanges,
+    savedMemory,
+    truncatedMemory,
+    locks,
+    ...restarts(ends),
+    ...migrations(moves),
+  ]
   return runScenarios(all, { packages, folder, base }, wanted)
 }
 

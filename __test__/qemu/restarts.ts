@@ -126,23 +126,22 @@ async function restart(setting: Setting, { queues, parts }: Plan): Promise<strin
   return told.join(', ')
 }
 
-const RESTARTS = 10
-const KILLS = 20
-
-export const restarts: readonly Scenario<Setting>[] = [1, 2].flatMap((queues) => [
-  {
-    title: `back-ends that are told to end under I/O, ${queues} ${queues === 1 ? 'queue' : 'queues'}`,
-    run: (setting) => restart(setting, { queues, parts: [['random', 'stop', RESTARTS]] }),
-  },
-  {
-    title: `back-ends that are killed under I/O, ${queues} ${queues === 1 ? 'queue' : 'queues'}`,
-    run: (setting) =>
-      restart(setting, {
-        queues,
-        parts: [
-          ['random', 'kill', KILLS],
-          ['large', 'kill', KILLS],
-        ],
-      }),
-  },
-])
+/** Back-ends are told to end `times` times, and killed twice as often under each load. */
+export const restarts = (times: number): readonly Scenario<Setting>[] =>
+  [1, 2].flatMap((queues) => [
+    {
+      title: `back-ends that are told to end under I/O, ${queues} ${queues === 1 ? 'queue' : 'queues'}`,
+      run: (setting) => restart(setting, { queues, parts: [['random', 'stop', times]] }),
+    },
+    {
+      title: `back-ends that are killed under I/O, ${queues} ${queues === 1 ? 'queue' : 'queues'}`,
+      run: (setting) =>
+        restart(setting, {
+          queues,
+          parts: [
+            ['random', 'kill', 2 * times],
+            ['large', 'kill', 2 * times],
+          ],
+        }),
+    },
+  ])
