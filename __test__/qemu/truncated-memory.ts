@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Scenario } from '../scenario.js'
 import { BackEnd } from './back-end.js'
 import { digestDisk, eventually, IMAGE_SIZE, type Setting } from './guest.js'
-import { VirtualMachine } from './virtual-machine.js'
+import { VirtualMachine, type Machine } from './virtual-machine.js'
 
 /** What the device says of each front-end. */
 const ORDINARY = /^(serving|connected|disconnected|queue \d+ (started|stopped))/
@@ -46,16 +46,16 @@ export const truncatedMemory: Scenario<Setting> = {
     ) as [string, string, string]
     fs.writeFileSync(image, randomFillSync(Buffer.alloc(IMAGE_SIZE)))
     const backEnd = await BackEnd.start('vhost-user-blk', [image, socket])
-    const common = { ...setting, socket, memoryFile, memory: '512M', timeout: 120 }
+    const common = { ...setting, socket, memory: '512M', timeout: 120 }
     const machines: VirtualMachine[] = []
-    const start = (script: string): VirtualMachine => {
-      const machine = new VirtualMachine({ ...common, script })
+    const start = (options: Pick<Machine, 'script' | 'memoryFile'>): VirtualMachine => {
+      const machine = new VirtualMachine({ ...common, ...options })
       machines.push(machine)
       return machine
     }
     try {
       const baseline = backEnd.holdings()
-      const guest = start(loaded)
+      const guest = start({ script: loaded, memoryFile })
       await guest.line('ready')
       // The device is to find out before QEMU does, which dies of it, and is to have something to do then.
       await freeze(backEnd.pid)
@@ -76,8 +76,7 @@ export const truncatedMemory: Scenario<Setting> = {
       assert.match(summary, / 0 failed,/)
 
       const expected = createHash('sha256').update(fs.readFileSync(image)).digest('hex')
-      fs.rmSync(memoryFile)
-      const next = start(digestDisk('sha256', '1M'))
+      const next = start({ script: digestDisk('sha256', '1M') })
       assert.equal(await next.line('sha256'), expected)
       await next.end()
       assert.match(await backEnd.line(/^disconnected/, 2), / 0 failed,/)
