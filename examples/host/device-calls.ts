@@ -1,6 +1,6 @@
 /** The two calls that a device of the kernel is worked by: `ioctl`, and `mmap` of its descriptor. */
-import { checked, libc, SystemError } from './libc.js'
 import koffi from 'koffi'
+import { checked, libc, SystemError } from './libc.js'
 
 const ioctlOf = libc.func('int ioctl(int, uint64_t, uint64_t)') as (
   fd: number,

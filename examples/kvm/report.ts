@@ -49,6 +49,6 @@ export function dirtyTable(account: DirtyAccount, page: number): string {
   const verdict =
     tracked === null
       ? 'trackWrites needs Linux 6.7'
-      : `trackWrites agreed with the two at ${agreed} of ${stops} stops; ${early} pages it told one stop earlier`
+      : `trackWrites agreed with the two at ${agreed} of ${stops} stops; pages that it told one stop early: ${early}`
   return `${table.toString()}\n${verdict}`
 }
