@@ -49,7 +49,7 @@ export interface Door {
   answerEnds(ended: () => void): void
   /** Counts the replacements of an atomic's map, in memory shared with Rust. */
   generationCell(atomic: Atomic): ArrayBuffer
-  watchSlot(atomic: Atomic, slot: number): void
+  watchSlot(atomic: Atomic, slot: number): ArrayBuffer
   pinSnapshot(atomic: Atomic, slot: number): LoadGuard
   forgetSlot(slot: number): void
   /** Sets who is told that a slot is stale. */

@@ -1,9 +1,11 @@
 // Grace periods: who holds them up, and who does not.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
-import test from 'ava'
-import { GuestMemoryAtomic, GuestMemoryMmap } from '../../index.js'
+import { Worker } from 'node:worker_threads'
+import test, { type ExecutionContext } from 'ava'
+import { GuestMemoryAtomic, GuestMemoryMmap, GuestRegionMmap } from '../../index.js'
 import { eventually } from '../process-resources.js'
 import { Agent } from './agent.js'
 
@@ -128,6 +130,70 @@ test('an idle thread that has no guard holds nothing up', async (t) => {
   await agents[0]?.call('disposeSnapshots')
   await waiting
 })
+
+/** Starts a thread that uses guards and sleeps; the function wakes it up, and returns how many regions it sees then. */
+async function sleeper(
+  t: ExecutionContext,
+  atomic: GuestMemoryAtomic,
+  way: string,
+  loops: boolean,
+): Promise<() => Promise<unknown>> {
+  const signal = new SharedArrayBuffer(4)
+  const worker = new Worker(new URL('sleeper.mjs', import.meta.url), {
+    workerData: { ticket: atomic.share(), way, signal, loops },
+    execArgv: [],
+  })
+  t.teardown(() => worker.terminate())
+  t.deepEqual(await once(worker, 'message'), ['sleeps'])
+  return async () => {
+    const word = new Int32Array(signal)
+    Atomics.store(word, 0, 1)
+    Atomics.notify(word, 0)
+    return ((await once(worker, 'message')) as [unknown])[0]
+  }
+}
+
+// Where no barriers can be made for other threads, those are waited for until their event loops turn.
+const linuxTest = process.platform === 'linux' ? test : test.skip
+for (const loops of [false, true]) {
+  const what = loops ? 'loops' : 'sleeps'
+  for (const way of [
+    'read and dispose',
+    'dispose',
+    'clone',
+    'take the map out',
+    'transfer asynchronously',
+    'use it often',
+  ]) {
+    linuxTest(`a thread that ${what} and has no guard holds nothing up: ${way}`, async (t) => {
+      const atomic = newAtomic()
+      const wake = await sleeper(t, atomic, way, loops)
+      for (const region of [0x10000, 0x20000]) {
+        atomic.update((map) => map.insertRegion(GuestRegionMmap.fromRange(region, 4096)))
+        await atomic.synchronize({ timeout: 20_000 })
+      }
+      t.is(await wake(), 3)
+    })
+  }
+
+  for (const way of ['keep a guard', 'keep one of two guards']) {
+    linuxTest(`a thread that ${what} and has a guard is waited for: ${way}`, async (t) => {
+      const atomic = newAtomic()
+      const others = [await sleeper(t, atomic, 'dispose', false)]
+      const wake = await sleeper(t, atomic, way, loops)
+      others.push(await sleeper(t, atomic, 'read and dispose', true))
+      atomic.update((map) => map.insertRegion(GuestRegionMmap.fromRange(0x10000, 4096)))
+      await t.throwsAsync(atomic.synchronize({ timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
+      const waiting = atomic.synchronize()
+      const state = watch(waiting)
+      await setTimeout(20)
+      t.false(state.isSettled)
+      t.is(await wake(), 2)
+      await waiting
+      for (const each of others) t.is(await each(), 2)
+    })
+  }
+}
 
 test('many waits end together', async (t) => {
   const atomic = newAtomic()

@@ -3,8 +3,11 @@
 //!
 //! In each thread a *slot* keeps the current snapshot of an atomic, so that `memory()` need not come here. The slot
 //! compares its generation with the cell of the atomic, which is memory shared with Rust. A slot that is not used is
-//! told to release its snapshot.
+//! told to release its snapshot. A thread that sleeps is not there to be told, so a slot also has a cell that tells Rust
+//! whether it is used (`sync::pins`).
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::ToNapiValue;
@@ -12,7 +15,7 @@ use napi::sys;
 use napi_derive::napi;
 
 use crate::atomic::{GuestMemoryAtomic, GuestMemoryLoadGuard};
-use crate::memory::shared_map::{self, SharedMap};
+use crate::memory::shared_map::{self, Keeper, SharedMap};
 use crate::node::bell::{Bell, Message};
 use crate::node::environment;
 use crate::node::error::Result;
@@ -38,9 +41,15 @@ pub fn generation_cell(atomic: Value) -> Result<Handle> {
     external::array_buffer(cell, shared).map(Handle)
 }
 
-/// Adds a slot of this thread, which is told when its snapshot is old.
+thread_local! {
+    /// The slots of this thread, by their number.
+    static KEEPERS: RefCell<HashMap<usize, Keeper>> = RefCell::default();
+}
+
+/// Adds a slot of this thread, which is told when its snapshot is old. Returns the cell that tells whether the slot is used, as a
+/// buffer of four bytes: 0 while it keeps a snapshot that nobody uses.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
-pub fn watch_slot(atomic: Value, slot: Value) -> Result<()> {
+pub fn watch_slot(atomic: Value, slot: Value) -> Result<Handle> {
     let shared = shared(atomic)?;
     let slot = slot.usize("slot")?;
     let bell = Bell::of_thread().map_err(|error| error.of("memory"))?;
@@ -49,23 +58,35 @@ pub fn watch_slot(atomic: Value, slot: Value) -> Result<()> {
     shared
         .slots()
         .watch(environment::number(), slot, Box::new(notify));
-    Ok(())
+    let keeper = Keeper::default();
+    let used = Arc::clone(&keeper.used);
+    let cell = Span {
+        start: used.as_ptr().cast(),
+        length: size_of::<u32>(),
+    };
+    KEEPERS.with_borrow_mut(|keepers| keepers.insert(slot, keeper));
+    external::array_buffer(cell, used).map(Handle)
 }
 
 /// Makes a native guard on the current map, for a slot. The slot is told again when this map is replaced.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn pin_snapshot(atomic: Value, slot: Value) -> Result<GuestMemoryLoadGuard> {
     let shared = shared(atomic)?;
-    shared
-        .slots()
-        .renew(environment::number(), slot.usize("slot")?);
-    Ok(GuestMemoryLoadGuard::of(shared.pin()))
+    let slot = slot.usize("slot")?;
+    shared.slots().renew(environment::number(), slot);
+    let pinned = KEEPERS.with_borrow_mut(|keepers| {
+        let keeper = keepers.get_mut(&slot);
+        keeper.map_or_else(|| shared.pin(), |keeper| shared.pin_for(keeper))
+    });
+    Ok(GuestMemoryLoadGuard::of(pinned))
 }
 
 /// Forgets a slot of this thread. The slot may belong to any atomic.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn forget_slot(slot: Value) -> Result<()> {
-    shared_map::forget_slot(slot.usize("slot")?);
+    let slot = slot.usize("slot")?;
+    KEEPERS.with_borrow_mut(|keepers| keepers.remove(&slot));
+    shared_map::forget_slot(slot);
     Ok(())
 }
 
@@ -84,6 +105,7 @@ pub fn answer_slots(stale: Value) -> Result<()> {
 /// Forgets the function of an environment that has ended.
 pub fn clear() {
     STALE.with(Function::clear);
+    KEEPERS.take();
 }
 
 /// Tells `lib/` that a slot is stale.

@@ -1,5 +1,6 @@
 //! Upstream's memory, kept mapped and permitted. No class of JavaScript is known here.
 
+pub mod barrier;
 pub mod changes;
 pub mod construction;
 pub mod counted_file;

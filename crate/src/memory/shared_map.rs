@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use vm_memory::GuestAddressSpace;
 
+use crate::memory::barrier;
 use crate::memory::mapping::Memory;
 use crate::node::error::{BindingError, Result};
 use crate::node::identity::{self, Handle};
@@ -54,17 +56,42 @@ impl SharedMap {
         Pinned {
             memory,
             pins: Arc::clone(&self.pins),
+            keeping: None,
         }
     }
 
-    /// Tells whether there are guards on maps that were replaced.
-    pub fn has_old_guards(&self) -> bool {
-        let mut current = None;
-        self.pins
-            .has_others(|| generation(current.insert(self.snapshot())))
+    /// Returns the current snapshot, for a slot that tells in a word whether somebody uses it.
+    pub fn pin_for(&self, slot: &mut Keeper) -> Pinned {
+        if !barrier::is_available() {
+            return self.pin();
+        }
+        let use_of_slot = Arc::clone(&slot.used);
+        let (keeping, memory) = self.pins.keep(
+            slot.keeping,
+            || {
+                let memory = self.snapshot();
+                (generation(&memory), memory)
+            },
+            Box::new(move || use_of_slot.load(Ordering::SeqCst) == 0),
+        );
+        slot.keeping = Some(keeping);
+        Pinned {
+            memory,
+            pins: Arc::clone(&self.pins),
+            keeping: Some(keeping),
+        }
     }
 
-    /// Calls `notify` when all guards on maps that were replaced are gone, at once if there are none.
+    /// Tells whether there are guards in use on maps that were replaced.
+    pub fn has_old_guards(&self) -> bool {
+        let mut current = None;
+        self.pins.has_others(
+            || generation(current.insert(self.snapshot())),
+            barrier::in_all_threads,
+        )
+    }
+
+    /// Calls `notify` when no guard on a map that was replaced is in use, at once if there are none.
     pub fn wait_for_guards(&self, number: usize, notify: pins::Notify) {
         // Kept until the waiter is in: the number of its generation is no other's meanwhile.
         let mut current = None;
@@ -72,6 +99,7 @@ impl SharedMap {
             environment::number(),
             number,
             || generation(current.insert(self.snapshot())),
+            barrier::in_all_threads,
             notify,
         );
     }
@@ -143,6 +171,23 @@ fn generation(memory: &Arc<Memory>) -> usize {
 pub struct Pinned {
     memory: Arc<Memory>,
     pins: Arc<Pins>,
+    /// Of a slot.
+    keeping: Option<u64>,
+}
+
+/// What a slot of `lib/` has here: the word that tells whether somebody uses it, and what it keeps.
+pub struct Keeper {
+    pub used: Arc<AtomicU32>,
+    keeping: Option<u64>,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Self {
+            used: Arc::new(AtomicU32::new(1)),
+            keeping: None,
+        }
+    }
 }
 
 impl Pinned {
@@ -157,13 +202,14 @@ impl Clone for Pinned {
         Self {
             memory: Arc::clone(&self.memory),
             pins: Arc::clone(&self.pins),
+            keeping: None,
         }
     }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        self.pins.unpin(generation(&self.memory));
+        self.pins.unpin(generation(&self.memory), self.keeping);
     }
 }
 

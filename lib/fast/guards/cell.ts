@@ -1,6 +1,6 @@
-/** The cell of an atomic: memory shared with Rust, which counts it up when the map is replaced. */
+/** Cells that are shared with Rust: of an atomic, which Rust counts up when the map is replaced; and of a slot, which tells its use. */
 import process from 'node:process'
-import { atomicLoad, I32 } from '../../intrinsics'
+import { atomicLoad, atomicStore, I32 } from '../../intrinsics'
 
 export type Cell = Int32Array<ArrayBufferLike>
 
@@ -11,6 +11,19 @@ export type Cell = Int32Array<ArrayBufferLike>
  */
 export const generationOf: (cell: Cell) => number | undefined =
   process.versions.bun === undefined ? (cell) => cell[0] : (cell) => atomicLoad(cell, 0)
+
+/**
+ * Tells whether a slot is used: by any number of guards but 0, before the generation is read. Rust sees to it that the two keep their order when somebody waits
+ * (`crate/src/sync/pins.rs`), where the engine does: V8 does with plain ones.
+ */
+export const tellUse: (cell: Cell, guards: number) => void =
+  process.versions.bun === undefined
+    ? (cell, guards) => {
+        cell[0] = guards
+      }
+    : (cell, guards) => {
+        atomicStore(cell, 0, guards)
+      }
 
 export function newCell(buffer: ArrayBufferLike): Cell {
   return new I32(buffer)

@@ -18,7 +18,8 @@
  *   (`Slots::invalidate`), which rings the bell of their threads. The next `memory()` takes a new snapshot in any case.
  * - **dispose** puts the cursor of a snapshot that knows nothing on the guard. The last guard of a snapshot that was replaced
  *   disposes of the pin, and with that of the map.
- * - **idle**: a slot keeps the current snapshot, which is memory that is there anyway; it never keeps an old one for long.
+ * - **idle**: a slot keeps the current snapshot, which is memory that is there anyway; it never keeps an old one for long, unless its
+ *   thread sleeps. A cell tells Rust whether the slot is used, so that nobody waits for what a sleeping thread does not use.
  * - **collection**: a guard that is dropped is not counted down, so its snapshot keeps the pin until both are collected: the
  *   snapshot goes with its last guard and the slot, and the native guard's finalizer lets go of the map.
  */
@@ -31,7 +32,7 @@ import { Anchor } from '../methods/anchor'
 import type { Cursor } from '../methods/cursor'
 import { type Natives, nativesOf } from '../natives'
 import { redirect } from '../redirect'
-import { generationOf } from './cell'
+import { generationOf, tellUse } from './cell'
 import { installExclusiveGuards } from './exclusive'
 import { Slots } from './slots'
 import { SlotAnchor } from './slot'
@@ -109,6 +110,7 @@ export function installGuards(
   function memory(this: Atomic): Guard {
     const slot = SlotAnchor.slot(this) ?? slots.make(this)
     if (slot === undefined) return atomics.memory(this)
+    tellUse(slot.use, 1)
     let { snapshot } = slot
     if (generationOf(snapshot.cell) !== snapshot.generation) snapshot = slot.refresh()
     return makeGuard(snapshot)
@@ -120,6 +122,7 @@ export function installGuards(
     if (!(snapshot.live > 0)) return guards.dispose(nativeGuard(this))
     anchor(this, disposed)
     snapshot.live -= 1
+    tellUse(snapshot.use, snapshot.live)
     if (generationOf(snapshot.cell) !== snapshot.generation) snapshot.retire()
   }
   const disposeOf = uncurryThis(dispose)

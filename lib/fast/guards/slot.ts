@@ -1,6 +1,6 @@
 /** What a thread keeps of an atomic. */
 import { Existing } from '../existing'
-import { type Cell, generationOf } from './cell'
+import { type Cell, generationOf, tellUse } from './cell'
 import type { Seat, SeatKeeper } from './seat'
 import type { Keeper, Snapshot } from './snapshot'
 
@@ -12,6 +12,8 @@ export class Slot implements Keeper, SeatKeeper {
 
   constructor(
     private readonly cell: Cell,
+    /** Tells Rust whether the current snapshot has guards. */
+    readonly use: Cell,
     /** What stands for no snapshot: never current. */
     private readonly none: Snapshot,
     private readonly take: (slot: Slot, generation: number | undefined) => Snapshot,
@@ -21,6 +23,7 @@ export class Slot implements Keeper, SeatKeeper {
 
   /** Takes a snapshot of the map that is there now. */
   refresh(): Snapshot {
+    tellUse(this.use, 1)
     // Before the snapshot is taken, so that it is rather taken once too often.
     const generation = generationOf(this.cell)
     const snapshot = this.take(this, generation)

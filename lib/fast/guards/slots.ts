@@ -1,11 +1,11 @@
 /** The slots of a thread: how they are made, told of replacements, and forgotten. */
 import type * as VmMemory from '../../../index'
 import type { Door } from '../../door'
-import { I32, uncurryThis } from '../../intrinsics'
+import { uncurryThis } from '../../intrinsics'
 import type { Natives } from '../natives'
-import { newCell } from './cell'
+import { type Cell, newCell } from './cell'
 import { Slot, SlotAnchor } from './slot'
-import { type GuardNatives, Snapshot } from './snapshot'
+import { type GuardNatives, NO_CELL, Snapshot } from './snapshot'
 
 type Atomic = VmMemory.GuestMemoryAtomic
 
@@ -32,7 +32,7 @@ export class Slots {
     private readonly guards: GuardNatives,
     gone: VmMemory.GuestMemoryLoadGuard,
   ) {
-    this.disposed = new Snapshot(gone, guards, new I32(1), -1, null)
+    this.disposed = new Snapshot(gone, guards, NO_CELL, -1, null, NO_CELL)
     this.collected = new FinalizationRegistry((number) => {
       deleteSlot(this.slots, number)
       door.forgetSlot(number)
@@ -43,18 +43,19 @@ export class Slots {
   make(atomic: Atomic): Slot | undefined {
     const { door, guards } = this
     const number = (this.made += 1)
-    let cell
+    let cell: Cell
+    let use: Cell
     try {
       cell = newCell(door.generationCell(atomic))
-      door.watchSlot(atomic, number)
+      use = newCell(door.watchSlot(atomic, number))
     } catch {
       // Where `atomic` is none, the native method says so.
       return undefined
     }
     // Not the atomic itself: it is to be collected with its slot, whoever holds a guard.
     const clone = this.atomics.clone(atomic)
-    const slot = new Slot(cell, this.disposed, (keeper, generation) => {
-      return new Snapshot(door.pinSnapshot(clone, number), guards, cell, generation, keeper)
+    const slot = new Slot(cell, use, this.disposed, (keeper, generation) => {
+      return new Snapshot(door.pinSnapshot(clone, number), guards, cell, generation, keeper, use)
     })
     setSlot(this.slots, number, new Reference(slot))
     register(this.collected, slot, number)

@@ -2,7 +2,8 @@
 import type * as VmMemory from '../../../index'
 import type { Natives } from '../natives'
 import { Cursor } from '../methods/cursor'
-import { type Cell, generationOf } from './cell'
+import { Buffer } from '../../intrinsics'
+import { type Cell, generationOf, newCell, tellUse } from './cell'
 
 type Guard = VmMemory.GuestMemoryLoadGuard
 
@@ -13,6 +14,9 @@ export type GuardNatives = Natives<Pick<Guard, 'memory' | 'dispose' | 'clone' | 
 export interface Keeper {
   leave(snapshot: Snapshot): void
 }
+
+/** What nobody looks at. */
+export const NO_CELL: Cell = newCell(new Buffer(4))
 
 /** The cursor that is put on guards. One for all guards on a snapshot: they read the same memory. */
 export class Snapshot extends Cursor {
@@ -26,6 +30,8 @@ export class Snapshot extends Cursor {
     readonly cell: Cell,
     readonly generation: number | undefined,
     private readonly slot: Keeper | null,
+    /** The cell of the slot, while that keeps the snapshot. */
+    public use: Cell,
   ) {
     super()
   }
@@ -33,6 +39,9 @@ export class Snapshot extends Cursor {
   /** Lets go of a map that was replaced: the slot does at once, the memory goes with the last guard. */
   retire(): void {
     if (this.slot !== null) this.slot.leave(this)
+    // From here on, Rust is told by the pin itself.
+    tellUse(this.use, 1)
+    this.use = NO_CELL
     if (this.live > 0) return
     this.detach()
     this.natives.dispose(this.pin)
@@ -47,6 +56,7 @@ export class Snapshot extends Cursor {
 
   override letGo(): void {
     this.live -= 1
+    tellUse(this.use, this.live)
     if (generationOf(this.cell) !== this.generation) this.retire()
   }
 

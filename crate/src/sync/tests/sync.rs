@@ -13,6 +13,7 @@
 
 #[cfg(not(loom))]
 mod sync {
+    pub use std::sync::atomic::{AtomicU32, fence};
     pub use std::sync::{Arc, Mutex};
     pub use std::thread;
 
@@ -25,6 +26,7 @@ mod sync {
 #[cfg(loom)]
 mod sync {
     pub use loom::model;
+    pub use loom::sync::atomic::{AtomicU32, fence};
     pub use loom::sync::{Arc, Mutex};
     pub use loom::thread;
 }
@@ -32,7 +34,7 @@ mod sync {
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sync::{Arc, model, thread};
+use sync::{Arc, AtomicU32, fence, model, thread};
 use vm_memory_sync::gate::{Gate, Pass};
 use vm_memory_sync::pins::Pins;
 use vm_memory_sync::slots::Slots;
@@ -387,6 +389,11 @@ impl Published {
     }
 }
 
+/// Those who wait make it for all threads. Here, each thread makes its own.
+fn barrier() {
+    fence(Ordering::SeqCst);
+}
+
 fn take_guard(pins: &Pins, map: &Published) -> usize {
     pins.pin(|| {
         let generation = map.get();
@@ -410,7 +417,7 @@ fn a_grace_period_ends_after_the_last_guard_that_was_there_before() {
                 if generation == 0 {
                     reading.fetch_sub(1, Ordering::SeqCst);
                 }
-                pins.unpin(generation);
+                pins.unpin(generation, None);
             })
         };
         map.replace();
@@ -422,7 +429,7 @@ fn a_grace_period_ends_after_the_last_guard_that_was_there_before() {
                 over.fetch_add(1, Ordering::SeqCst);
             }
         };
-        pins.wait(1, 1, || map.get(), Box::new(notify));
+        pins.wait(1, 1, || map.get(), barrier, Box::new(notify));
         reader.join().unwrap();
         assert_eq!(over.load(Ordering::SeqCst), 1);
     });
@@ -433,7 +440,7 @@ fn guards_on_the_current_map_hold_nothing_up() {
     model(|| {
         let (pins, map) = (Pins::default(), Published::default());
         let current = take_guard(&pins, &map);
-        assert!(!pins.has_others(|| map.get()));
+        assert!(!pins.has_others(|| map.get(), barrier));
         let over = Arc::new(AtomicUsize::new(0));
         let count = || {
             let over = Arc::clone(&over);
@@ -441,23 +448,123 @@ fn guards_on_the_current_map_hold_nothing_up() {
                 over.fetch_add(1, Ordering::SeqCst);
             })
         };
-        pins.wait(1, 1, || map.get(), count());
+        pins.wait(1, 1, || map.get(), barrier, count());
         assert_eq!(over.load(Ordering::SeqCst), 1, "at once");
         map.replace();
-        assert!(pins.has_others(|| map.get()));
-        pins.wait(1, 2, || map.get(), count());
-        pins.wait(1, 3, || map.get(), count());
+        assert!(pins.has_others(|| map.get(), barrier));
+        pins.wait(1, 2, || map.get(), barrier, count());
+        pins.wait(1, 3, || map.get(), barrier, count());
         pins.leave(1, 3);
         // What was current when the wait began holds it up no more when it is old.
         let newer = take_guard(&pins, &map);
         map.replace();
         // A clone of an old guard is an old guard.
         pins.pin_again(current);
-        pins.unpin(current);
+        pins.unpin(current, None);
         assert_eq!(over.load(Ordering::SeqCst), 1);
-        pins.unpin(current);
+        pins.unpin(current, None);
         assert_eq!(over.load(Ordering::SeqCst), 2);
-        pins.unpin(newer);
-        assert!(!pins.has_others(|| map.get()));
+        pins.unpin(newer, None);
+        assert!(!pins.has_others(|| map.get(), barrier));
+    });
+}
+
+/// A slot of a thread, which keeps a guard while nobody uses it.
+struct KeptSlot {
+    used: Arc<AtomicU32>,
+    generation: usize,
+    keeping: u64,
+}
+
+impl KeptSlot {
+    fn new(pins: &Pins, map: &Published) -> Self {
+        let used = Arc::new(AtomicU32::new(1));
+        let is_idle = {
+            let used = Arc::clone(&used);
+            Box::new(move || used.load(Ordering::SeqCst) == 0)
+        };
+        let current = || {
+            let generation = map.get();
+            (generation, generation)
+        };
+        let (keeping, generation) = pins.keep(None, current, is_idle);
+        Self {
+            used,
+            generation,
+            keeping,
+        }
+    }
+
+    /// What `lib/` does: returns whether the kept guard is good for another use.
+    fn begin(&self, map: &Published) -> bool {
+        self.used.store(1, Ordering::Relaxed);
+        barrier();
+        map.get() == self.generation
+    }
+
+    /// Gives the guard back if it is old.
+    fn end(&self, pins: &Pins, map: &Published) {
+        self.used.store(0, Ordering::Relaxed);
+        barrier();
+        if map.get() != self.generation {
+            self.used.store(1, Ordering::Relaxed);
+            pins.unpin(self.generation, Some(self.keeping));
+        }
+    }
+}
+
+#[test]
+fn a_slot_that_nobody_uses_holds_nothing_up() {
+    model(|| {
+        let (pins, map) = (Pins::default(), Published::default());
+        let (slot, sleeping) = (KeptSlot::new(&pins, &map), KeptSlot::new(&pins, &map));
+        sleeping.end(&pins, &map);
+        map.replace();
+        let over = Arc::new(AtomicUsize::new(0));
+        let notify = {
+            let over = Arc::clone(&over);
+            Box::new(move || {
+                over.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        pins.wait(1, 1, || map.get(), barrier, notify);
+        assert_eq!(over.load(Ordering::SeqCst), 0, "one is used");
+        slot.end(&pins, &map);
+        assert_eq!(over.load(Ordering::SeqCst), 1, "the other one sleeps");
+        assert!(!pins.has_others(|| map.get(), barrier));
+        assert!(!sleeping.begin(&map));
+    });
+}
+
+#[test]
+fn nobody_reads_by_a_slot_after_a_grace_period() {
+    model(|| {
+        let (pins, map) = (Arc::new(Pins::default()), Arc::new(Published::default()));
+        let slot = KeptSlot::new(&pins, &map);
+        slot.end(&pins, &map);
+        let reading = Arc::new(AtomicUsize::new(0));
+        let reader = {
+            let (pins, map, reading) = (Arc::clone(&pins), Arc::clone(&map), Arc::clone(&reading));
+            thread::spawn(move || {
+                if slot.begin(&map) {
+                    reading.fetch_add(1, Ordering::SeqCst);
+                    thread::yield_now();
+                    reading.fetch_sub(1, Ordering::SeqCst);
+                }
+                slot.end(&pins, &map);
+            })
+        };
+        map.replace();
+        let over = Arc::new(AtomicUsize::new(0));
+        let notify = {
+            let (over, reading) = (Arc::clone(&over), Arc::clone(&reading));
+            Box::new(move || {
+                assert_eq!(reading.load(Ordering::SeqCst), 0, "somebody still reads");
+                over.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        pins.wait(1, 1, || map.get(), barrier, notify);
+        reader.join().unwrap();
+        assert_eq!(over.load(Ordering::SeqCst), 1);
     });
 }
