@@ -129,7 +129,7 @@ for (const [sabotage, complaint] of Object.entries(LOSSES)) {
   onLinux(`the storm fails when something is wrong with: ${sabotage}`, async (t) => {
     t.timeout(120_000)
     // It ends with the first failure, but for what is counted at the end.
-    const seconds = sabotage === 'mappings' ? 1 : 30
+    const seconds = sabotage === 'mappings' ? 1 : 60
     const { code, errors } = await run('stress/storm.mjs', String(seconds), '--sabotage', sabotage)
     t.regex(errors, complaint)
     t.is(code, 1)
@@ -137,6 +137,6 @@ for (const [sabotage, complaint] of Object.entries(LOSSES)) {
 }
 
 onLinux('the storm ends the process where memory does not recover', async (t) => {
-  const { signal } = await run('stress/storm.mjs', '30', '--sabotage', 'crash')
+  const { signal } = await run('stress/storm.mjs', '60', '--sabotage', 'crash')
   t.is(signal, 'SIGBUS')
 })
