@@ -308,8 +308,9 @@ pub fn slice(memory: &Memory, address: GuestAddress, count: usize) -> Result<Vol
     let offset = offset.raw_value() as usize;
     let slice = slice_of(&arc_of(region), offset, count).map_err(|error| {
         let rule = "views() crosses regions, a slice does not";
-        let hint = hints::across(memory, address.raw_value(), count, rule);
-        hints::hinted(error.at(address.raw_value(), count), hint)
+        hints::of_place(error.at(address.raw_value(), count), || {
+            hints::across(memory, address.raw_value(), count, rule)
+        })
     })?;
     Ok(VolatileSlice::of(slice))
 }

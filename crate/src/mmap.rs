@@ -268,8 +268,8 @@ impl GuestRegionMmap {
     pub fn get_slice(&self, offset: Value, count: Value) -> Result<VolatileSlice> {
         let (offset, count) = (offset.usize("offset")?, count.usize("count")?);
         let slice = slice_of(&self.region, offset, count).map_err(|error| {
-            let hint = hints::beyond(self.region.size(), offset as u64, count);
-            error.at(offset as u64, count).hint(hint)
+            let beyond = || Some(hints::beyond(self.region.size(), offset as u64, count));
+            hints::of_place(error.at(offset as u64, count), beyond)
         })?;
         Ok(VolatileSlice::of(slice))
     }

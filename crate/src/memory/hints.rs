@@ -45,6 +45,14 @@ pub fn hinted(error: Error, hint: Option<String>) -> Error {
     }
 }
 
+/// Says what is wrong with a place, where an error says only that there is none: not where the memory is gone.
+pub fn of_place(error: Error, hint: impl FnOnce() -> Option<String>) -> Error {
+    if !error.is_invalid_backend_address() {
+        return error;
+    }
+    hinted(error, hint())
+}
+
 /// Makes the error of a region that cannot be: upstream's text is about the sum of the two.
 pub fn no_such_region(error: MmapError, base: GuestAddress, size: u64) -> Error {
     let is_invalid = matches!(error, MmapError::InvalidGuestRegion);
