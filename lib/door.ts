@@ -21,6 +21,12 @@ export interface Door {
   /** Sets the function that finds, or makes, the native half of a plain object; of everything else it returns undefined. */
   findHalvesBy(halfOf: (object: object) => object | undefined): void
 
+  /** Make the native halves of a slice and of references to bytes of a region or a mapping, which may have been released. */
+  sliceHalf(object: object, offset: number, count: number): object
+  refHalf(object: object, offset: number, count: number, type: VmMemory.ScalarType): object
+  arrayRefHalf(object: object, offset: number, count: number, type: VmMemory.ScalarType): object
+  atomicRefHalf(object: object, offset: number, count: number, type: VmMemory.ScalarType): object
+
   /** Sets the function that maps, regions and bitmaps are handed to when they are made, before anybody else has them. */
   stampBy(stamp: (object: object) => void): void
   /**

@@ -137,7 +137,9 @@ impl VolatileSlice {
         ts_return_type = "[VolatileSlice, VolatileSlice]"
     )]
     pub fn split_at(&self, mid: Value) -> Result<(VolatileSlice, VolatileSlice)> {
-        let (start, end) = self.slice.slice.split_at(mid.usize("mid")?)?;
+        let mid = mid.usize("mid")?;
+        self.slice.lease.check()?;
+        let (start, end) = self.slice.slice.split_at(mid)?;
         Ok((self.derive(Ok(start))?, self.derive(Ok(end))?))
     }
 

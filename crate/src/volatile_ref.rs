@@ -21,7 +21,11 @@ macro_rules! references {
         impl $class {
             #[napi(skip_typescript, catch_unwind)]
             pub fn get_ref(&self, kind: Value, offset: Value) -> Result<VolatileRef> {
-                VolatileRef::get(&self.whole()?, kind, offset)
+                let (kind, offset) = (
+                    $crate::node::scalar::Scalar::from_value(kind, "type")?,
+                    offset.usize("offset")?,
+                );
+                VolatileRef::at(&self.whole()?, kind, offset)
             }
 
             #[napi(skip_typescript, catch_unwind)]
@@ -31,12 +35,18 @@ macro_rules! references {
                 offset: Value,
                 n: Value,
             ) -> Result<VolatileArrayRef> {
-                VolatileArrayRef::get(&self.whole()?, kind, offset, n)
+                let kind = $crate::node::scalar::Scalar::from_value(kind, "type")?;
+                let (offset, length) = (offset.usize("offset")?, n.usize("n")?);
+                VolatileArrayRef::at(&self.whole()?, kind, offset, length)
             }
 
             #[napi(skip_typescript, catch_unwind)]
             pub fn get_atomic_ref(&self, kind: Value, offset: Value) -> Result<AtomicRef> {
-                AtomicRef::get(&self.whole()?, kind, offset)
+                let (kind, offset) = (
+                    $crate::node::scalar::Atomic::from_value(kind, "type")?,
+                    offset.usize("offset")?,
+                );
+                AtomicRef::at(&self.whole()?, kind, offset)
             }
         }
     };
@@ -66,21 +76,19 @@ pub struct VolatileRef {
 no_constructor! { VolatileRef }
 
 impl VolatileRef {
-    /// Does what upstream's `VolatileMemory::get_ref` does.
-    pub fn get(slice: &OwnedSlice, kind: Value, offset: Value) -> Result<Self> {
-        let scalar = Scalar::from_value(kind, "type")?;
-        Self::at(slice, scalar, offset.usize("offset")?)
+    /// Makes a reference to all bytes of a slice, which may have been released.
+    pub fn of(slice: OwnedSlice, scalar: Scalar) -> Self {
+        Self { scalar, slice }
     }
 
-    fn at(slice: &OwnedSlice, scalar: Scalar, offset: usize) -> Result<Self> {
+    /// Does what upstream's `VolatileMemory::get_ref` does.
+    pub fn at(slice: &OwnedSlice, scalar: Scalar, offset: usize) -> Result<Self> {
+        slice.lease.check()?;
         let part = with_scalar!(scalar, T => {
             slice.slice.get_ref::<T>(offset)?;
             slice.slice.subslice(offset, size_of::<T>())
         });
-        Ok(Self {
-            scalar,
-            slice: slice.derive(part)?,
-        })
+        Ok(Self::of(slice.derive(part)?, scalar))
     }
 
     fn load_value(&self, env: napi::sys::napi_env) -> Result<Value> {
@@ -174,24 +182,29 @@ pub struct VolatileArrayRef {
 no_constructor! { VolatileArrayRef }
 
 impl VolatileArrayRef {
+    /// Makes a reference to all bytes of a slice, which may have been released.
+    pub fn of(slice: OwnedSlice, scalar: Scalar) -> Self {
+        Self {
+            scalar,
+            length: slice.slice.len() / scalar.size(),
+            slice,
+        }
+    }
+
     /// Does what upstream's `VolatileMemory::get_array_ref` does.
-    pub fn get(slice: &OwnedSlice, kind: Value, offset: Value, n: Value) -> Result<Self> {
-        let scalar = Scalar::from_value(kind, "type")?;
-        let (offset, length) = (offset.usize("offset")?, n.usize("n")?);
+    pub fn at(slice: &OwnedSlice, scalar: Scalar, offset: usize, length: usize) -> Result<Self> {
+        slice.lease.check()?;
         let part = with_scalar!(scalar, T => {
             slice.slice.get_array_ref::<T>(offset, length)?;
             slice.slice.subslice(offset, length * size_of::<T>())
         });
-        Ok(Self {
-            scalar,
-            length,
-            slice: slice.derive(part)?,
-        })
+        Ok(Self::of(slice.derive(part)?, scalar))
     }
 
     /// Returns a reference to an element. Upstream panics beyond the end.
     fn element(&self, index: Value) -> Result<VolatileRef> {
         let position = index.usize("index")?;
+        self.slice.lease.check()?;
         if position >= self.length {
             return Err(index.out_of_range("index", &format!("less than {}", self.length)));
         }
@@ -344,15 +357,16 @@ pub struct AtomicRef {
 no_constructor! { AtomicRef }
 
 impl AtomicRef {
+    /// Makes a reference to all bytes of a slice, which may have been released.
+    pub fn of(slice: OwnedSlice, kind: Atomic) -> Self {
+        Self { kind, slice }
+    }
+
     /// Does what upstream's `VolatileMemory::get_atomic_ref` does.
-    pub fn get(slice: &OwnedSlice, kind: Value, offset: Value) -> Result<Self> {
-        let kind = Atomic::from_value(kind, "type")?;
-        let offset = offset.usize("offset")?;
+    pub fn at(slice: &OwnedSlice, kind: Atomic, offset: usize) -> Result<Self> {
         with_atomic!(kind, T => check_atomic::<_, T>(slice, offset))?;
-        Ok(Self {
-            kind,
-            slice: slice.derive(slice.slice.subslice(offset, kind.scalar().size()))?,
-        })
+        let part = slice.slice.subslice(offset, kind.scalar().size());
+        Ok(Self::of(slice.derive(part)?, kind))
     }
 }
 

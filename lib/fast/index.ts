@@ -25,8 +25,8 @@ import type * as MethodsModule from './methods'
 import type { Traits } from './methods/attach'
 import type { Kind } from './methods/kind'
 import type { BackingOf } from './methods/parts'
-import { type Natives, nativesOf } from './natives'
-import { Backing, type Volatile } from './places/backing'
+import { nativesOf } from './natives'
+import { Backing } from './places/backing'
 import { stampStruct } from './structs'
 import { installVolatile } from './volatile'
 
@@ -52,18 +52,13 @@ function itself({ anchored, noteUse }: typeof MethodsModule, traits: Traits): Ki
 }
 
 /** Makes what slices and references of a region or a mapping are backed by. */
-function backings(
-  { anchored, noteUse }: typeof MethodsModule,
-  traits: Traits,
-  prototype: VmMemory.Mapping,
-  native: Natives<Volatile>,
-): BackingOf {
+function backings({ anchored, noteUse }: typeof MethodsModule, traits: Traits, prototype: VmMemory.Mapping): BackingOf {
   const bitmapOf = uncurryThis(
     Object.getOwnPropertyDescriptor(prototype, 'bitmap')?.get as (this: object) => VmMemory.AtomicBitmap | null,
   )
   return (object) => {
     const cursor = anchored(object)
-    return new Backing(object, cursor, native, bitmapOf, () => noteUse(cursor, traits, () => object))
+    return new Backing(object, cursor, bitmapOf, () => noteUse(cursor, traits, () => object))
   }
 }
 
@@ -102,7 +97,7 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   installBitmaps(native.AtomicBitmap)
   const regions = nativesOf(region)
   const mappings = nativesOf(mapping)
-  const ofRegion = backings(ofRegions, traits, region, regions)
+  const ofRegion = backings(ofRegions, traits, region)
   install(map, ofMaps.mapMethods(nativesOf(map), itself(ofMaps, traits), bufferOf, ofRegion))
   install(guard, guards.methods.mapMethods(guards.natives, guards.guardToNative, bufferOf, ofRegion))
   install(region, ofRegions.byteMethods(regions, itself(ofRegions, traits)))
@@ -112,8 +107,8 @@ export function installFastPaths(native: typeof VmMemory, door: Door): void {
   ofRegions.installIsReleased(region)
   ofMappings.installIsReleased(mapping)
   install(region, ofRegions.partMethods(regions, itself(ofRegions, traits), ofRegion))
-  const ofMapping = backings(ofMappings, traits, mapping, mappings)
+  const ofMapping = backings(ofMappings, traits, mapping)
   install(mapping, ofMappings.partMethods(mappings, itself(ofMappings, traits), ofMapping))
-  const halfOf = installVolatile(native, ofSlices)
+  const halfOf = installVolatile(native, door, ofSlices)
   door.findHalvesBy((object) => guards.halfOf(object) ?? halfOf(object))
 }

@@ -19,6 +19,7 @@ pub mod ends;
 mod errors;
 pub mod faults;
 pub mod grace;
+mod halves;
 mod jobs;
 pub mod letter;
 pub mod lock_async;

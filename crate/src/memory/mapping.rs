@@ -109,8 +109,13 @@ impl Owner {
 
     /// Returns a slice that keeps the mapping alive (`VolatileMemory::get_slice`).
     pub fn slice(&self, offset: usize, count: usize) -> Result<OwnedSlice> {
+        self.lease()?.check()?;
+        self.part(offset, count)
+    }
+
+    /// Returns the same of a mapping that may have been released: its methods say so, when they have checked what they are given.
+    pub fn part(&self, offset: usize, count: usize) -> Result<OwnedSlice> {
         self.with(|mapping| {
-            mapping.bitmap().lease().check()?;
             let slice = mapping.get_slice(offset, count)?;
             let start = slice.ptr_guard_mut().as_ptr();
             let bitmap = mapping

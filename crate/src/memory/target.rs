@@ -579,6 +579,8 @@ pub fn all<T: Target>(address: T::Address, expected: usize, completed: usize) ->
 
 /// Does the checks of `load` and `store`, without the access. The error says what is wrong with the place.
 pub fn check_atomic<T: Target, V: AtomicAccess>(target: &T, address: T::Address) -> Result<()> {
+    // Before the place: what was released has none.
+    target.permit(address, 0, Access::Read)?;
     let size = size_of::<V>();
     target.check_atomic::<V>(address).map_err(|error| {
         let hint = target.atomic_hint(&error, address, size);

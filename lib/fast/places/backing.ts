@@ -1,7 +1,6 @@
 /** The region or the mapping that slices and references are parts of. */
 import type * as VmMemory from '../../../index'
 import type { Finder } from '../finder'
-import type { Natives } from '../natives'
 
 export type Volatile = Pick<
   VmMemory.VolatileMemory,
@@ -13,8 +12,6 @@ export class Backing {
     readonly object: object,
     /** Where accesses look that no window has. */
     readonly finder: Finder,
-    /** The native methods of its class. */
-    readonly native: Natives<Volatile>,
     /** The `bitmap` of one, whatever users have put in its place. */
     readonly bitmapOf: (object: object) => VmMemory.AtomicBitmap | null,
     /** Notes a native access to its memory. */

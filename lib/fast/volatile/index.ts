@@ -1,5 +1,6 @@
 /** Slices and references as plain objects: all that their classes can do, on places. */
 import type * as VmMemory from '../../../index'
+import type { Door } from '../../door'
 import { defineMethod } from '../../protocols'
 import { uncurryThis } from '../../intrinsics'
 import { sliceOf } from '../bitmaps'
@@ -7,7 +8,6 @@ import type * as MethodsModule from '../methods'
 import type { Kind } from '../methods/kind'
 import { nativesOf } from '../natives'
 import { redirect } from '../redirect'
-import type { Backing } from '../places/backing'
 import { NO_PLACE, type Place } from '../places/place'
 import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
 import { arrayRefMethods, atomicRefMethods, refMethods } from './references'
@@ -17,19 +17,12 @@ import { atomicMethods, partMethods, sliceMethods } from './slices'
 type PlaceOf = (object: object) => Place
 
 /** Makes the native half of an object with a place. */
-type Make = (backing: Backing, place: Place) => object
-
-const makeSlice: Make = ({ native, object }, { offset, length }) => native.getSlice(object, offset, length)
-const makeRef: Make = ({ native, object }, { kind, offset }) => native.getRef(object, kind.name, offset)
-const makeArrayRef: Make = ({ native, object }, { kind, offset, length }) =>
-  native.getArrayRef(object, kind.name, offset, length / kind.size)
-const makeAtomicRef: Make = ({ native, object }, { kind, offset }) =>
-  native.getAtomicRef(object, kind.name as VmMemory.AtomicType, offset)
+type Make = (object: object, offset: number, length: number, type: VmMemory.ScalarType) => object
 
 /** The native half of an object with a place; undefined of that of nothing. */
 function halfOf(place: Place, make: Make): object | undefined {
-  const { backing } = place
-  return backing === null ? undefined : (place.native ??= make(backing, place))
+  const { backing, offset, length, kind } = place
+  return backing === null ? undefined : (place.native ??= make(backing.object, offset, length, kind.name))
 }
 
 function install(prototype: object, methods: object): void {
@@ -70,6 +63,7 @@ const typeOf = ({ kind }: Place): string => kind.name
  */
 export function installVolatile(
   native: typeof VmMemory,
+  door: Door,
   {
     elementCopies,
     sharedMethods,
@@ -93,7 +87,7 @@ export function installVolatile(
   }
 
   const { prototype: slice } = native.VolatileSlice
-  const slices = kindOf(slice, SliceStamp.place, makeSlice)
+  const slices = kindOf(slice, SliceStamp.place, door.sliceHalf)
   const scalars = scalarMethods(slices)
   install(slice, { ...scalars, ...sharedMethods(slices, scalars), ...elementCopies(slices), ...wholeTransfers(slices) })
   install(slice, { ...atomicMethods(slices), ...sliceMethods(slices), ...partMethods(slices) })
@@ -102,13 +96,13 @@ export function installVolatile(
   installGetter(slice, SliceStamp.place, 'bitmap', bitmapOf)
 
   const ref: VmMemory.VolatileRef = native.VolatileRef.prototype
-  install(ref, refMethods(kindOf(ref, RefStamp.place, makeRef)))
+  install(ref, refMethods(kindOf(ref, RefStamp.place, door.refHalf)))
   installGetter(ref, RefStamp.place, 'type', typeOf)
   installGetter(ref, RefStamp.place, 'len', lengthOf)
   installGetter(ref, RefStamp.place, 'bitmap', bitmapOf)
 
   const arrayRef: VmMemory.VolatileArrayRef = native.VolatileArrayRef.prototype
-  install(arrayRef, arrayRefMethods(kindOf(arrayRef, ArrayRefStamp.place, makeArrayRef)))
+  install(arrayRef, arrayRefMethods(kindOf(arrayRef, ArrayRefStamp.place, door.arrayRefHalf)))
   installGetter(arrayRef, ArrayRefStamp.place, 'type', typeOf)
   installGetter(arrayRef, ArrayRefStamp.place, 'len', ({ kind, length }) => length / kind.size)
   installGetter(arrayRef, ArrayRefStamp.place, 'elementSize', ({ kind }) => kind.size)
@@ -116,12 +110,12 @@ export function installVolatile(
   installGetter(arrayRef, ArrayRefStamp.place, 'bitmap', bitmapOf)
 
   const atomicRef: VmMemory.AtomicRef = native.AtomicRef.prototype
-  install(atomicRef, atomicRefMethods(kindOf(atomicRef, AtomicRefStamp.place, makeAtomicRef)))
+  install(atomicRef, atomicRefMethods(kindOf(atomicRef, AtomicRefStamp.place, door.atomicRefHalf)))
   installGetter(atomicRef, AtomicRefStamp.place, 'type', typeOf)
 
   return (object) => {
     const place = SliceStamp.peek(object)
-    if (place !== NO_PLACE) return halfOf(place, makeSlice)
+    if (place !== NO_PLACE) return halfOf(place, door.sliceHalf)
     return undefined
   }
 }
