@@ -9,6 +9,9 @@ import { rejection } from '../refusal.js'
 import { Agent } from './agent.js'
 import { TIMED_OUT, isFree, newAtomic, readU32, writeU32 } from './atomic.js'
 
+/** The first three are over at once, the others never. */
+const TIMES = [0, -0, 5e-324, 2 ** 31, 2 ** 53, 2 ** 64, 2 ** 64 * 1000, 1e25, 1e300, Number.MAX_VALUE, Infinity]
+const NO_TIMES = [-5e-324, -1, -1e300, -Number.MAX_VALUE, -Infinity, NaN]
 const HELD = { code: 'ERR_LOCK_HELD' }
 
 test.serial('a lock that another thread holds is waited for, as long as one wants', async (t) => {
@@ -37,6 +40,45 @@ test.serial('a thread that waits gets the lock when it is given back', async (t)
   await first.call('unlock')
   t.is(await updating.result, 1)
   t.true(isFree(atomic))
+})
+
+test.serial(
+  'any time that is not negative may be waited for: what is longer than a clock counts is no limit',
+  async (t) => {
+    const atomic = newAtomic()
+    for (const timeout of TIMES) atomic.lock({ timeout }).dispose()
+    for (const timeout of NO_TIMES) {
+      t.throws(() => atomic.lock({ timeout }), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }, String(timeout))
+    }
+    const agent = await Agent.start(t, atomic)
+    for (const timeout of TIMES.slice(3)) {
+      const guard = atomic.lock()
+      const locking = await agent.beginBlocking('lock', { timeout })
+      guard.dispose()
+      t.is(await locking.result, 'locked', String(timeout))
+      const waiting = atomic.lockAsync({ timeout })
+      await agent.call('unlock')
+      ;(await waiting).dispose()
+    }
+    t.true(isFree(atomic))
+  },
+)
+
+test.serial('lockAsync and synchronize wait for any such time, too', async (t) => {
+  const atomic = newAtomic()
+  for (const timeout of TIMES) (await atomic.lockAsync({ timeout })).dispose()
+  for (const timeout of TIMES) await t.notThrowsAsync(atomic.synchronize({ timeout }), String(timeout))
+  for (const timeout of NO_TIMES) {
+    await t.throwsAsync(atomic.lockAsync({ timeout }), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' })
+    await t.throwsAsync(atomic.synchronize({ timeout }), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' })
+  }
+  for (const timeout of TIMES.slice(3)) {
+    const guard = atomic.memory()
+    atomic.update((map) => map.clone())
+    const ended = atomic.synchronize({ timeout })
+    guard.dispose()
+    await t.notThrowsAsync(ended, String(timeout))
+  }
 })
 
 test.serial('a thread does not wait for itself', async (t) => {

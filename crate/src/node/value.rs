@@ -194,12 +194,11 @@ impl Value {
         let double = self
             .double()
             .ok_or_else(|| self.invalid_type(name, "a number"))?;
-        if double == f64::INFINITY {
-            return Ok(None);
+        if double.is_nan() || double < 0.0 {
+            return Err(self.out_of_range(name, "a number of milliseconds, not negative"));
         }
-        std::time::Duration::try_from_secs_f64(double / 1000.0)
-            .map(Some)
-            .map_err(|_| self.out_of_range(name, "a number of milliseconds, not negative"))
+        // What is longer than a duration can be is no limit.
+        Ok(std::time::Duration::try_from_secs_f64(double / 1000.0).ok())
     }
 
     /// Returns the number of UTF-16 units of a string; None for other values.
