@@ -2084,7 +2084,7 @@ export declare function checkFaults<R>(fn: () => R): R
  * Checks whether `size` bytes at `file` can be mapped, and throws what the mapping would throw. Sets the file's cursor
  * to 0. (`check_file_offset`)
  *
- * @param file a `FileOffset`; an object with its properties alone is refused (`ERR_INVALID_ARG_TYPE`)
+ * @param file a `FileOffset`, or any object with `start` and `fd`; that descriptor is used for this call alone
  * @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
  */
 export declare function checkFileOffset(file: Pick<FileOffset, 'start' | 'fd'>, size: Usize): void

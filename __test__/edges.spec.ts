@@ -23,6 +23,7 @@ import {
   pageSize,
 } from '../index.js'
 import { bytesOf, firstRegion, twoRegions } from './memory.js'
+import { openDescriptors } from './process-resources.js'
 import { refuses } from './refusal.js'
 import { CLOSED_FD, temporaryFile } from './temporary-file.js'
 
@@ -335,6 +336,77 @@ test('mapping a file and checking its size put the cursor of the descriptor back
   t.is(nextByte(), 1)
   t.throws(() => checkFileOffset(file, PAGE + 1), { code: 'ERR_MAPPING_PAST_EOF' })
   t.is(nextByte(), 0)
+})
+
+test('checkFileOffset takes any object with a start and a descriptor, and leaves the descriptor alone', (t) => {
+  const fd = temporaryFile(t, new Uint8Array(2 * PAGE))
+  const check = (file: unknown, size: unknown = PAGE) => checkFileOffset(file as FileOffset, size as number)
+  const descriptors = () => (process.platform === 'linux' ? openDescriptors() : [])
+  const offset = new FileOffset(fd, PAGE)
+  const accepted = [
+    offset,
+    { start: 0n, fd },
+    { start: PAGE, fd },
+    { start: offset.start, fd: offset.fd },
+    { start: 0, fd: { fd } },
+    { start: 0, fd: offset },
+    Object.create({ start: 0, fd }),
+    new Proxy({ start: 0, fd }, {}),
+    new (class {
+      get start() {
+        return 0n
+      }
+      get fd() {
+        return fd
+      }
+    })(),
+  ]
+  const before = descriptors()
+  for (const file of accepted) {
+    for (let round = 0; round < 3; round += 1) t.notThrows(() => check(file))
+    t.throws(() => check(file, 2 * PAGE + 1), { name: 'MmapRegionError', code: 'ERR_MAPPING_PAST_EOF' })
+  }
+  t.deepEqual(descriptors(), before)
+  t.is(fs.fstatSync(fd).size, 2 * PAGE)
+  t.throws(() => check({ start: 2n ** 64n - 1n, fd }), { code: 'ERR_INVALID_OFFSET_LENGTH' })
+  t.throws(() => check({ start: 0, fd: CLOSED_FD }), { code: 'ERR_SEEK_END', message: /./ })
+
+  for (const file of [
+    undefined,
+    null,
+    fd,
+    'x',
+    5n,
+    {},
+    [],
+    { fd },
+    { start: 0 },
+    { start: '0', fd },
+    { start: 0, fd: '3' },
+  ]) {
+    t.throws(() => check(file), { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }, String(file))
+  }
+  for (const file of [
+    { start: -1, fd },
+    { start: 0.5, fd },
+    { start: 2n ** 64n, fd },
+    { start: 0, fd: -1 },
+    { start: 0, fd: 1.5 },
+  ]) {
+    t.throws(() => check(file), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' })
+  }
+  t.throws(() => check({ start: 0, fd }, 'x'), { code: 'ERR_INVALID_ARG_TYPE' })
+  const reason = new Error('mine')
+  const throwing = {
+    get start(): number {
+      throw reason
+    },
+    fd,
+  }
+  t.is(
+    t.throws(() => check(throwing)),
+    reason,
+  )
 })
 
 // ------------------------------------------------------------------------------------------------ address 0

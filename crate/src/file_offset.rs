@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{This, ToNapiValue};
@@ -69,6 +69,22 @@ impl FileOffset {
         let file = self.file.borrow().clone();
         file.ok_or_else(|| BindingError::disposed("FileOffset"))
     }
+}
+
+/// Lets `look` have a descriptor of the caller, which is neither duplicated nor closed: to close a duplicate would give up the locks
+/// that this process has on the file.
+pub fn with_borrowed_file<R>(
+    fd: RawFd,
+    start: u64,
+    look: impl FnOnce(&vm_memory::FileOffset) -> R,
+) -> R {
+    // SAFETY: it is not -1, and given back below. That the caller keeps it open during the call is theirs to see to; otherwise the
+    // system calls answer EBADF, or act on what took its place.
+    let file = Arc::new(unsafe { File::from_raw_fd(fd) });
+    let result = look(&vm_memory::FileOffset::from_arc(Arc::clone(&file), start));
+    // Nobody else has it any more: it would be closed with the last one.
+    let _still_open = Arc::into_inner(file).map(IntoRawFd::into_raw_fd);
+    result
 }
 
 /// The files of one call that takes a file of any kind where a `FileOffset` is taken.

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use napi::JsValue;
 use napi::bindgen_prelude::This;
+use napi::{JsValue, ValueType};
 use operations::napi;
 
 use crate::bitmap::AtomicBitmap;
-use crate::file_offset::FileOffset;
+use crate::file_offset::{FileOffset, with_borrowed_file};
 use crate::host_pages::pages_of_mapping;
+use crate::io::descriptor;
 use crate::memory::construction::Plan;
 use crate::memory::faults::{self, owners};
 use crate::memory::hints;
@@ -638,7 +639,7 @@ impl MmapRegionBuilder {
 /// Checks whether `size` bytes at `file` can be mapped, and throws what the mapping would throw. Sets the file's cursor
 /// to 0. (`check_file_offset`)
 ///
-/// @param file a `FileOffset`; an object with its properties alone is refused (`ERR_INVALID_ARG_TYPE`)
+/// @param file a `FileOffset`, or any object with `start` and `fd`; that descriptor is used for this call alone
 /// @throws `ERR_INVALID_OFFSET_LENGTH`, `ERR_MAPPING_PAST_EOF`, `ERR_SEEK_END`, `ERR_SEEK_START`
 // Not the class as it is: declarations that were made before it had `dispose` are to fit.
 #[napi(
@@ -646,7 +647,17 @@ impl MmapRegionBuilder {
     ts_args_type = "file: Pick<FileOffset, 'start' | 'fd'>, size: Usize"
 )]
 pub fn check_file_offset(file: Value, size: Value) -> Result<()> {
-    let file = FileOffset::from_value(file, "file")?.upstream()?;
+    if let Some(file) = file.try_instance::<FileOffset>() {
+        let (file, size) = (file.upstream()?, size.usize("size")?);
+        return Ok(vm_memory::mmap::check_file_offset(&file, size)?);
+    }
+    if file.kind() != ValueType::Object {
+        return Err(file.must_be("file", "a FileOffset or an object with `start` and `fd`"));
+    }
+    let start = file.property(c"start")?.u64("file.start")?;
+    let fd = descriptor(file.property(c"fd")?, "file.fd")?;
     let size = size.usize("size")?;
-    Ok(vm_memory::mmap::check_file_offset(&file, size)?)
+    with_borrowed_file(fd, start, |file| {
+        Ok(vm_memory::mmap::check_file_offset(file, size)?)
+    })
 }
