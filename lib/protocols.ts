@@ -2,6 +2,7 @@
 import type * as VmMemory from '../index'
 import { defineProperty } from './intrinsics'
 import { realm } from './realm'
+import { keepFromCloning } from './uncloneable'
 
 /**
  * What `using` may look for, once each: the symbol of the language, which engines before it have in Node's own realm alone, and
@@ -33,7 +34,7 @@ export function defineFunction(exports: object, name: string, value: object): vo
 /** As they are now: users may give `Set.prototype` another iterator. */
 const DISPOSE_LIST = Array.from(DISPOSE)
 
-/** Makes an object that `using` takes. */
+/** Makes an object that `using` takes, and that is not cloned: a clone would end nothing. */
 export function disposable(dispose: () => void): Disposable {
   const object = {}
   for (let index = 0; index < DISPOSE_LIST.length; index += 1) {
@@ -41,6 +42,7 @@ export function disposable(dispose: () => void): Disposable {
     const descriptor = { __proto__: null, value: dispose, writable: true, configurable: true, enumerable: false }
     defineProperty(object, DISPOSE_LIST[index] as symbol, descriptor as PropertyDescriptor)
   }
+  keepFromCloning(object)
   return object as Disposable
 }
 

@@ -28,7 +28,7 @@ use crate::memory::shared_map::{Holder, Pinned, SharedMap};
 use crate::memory::zero_copy;
 use crate::mmap::{GuestMemoryMmap, GuestRegionMmap};
 use crate::node::error::{BindingError, Result};
-use crate::node::identity::Handle;
+use crate::node::identity::{self, Handle};
 use crate::node::object::{check_new, no_constructor};
 use crate::node::scalar::ScalarValue;
 use crate::node::value::{BigU64, Number, Value};
@@ -115,17 +115,18 @@ impl GuestMemoryAtomic {
         ts_args_type = "options?: { timeout?: number }",
         ts_return_type = "GuestMemoryExclusiveGuard"
     )]
-    pub fn lock(&self, options: Value) -> Result<GuestMemoryExclusiveGuard> {
+    pub fn lock(&self, options: Value) -> Result<Handle> {
         let limit = timeout(options)?;
-        self.shared
-            .enter(limit, "lock()")
-            .map(GuestMemoryExclusiveGuard::of)
+        GuestMemoryExclusiveGuard::make(self.shared.enter(limit, "lock()")?)
     }
 
     /// Takes the update lock if it is free now, or returns null. Not upstream.
     #[napi(catch_unwind, ts_return_type = "GuestMemoryExclusiveGuard | null")]
-    pub fn try_lock(&self) -> Option<GuestMemoryExclusiveGuard> {
-        self.shared.try_enter().map(GuestMemoryExclusiveGuard::of)
+    pub fn try_lock(&self) -> Result<Option<Handle>> {
+        self.shared
+            .try_enter()
+            .map(GuestMemoryExclusiveGuard::make)
+            .transpose()
     }
 
     /// Takes the update lock, calls `fn` with the current map, publishes the map that `fn` returns, and unlocks. If
@@ -171,10 +172,10 @@ impl GuestMemoryAtomic {
 
     /// Makes another handle on the same map and lock. (`Clone`)
     #[napi(catch_unwind, ts_return_type = "GuestMemoryAtomic")]
-    pub fn clone(&self) -> GuestMemoryAtomic {
-        Self {
+    pub fn clone(&self) -> Result<Handle> {
+        identity::object_of(Self {
             shared: Arc::clone(&self.shared),
-        }
+        })
     }
 
     /// Makes a ticket that can be posted to a worker and used once: `fromShared` returns a clone there. A ticket that
@@ -193,12 +194,12 @@ impl GuestMemoryAtomic {
         ts_args_type = "ticket: SharedMemory<'GuestMemoryAtomic'>",
         ts_return_type = "GuestMemoryAtomic"
     )]
-    pub fn from_shared(ticket: Value) -> Result<GuestMemoryAtomic> {
+    pub fn from_shared(ticket: Value) -> Result<Handle> {
         let id = tickets::ticket_id(ticket, "GuestMemoryAtomic")?;
         let shared = TICKETS
             .take_atomic(&id)
             .ok_or_else(|| BindingError::invalid_ticket("GuestMemoryAtomic"))?;
-        Ok(Self { shared })
+        identity::object_of(Self { shared })
     }
 }
 
@@ -335,10 +336,11 @@ pub struct GuestMemoryExclusiveGuard {
 }
 
 impl GuestMemoryExclusiveGuard {
-    pub fn of(holder: Holder) -> Self {
-        Self {
+    /// Makes the object of a lock that was taken.
+    pub fn make(holder: Holder) -> Result<Handle> {
+        identity::object_of(Self {
             holder: Cell::new(Some(holder)),
-        }
+        })
     }
 }
 

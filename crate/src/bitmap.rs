@@ -140,8 +140,8 @@ impl AtomicBitmap {
         ts_args_type = "byteSize: Usize",
         ts_return_type = "AtomicBitmap"
     )]
-    pub fn with_len(byte_size: Value) -> Result<AtomicBitmap> {
-        Self::try_alone(byte_size, host_page_size())
+    pub fn with_len(byte_size: Value) -> Result<Handle> {
+        identity::object_of(Self::try_alone(byte_size, host_page_size())?)
     }
 
     /// The number of pages. (`len`)
@@ -225,10 +225,10 @@ impl AtomicBitmap {
     ///
     /// @throws `ERR_IO` with `errno` if there is no memory for the bits
     #[napi(catch_unwind, ts_return_type = "AtomicBitmap")]
-    pub fn clone(&self) -> Result<AtomicBitmap> {
+    pub fn clone(&self) -> Result<Handle> {
         self.check_copy()?;
         let tracked = self.bits.tracked.borrow();
-        Ok(Self::alone(Tracked {
+        identity::object_of(Self::alone(Tracked {
             bitmap: Arc::new(UpstreamBitmap::clone(&tracked.bitmap)),
             page_size: tracked.page_size,
         }))

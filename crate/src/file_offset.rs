@@ -5,13 +5,12 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{This, ToNapiValue};
+use napi::bindgen_prelude::This;
 use operations::napi;
 
 use crate::io::{descriptor, duplicate};
-use crate::node::environment;
 use crate::node::error::{BindingError, Result};
-use crate::node::identity::Handle;
+use crate::node::identity::{self, Handle};
 use crate::node::object::check_new;
 use crate::node::value::{BigU64, Value};
 
@@ -48,9 +47,7 @@ impl FileOffset {
 
     /// Makes an object for the file of a mapping.
     pub fn make(file: vm_memory::FileOffset) -> Result<Handle> {
-        // SAFETY: it is the environment of this thread.
-        let object = unsafe { Self::to_napi_value(environment::current(), Self::of(file))? };
-        Ok(Handle(object))
+        identity::object_of(Self::of(file))
     }
 
     pub fn from_value<'call>(value: Value, name: &str) -> Result<&'call Self> {

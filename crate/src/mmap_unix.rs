@@ -530,9 +530,9 @@ impl MmapRegionBuilder {
         ts_args_type = "size: Usize, bitmap: AtomicBitmap",
         ts_return_type = "MmapRegionBuilder"
     )]
-    pub fn new_with_bitmap(size: Value, bitmap: Value) -> Result<MmapRegionBuilder> {
+    pub fn new_with_bitmap(size: Value, bitmap: Value) -> Result<Handle> {
         let size = size.usize("size")?;
-        Ok(Self::of(size, Some(AtomicBitmap::give_away(bitmap)?)))
+        identity::object_of(Self::of(size, Some(AtomicBitmap::give_away(bitmap)?)))
     }
 
     /// Sets the protection. (`MmapRegionBuilder::with_mmap_prot`)

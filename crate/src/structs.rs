@@ -2,6 +2,7 @@
 
 use operations::napi;
 
+use crate::node::cloning;
 use crate::node::error::Result;
 use crate::node::identity::{Handle, stamp};
 use crate::node::layout;
@@ -46,5 +47,6 @@ pub fn make_struct(fields: Value, options: Value) -> Result<Handle> {
     };
     let object = layout::make_type(fields, packed)?;
     stamp(object);
+    cloning::refuse(object);
     freeze(fields.env(), object).map(Handle)
 }

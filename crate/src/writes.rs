@@ -17,12 +17,12 @@ use crate::memory::ranges::{self, Part};
 use crate::memory::writes::Tracker;
 use crate::memory::zero_copy;
 use crate::node::error::{Result, check};
-use crate::node::identity::Handle;
+use crate::node::identity::{self, Handle};
 use crate::node::object::no_constructor;
 use crate::node::raw_function::{self, RawFunction};
 use crate::node::scope::Scope;
 use crate::node::value::{BigU64, Number, Value};
-use crate::node::{cloning, environment, intrinsics, object};
+use crate::node::{environment, intrinsics, object};
 
 /// Makes the methods that tell who has written where on a class that has a method `target`, which returns the memory.
 macro_rules! writes {
@@ -119,10 +119,7 @@ impl WriteTracker {
     /// Begins to track the writes to a memory.
     pub fn start(memory: &Memory) -> Result<Handle> {
         let tracker = Tracker::start(memory)?;
-        // SAFETY: it is the environment of this thread.
-        let object = unsafe { Self::to_napi_value(environment::current(), Self { tracker })? };
-        cloning::refuse(object);
-        Ok(Handle(object))
+        identity::object_of(Self { tracker })
     }
 }
 

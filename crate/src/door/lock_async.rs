@@ -7,7 +7,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ptr;
 
-use napi::bindgen_prelude::ToNapiValue;
 use napi::sys;
 use napi_derive::napi;
 
@@ -131,9 +130,6 @@ fn call_back(env: sys::napi_env, request: Request) -> Result<()> {
     // SAFETY: as above.
     unsafe { sys::napi_delete_reference(env, request.callback) };
     found?;
-    // SAFETY: `env` is the environment of this thread.
-    let guard = unsafe {
-        GuestMemoryExclusiveGuard::to_napi_value(env, GuestMemoryExclusiveGuard::of(request.holder))
-    }?;
-    Value::new(env, callback).call(&[guard]).map(|_| ())
+    let guard = GuestMemoryExclusiveGuard::make(request.holder)?;
+    Value::new(env, callback).call(&[guard.0]).map(|_| ())
 }

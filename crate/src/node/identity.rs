@@ -91,6 +91,14 @@ pub fn stamp(object: sys::napi_value) {
     }
 }
 
+/// Makes the object of something that users do not construct, and keeps it from being cloned.
+pub fn object_of<O: ToNapiValue>(native: O) -> Result<Handle> {
+    // SAFETY: it is the environment of this thread.
+    let object = unsafe { O::to_napi_value(environment::current(), native)? };
+    cloning::refuse(object);
+    Ok(Handle(object))
+}
+
 /// Returns the object that stands for `native` in this thread. Makes it if there is none.
 pub fn intern<T, O>(native: &Arc<T>, make: impl FnOnce(Arc<T>) -> O) -> Result<Handle>
 where
@@ -100,11 +108,9 @@ where
     if let Some(object) = find(native) {
         return Ok(object);
     }
-    // SAFETY: it is the environment of this thread.
-    let object = unsafe { O::to_napi_value(environment::current(), make(Arc::clone(native)))? };
-    register(native, object)?;
-    cloning::refuse(object);
-    Ok(Handle(object))
+    let object = object_of(make(Arc::clone(native)))?;
+    register(native, object.0)?;
+    Ok(object)
 }
 
 /// Forgets the objects of an environment that has ended.

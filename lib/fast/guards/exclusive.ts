@@ -13,6 +13,7 @@ import type * as VmMemory from '../../../index'
 import { addon } from '../../addon'
 import type { Door } from '../../door'
 import { defineMethod } from '../../protocols'
+import { keepFromCloning } from '../../uncloneable'
 import { Existing } from '../existing'
 import { nativesOf } from '../natives'
 import { NO_SEAT, Seat } from './seat'
@@ -35,7 +36,9 @@ class SeatStamp extends Existing {
   }
 
   static make(seat: Seat): Guard {
-    return new SeatStamp(new GuardObject(), seat) as unknown as Guard
+    const guard = new GuardObject()
+    keepFromCloning(guard)
+    return new SeatStamp(guard, seat) as unknown as Guard
   }
 
   /** The seat of a guard; null of everything else, native guards among it. */
