@@ -20,7 +20,7 @@ const USAGE = `Usage: npm run test:qemu -- [options] [part of a title]
 
 Boots virtual machines on the vhost-user-blk device, with QEMU of Debian's packages, which are downloaded.
 
-  --migrations <number>   how often a guest moves, in each of the ways that there are (1)
+  --migrations <number>   how often a guest moves, in each of the ways that there are (once, over a socket)
   --restarts <number>     how often the device ends, and half as often as it is killed under each load (2)
   --help
 `
@@ -33,7 +33,7 @@ function refuse(why: string): never {
 function parse() {
   try {
     const options = {
-      migrations: { type: 'string', default: '1' },
+      migrations: { type: 'string' },
       restarts: { type: 'string', default: '2' },
       help: { type: 'boolean' },
     } as const
@@ -52,7 +52,8 @@ function times(name: 'migrations' | 'restarts'): number {
   const count = Number(values[name])
   return Number.isInteger(count) && count >= 1 ? count : refuse(`--${name} must be a number from 1 on`)
 }
-const [moves, ends] = [times('migrations'), times('restarts')]
+const moves = values.migrations === undefined ? undefined : times('migrations')
+const ends = times('restarts')
 const [wanted, ...more] = positionals
 if (more.length > 0) refuse(`too many arguments: ${more.join(' ')}`)
 
