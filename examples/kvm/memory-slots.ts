@@ -6,6 +6,7 @@ import {
   type GuestRegionMmap,
   type WriteTracker,
 } from '../../index.js'
+import { trackerOf } from '../write-tracking.js'
 import type { Vm } from './vm.js'
 
 /** Pages that were written to, by their numbers, as three witnesses tell. */
@@ -29,15 +30,6 @@ interface Slot {
 
 /** KVM's logs have a bit for each page, in words of 64. */
 const WORD = 64
-
-function trackerOf(memory: GuestMemoryMmap): WriteTracker | null {
-  try {
-    return memory.trackWrites()
-  } catch (error) {
-    if ((error as { code?: string }).code === 'ERR_UNSUPPORTED') return null
-    throw error
-  }
-}
 
 /** Keeps the slots of KVM in step with a map: a region that is published has one before `update` returns. */
 export class MemorySlots {

@@ -11,11 +11,12 @@ import path from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import CliTable from 'cli-table3'
 import { Command } from 'commander'
-import { pageSize, type GuestMemoryMmap, type WriteTracker } from '../../index.js'
+import { pageSize, type GuestMemoryMmap } from '../../index.js'
 import { integer } from '../machine/integer-option.js'
 import { MIB } from '../machine/memory-layout.js'
 import { makeTemporaryFolder } from '../machine/temporary-folder.js'
 import { startThread } from '../typescript-thread.js'
+import { trackerOf } from '../write-tracking.js'
 import { makeMemory } from './machine-memory.js'
 import { migrate, pagesIn, type Migration } from './source.js'
 import type { WriterData } from './writer.js'
@@ -44,15 +45,6 @@ async function stopWriters(writers: readonly Worker[]): Promise<void> {
       await writer.terminate()
     }),
   )
-}
-
-function trackerOf(memory: GuestMemoryMmap): WriteTracker | null {
-  try {
-    return memory.trackWrites()
-  } catch (error) {
-    if ((error as { code?: string }).code === 'ERR_UNSUPPORTED') return null
-    throw error
-  }
 }
 
 async function startDestination(socketPath: string, size: number): Promise<ChildProcess> {
