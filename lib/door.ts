@@ -41,9 +41,12 @@ export interface Door {
   takeLetter(words: BigUint64Array): void
   /**
    * Lets an array be the box, and names tell the numbers of operations. Nobody else may have it. Returns what does what the box says,
-   * and what gives an object its number.
+   * what does so with the bytes of an array, and what gives an object its number.
    */
-  openMailbox(box: BigUint64Array, names: readonly string[]): [ask: () => void, numberOf: (object: object) => number]
+  openMailbox(
+    box: BigUint64Array,
+    names: readonly string[],
+  ): [ask: () => void, askWith: (array: NodeJS.TypedArray) => void, numberOf: (object: object) => number]
 
   /** Two integers shared with Rust: how many faults there were, and how many mappings have lost something. */
   alarmCells(): ArrayBuffer

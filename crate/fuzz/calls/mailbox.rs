@@ -4,7 +4,7 @@ use crate::engine::{self, Handle, Kind, Outcome, Property, Value, with};
 use napi::sys::{TypedarrayType, napi_typedarray_type};
 
 /// Words of 64 bits: what is asked for, and behind it room for bytes.
-const WORDS: usize = 8 + 512;
+const WORDS: usize = 8 + 64;
 pub const BYTES_FROM: usize = 8 * 8;
 pub const ROOM: usize = WORDS * 8 - BYTES_FROM;
 
@@ -14,6 +14,7 @@ const TABLE: &str = include_str!("../../../lib/fast/mailbox.ts");
 pub struct Mailbox {
     buffer: Handle,
     ask: Handle,
+    ask_with: Handle,
     number_of: Handle,
     pub operations: Vec<String>,
 }
@@ -32,17 +33,22 @@ impl Mailbox {
         });
         let functions = engine::call(open, Handle::UNDEFINED, &[words, names])
             .expect("a mailbox for the operations of lib/");
-        let [ask, number_of] = with(|engine| match &engine.object(functions)?.kind {
+        let [ask, ask_with, number_of] = with(|engine| match &engine.object(functions)?.kind {
             Kind::Array(functions) => match functions[..] {
-                [Property::Value(ask), Property::Value(number_of)] => Some([ask, number_of]),
+                [
+                    Property::Value(ask),
+                    Property::Value(ask_with),
+                    Property::Value(number_of),
+                ] => Some([ask, ask_with, number_of]),
                 _ => None,
             },
             _ => None,
         })
-        .expect("two functions");
+        .expect("three functions");
         Self {
             buffer,
             ask,
+            ask_with,
             number_of,
             operations,
         }
@@ -77,8 +83,12 @@ impl Mailbox {
         )
     }
 
-    pub fn ask(&self) -> Outcome {
-        engine::call(self.ask, Handle::UNDEFINED, &[])
+    /// Asks, about the bytes of an array if there is one.
+    pub fn ask(&self, array: Option<Handle>) -> Outcome {
+        match array {
+            Some(array) => engine::call(self.ask_with, Handle::UNDEFINED, &[array]),
+            None => engine::call(self.ask, Handle::UNDEFINED, &[]),
+        }
     }
 }
 

@@ -434,6 +434,11 @@ impl Program<'_> {
             _ => f64::from(self.input.choose(&[1_u8, 2, 4, 8])),
         };
         let value = self.input.byte().into();
+        // Of an array the bytes are taken, and not those of the box.
+        let array = (self.input.below(3) == 0).then(|| self.view());
+        let view = array.and_then(|array| with(|engine| engine.view(array)));
+        #[allow(clippy::cast_precision_loss)]
+        let size = view.map_or(size, |(_, length)| length as f64);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let bytes = size as usize;
         let place = mailbox.operations.iter().position(|each| each == name);
@@ -455,7 +460,15 @@ impl Program<'_> {
             _ => "u64",
         };
         let arguments = match name.as_str() {
-            "write" | "writeSlice" => vec![mailbox.bytes(bytes), bigint(address)],
+            "write" | "writeSlice" => {
+                vec![
+                    array.unwrap_or_else(|| mailbox.bytes(bytes)),
+                    bigint(address),
+                ]
+            }
+            "read" | "readSlice" => {
+                array.map_or_else(Vec::new, |array| vec![array, bigint(address)])
+            }
             "fill" => vec![bigint(value), bigint(address), count(bytes)],
             "writeObj" | "store" => vec![string(kind), bigint(value), bigint(address)],
             _ => Vec::new(),
@@ -471,7 +484,7 @@ impl Program<'_> {
             .filter(|_| own.is_some())
             .and_then(|member| self.written(member, this, &arguments));
         let before = Snapshot::of(&memory);
-        assert!(mailbox.ask().is_ok(), "{by} threw");
+        assert!(mailbox.ask(array).is_ok(), "{by} threw");
         if let Some(written) = written {
             before.check(&memory, &written, &by);
         }

@@ -11,7 +11,8 @@
 //!
 //! `lib/` writes what it asks for, and calls. Rust does it by upstream's own methods, and writes what came of it. Where that is not
 //! a plain success, the status says no, and `lib/` calls the native method, which throws: so texts stay in one place.
-//! Nothing here runs JavaScript, so a box is never written while it is being read.
+//! Nothing here runs JavaScript, so a box is never written while it is being read. Bytes that are more than a few are left where they
+//! are: the array that has them, or gets them, is the one argument then.
 //!
 //! Objects have numbers, which no two objects of a thread ever share. What stands for a number goes with its object.
 //!
@@ -47,7 +48,7 @@ use crate::node::value::Value;
 use crate::writes;
 
 /// How many words there are, and behind which of them the bytes begin (`lib/fast/mailbox.ts`).
-const WORDS: usize = 8 + 512;
+const WORDS: usize = 8 + 64;
 const BYTES_FROM: usize = 8;
 
 /// The words, by what is in them.
@@ -133,20 +134,24 @@ impl Objects {
 
 /// The words of the box.
 #[derive(Clone, Copy)]
-struct Words(*mut u64);
+struct Words {
+    start: *mut u64,
+    /// The bytes of the array that was handed over, if one was.
+    array: Option<Buffer>,
+}
 
 impl Words {
     fn get(self, index: usize) -> u64 {
         debug_assert!(index < WORDS);
         // SAFETY: every index is one of the constants above, and the array of `WORDS` words is kept by the mailbox. JavaScript,
         // which runs in this thread, is waiting for us.
-        unsafe { self.0.add(index).read_unaligned() }
+        unsafe { self.start.add(index).read_unaligned() }
     }
 
     fn set(self, index: usize, word: u64) {
         debug_assert!(index < WORDS);
         // SAFETY: as in `get`.
-        unsafe { self.0.add(index).write_unaligned(word) };
+        unsafe { self.start.add(index).write_unaligned(word) };
     }
 
     /// Reads a word that has a number, as JavaScript writes one.
@@ -182,16 +187,19 @@ impl Words {
         matches!(size, 1 | 2 | 4 | 8).then(|| {
             // SAFETY: the word has 8 bytes, for as long as the mailbox lives. The lowest come first: the fast paths are there
             // on no other hosts.
-            unsafe { Buffer::at(self.0.add(index).cast(), size) }
+            unsafe { Buffer::at(self.start.add(index).cast(), size) }
         })
     }
 
-    /// Returns as many bytes as are asked for; None if the box has not that many.
+    /// Returns as many bytes as are asked for; None if the array or the box has not that many.
     fn bytes(self) -> Option<Buffer> {
         let count = self.count()?;
+        if let Some(array) = self.array {
+            return (count <= array.len()).then(|| array.first(count));
+        }
         (count <= (WORDS - BYTES_FROM) * size_of::<u64>()).then(|| {
             // SAFETY: so many bytes lie behind that word, for as long as the mailbox lives.
-            unsafe { Buffer::at(self.0.add(BYTES_FROM).cast(), count) }
+            unsafe { Buffer::at(self.start.add(BYTES_FROM).cast(), count) }
         })
     }
 }
@@ -257,7 +265,8 @@ impl Operation {
     /// The operations by name.
     fn of(name: &str) -> Option<Self> {
         Some(Self(match name {
-            "read" => |object, words| accessed!(object, memory => read(memory, words)),
+            "read" => |object, words| accessed!(object, memory => read(memory, words, false)),
+            "readSlice" => |object, words| accessed!(object, memory => read(memory, words, true)),
             "write" => |object, words| accessed!(object, memory => write(memory, words, false)),
             "writeSlice" => |object, words| accessed!(object, memory => write(memory, words, true)),
             "fill" => |object, words| accessed!(object, memory => fill(memory, words)),
@@ -349,13 +358,26 @@ fn mark(object: &Object, words: Words) -> Option<()> {
     writes::mark_dirty(memory, GuestAddress(words.get(ADDRESS)), words.count()?).ok()
 }
 
-fn read<T: Target>(memory: &T, words: Words) -> Option<()> {
+/// Reads as many of the bytes as there is memory for; or all of them or none.
+fn read<T: Target>(memory: &T, words: Words, all: bool) -> Option<()> {
     let bytes = words.bytes()?;
     let address = T::address_at(words.get(ADDRESS))?;
-    let read = memory.watched(address, bytes.len(), || {
-        memory.read_permitted(bytes, address)
-    });
-    words.answer(read.ok()?);
+    let count = bytes.len();
+    let read = if words.array.is_some() {
+        let available = memory.available_to(address, count, Access::Read).ok()?;
+        if all && available != count {
+            return None;
+        }
+        memory.watched(address, count, || memory.read_into(bytes, address))
+    } else {
+        // What the box gets by a read that is refused, nobody sees.
+        memory.watched(address, count, || memory.read_permitted(bytes, address))
+    };
+    let read = read.ok()?;
+    if all && read != count {
+        return None;
+    }
+    words.answer(read);
     Some(())
 }
 
@@ -363,13 +385,16 @@ fn read<T: Target>(memory: &T, words: Words) -> Option<()> {
 fn write<T: Target>(memory: &T, words: Words, all: bool) -> Option<()> {
     let bytes = words.bytes()?;
     let address = T::address_at(words.get(ADDRESS))?;
-    let available = memory
-        .available_to(address, bytes.len(), Access::Write)
-        .ok()?;
-    if all && available != bytes.len() {
+    let count = bytes.len();
+    let available = memory.available_to(address, count, Access::Write).ok()?;
+    if all && available != count {
         return None;
     }
-    let written = memory.watched(address, bytes.len(), || memory.write_apart(bytes, address));
+    let written = memory.watched(address, count, || match words.array {
+        None => memory.write_apart(bytes, address),
+        // It may be a view of the memory.
+        Some(_) => memory.write_from(bytes, address),
+    });
     words.answer(written.ok()?);
     Some(())
 }
@@ -443,7 +468,8 @@ fn store<T: Target>(memory: &T, words: Words) -> Option<()> {
 }
 
 struct Mailbox {
-    words: Words,
+    /// The words.
+    start: *mut u64,
     /// Keeps the array of the words.
     #[expect(dead_code, reason = "it is there to be there")]
     kept: Function,
@@ -454,7 +480,8 @@ struct Mailbox {
 /// Lets an array of `lib/` be the box of this thread, and a list of names tell which operation has which number. Nobody else has the
 /// array, so nobody can detach it.
 ///
-/// Returns a function that does what the box says, and one that returns the number of an object.
+/// Returns a function that does what the box says, one that does so with the bytes of its argument, and one that returns the number
+/// of an object.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn open_mailbox(words: Value, names: Value) -> Result<Vec<Handle>> {
     let array = TypedArray::from_value(words, "words")?;
@@ -474,43 +501,65 @@ pub fn open_mailbox(words: Value, names: Value) -> Result<Vec<Handle>> {
     let kept = Function::none();
     kept.set(words)?;
     let mailbox = Rc::new(Mailbox {
-        words: Words(array.bytes.start().cast()),
+        start: array.bytes.start().cast(),
         kept,
         operations,
         objects: RefCell::default(),
     });
     Ok(vec![
         raw_function::make(Ask(Rc::clone(&mailbox)))?,
+        raw_function::make(AskWith(Rc::clone(&mailbox)))?,
         raw_function::make(NumberOf(mailbox))?,
     ])
 }
 
-struct Ask(Rc<Mailbox>);
-
 /// The halves of the first word: the operation is the lower one, and the status the upper one.
 const DONE: u64 = 1 << 32;
+
+impl Mailbox {
+    /// Does what the box says, with the bytes of an array or with those of the box.
+    fn answer(&self, array: Option<Buffer>) {
+        let words = Words {
+            start: self.start,
+            array,
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "it is the lower half")]
+        let operation = words.get(ASKED) as u32;
+        words.set(ASKED, 0);
+        let _section = Section::enter();
+        let objects = self.objects.borrow();
+        let done = self
+            .operations
+            .get(operation as usize)
+            .zip(objects.get(words.number(OBJECT)))
+            .and_then(|(operation, object)| operation.0(object, words));
+        if done.is_some() {
+            words.set(ASKED, DONE);
+        }
+    }
+}
+
+struct Ask(Rc<Mailbox>);
 
 impl RawFunction for Ask {
     const NAME: &'static CStr = c"ask";
 
     fn call(&self, _: Value) -> Result<sys::napi_value> {
-        let Mailbox {
-            words,
-            operations,
-            objects,
-            ..
-        } = &*self.0;
-        #[expect(clippy::cast_possible_truncation, reason = "it is the lower half")]
-        let operation = words.get(ASKED) as u32;
-        words.set(ASKED, 0);
-        let _section = Section::enter();
-        let objects = objects.borrow();
-        let done = operations
-            .get(operation as usize)
-            .zip(objects.get(words.number(OBJECT)))
-            .and_then(|(operation, object)| operation.0(object, *words));
-        if done.is_some() {
-            words.set(ASKED, DONE);
+        self.0.answer(None);
+        Ok(ptr::null_mut())
+    }
+}
+
+struct AskWith(Rc<Mailbox>);
+
+impl RawFunction for AskWith {
+    const NAME: &'static CStr = c"askWith";
+
+    fn call(&self, array: Value) -> Result<sys::napi_value> {
+        match TypedArray::try_from_value(array) {
+            Some(array) => self.0.answer(Some(array.bytes)),
+            // SAFETY: the word is that of the array that the mailbox keeps. JavaScript, which runs in this thread, is waiting for us.
+            None => unsafe { self.0.start.write_unaligned(0) },
         }
         Ok(ptr::null_mut())
     }

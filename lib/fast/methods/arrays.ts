@@ -9,18 +9,18 @@ import {
   isArray,
   isInteger,
   isProxy,
-  lengthOf,
   newList,
   setBytes,
   tagOf,
 } from '../../intrinsics'
 import { realm } from '../../realm'
 import { faultCount, isWhole } from '../alarm'
-import { enter, leave } from '../ends'
+import { enter, isCalm, leave, stays } from '../ends'
 import type { Finder } from '../finder'
 import * as mailbox from '../mailbox'
 import { codeOf, type StructCode } from '../structs'
 import type { Window } from '../window'
+import { bytesOneByOne, type Few, halvesOneByOne, notOneByOne, wordsOneByOne } from './elements'
 import type { Kind, Methods } from './kind'
 
 const { BigInt64Array, BigUint64Array, Int16Array, Int32Array, Int8Array, Uint16Array, Uint32Array, Uint8Array } = realm
@@ -35,16 +35,18 @@ interface ElementsClass {
     new (length: number): Elements
     new (buffer: ArrayBufferLike, offset: number, length: number): Elements
   }
+  /** How a few of them are moved. */
+  readonly few: Few
 }
 
-const U8 = { tag: 'Uint8Array', elementSize: 1, make: Uint8Array }
-const I8 = { tag: 'Int8Array', elementSize: 1, make: Int8Array }
-const U16 = { tag: 'Uint16Array', elementSize: 2, make: Uint16Array }
-const I16 = { tag: 'Int16Array', elementSize: 2, make: Int16Array }
-const U32 = { tag: 'Uint32Array', elementSize: 4, make: Uint32Array }
-const I32 = { tag: 'Int32Array', elementSize: 4, make: Int32Array }
-const U64 = { tag: 'BigUint64Array', elementSize: 8, make: BigUint64Array }
-const I64 = { tag: 'BigInt64Array', elementSize: 8, make: BigInt64Array }
+const U8 = { tag: 'Uint8Array', elementSize: 1, make: Uint8Array, few: bytesOneByOne }
+const I8 = { tag: 'Int8Array', elementSize: 1, make: Int8Array, few: bytesOneByOne }
+const U16 = { tag: 'Uint16Array', elementSize: 2, make: Uint16Array, few: halvesOneByOne }
+const I16 = { tag: 'Int16Array', elementSize: 2, make: Int16Array, few: halvesOneByOne }
+const U32 = { tag: 'Uint32Array', elementSize: 4, make: Uint32Array, few: wordsOneByOne }
+const I32 = { tag: 'Int32Array', elementSize: 4, make: Int32Array, few: wordsOneByOne }
+const U64 = { tag: 'BigUint64Array', elementSize: 8, make: BigUint64Array, few: notOneByOne }
+const I64 = { tag: 'BigInt64Array', elementSize: 8, make: BigInt64Array, few: notOneByOne }
 
 function elementsClass(type: unknown): ElementsClass | null {
   switch (type) {
@@ -76,35 +78,32 @@ function elementsClass(type: unknown): ElementsClass | null {
 }
 
 /** Copies elements from a window into an array that is new; whether it may. */
-function copyOut(array: Elements, { elementSize, make }: ElementsClass, { buffer }: Window, offset: number): boolean {
+function copyOut(array: Elements, form: Form, window: Window, offset: number): boolean {
+  const { length } = form
+  const { elementSize, make, few } = form.elements as ElementsClass
+  if (few.take(array, window, offset, length)) return isCalm() || stays(window)
   if (!enter()) return false
+  const { buffer } = window
   try {
     // Between arrays of one class if possible. To see the array as bytes takes 165 ns, since short ones have no buffer yet.
-    if ((offset & (elementSize - 1)) === 0)
-      setBytes(array, new make(buffer, offset, lengthOf(array)) as ArrayLike<number>)
-    else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, lengthOf(array) * elementSize))
+    if ((offset & (elementSize - 1)) === 0) setBytes(array, new make(buffer, offset, length) as ArrayLike<number>)
+    else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, length * elementSize))
   } finally {
     leave()
   }
-  return true
+  return isCalm() || stays(window)
 }
 
 /** Copies the bytes of an array into a window; whether it may. */
-function copyIn({ bytes }: Window, value: unknown, size: number, offset: number): boolean {
+function copyIn(window: Window, { elements, length, size }: Form, value: Elements, offset: number): boolean {
+  if ((elements as ElementsClass).few.give(value, window, offset, length)) return isCalm() || stays(window)
   if (!enter()) return false
   try {
-    setBytes(bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
+    setBytes(window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
   } finally {
     leave()
   }
-  return true
-}
-
-/** Copies elements into an array that is new by the mailbox; whether there were so many. */
-function receive(array: Elements, { make }: ElementsClass, number: number, size: number, addr: unknown): boolean {
-  if (!mailbox.fetch(number, size, addr)) return false
-  setBytes(array, mailbox.contentsAs(make, lengthOf(array)) as ArrayLike<number>)
-  return true
+  return isCalm() || stays(window)
 }
 
 /** In bytes. For longer ones, the memory of the array costs more than the call. */
@@ -114,6 +113,7 @@ const MAX_LENGTH = 64 * 1024
 interface Form {
   /** What to hand to a native method instead: it would read the elements again, which may be getters that act. */
   readonly type: VmMemory.ByteValued
+  readonly element: unknown
   /** null where it is not worth a copy here. */
   readonly elements: ElementsClass | null
   /** Of an array of structs that are used often. */
@@ -123,22 +123,48 @@ interface Form {
   readonly size: number
 }
 
-const leftToNative = (type: VmMemory.ByteValued): Form => ({ type, elements: null, code: null, length: 0, size: 0 })
+/**
+ * The type that was read last, and what it stood for: who reads many arrays has one type for them. It is no proxy, which takes 30 ns
+ * to ask; what is in it is read again each time.
+ */
+let lastType: unknown = null
+let lastForm: Form | null = null
+
+const leftToNative = (type: VmMemory.ByteValued): Form => ({
+  type,
+  element: null,
+  elements: null,
+  code: null,
+  length: 0,
+  size: 0,
+})
 
 /** Reads a type once, in the order of the native methods. */
 function formOf(type: VmMemory.ByteValued): Form {
+  // Taken now: an element may be a getter, which reads arrays, too.
+  const last = type === lastType ? lastForm : null
   // What is no pair has no element that they would look at.
-  if (!isArray(type) || isProxy(type) || type.length !== 2) return leftToNative(type)
-  const element: unknown = type[0]
-  const elements = elementsClass(element)
+  if (last === null && (!isArray(type) || isProxy(type))) return leftToNative(type)
+  const pair = type as unknown as readonly unknown[]
+  if (pair.length !== 2) return leftToNative(type)
+  const element = pair[0]
+  const known = last !== null && element === last.element ? last : null
+  const elements = known === null ? elementsClass(element) : known.elements
   const code = elements === null ? codeOf(element) : null
-  if (elements === null && code === null) return leftToNative(lazyPair(element, type))
-  const length: unknown = type[1]
+  if (elements === null && code === null) return leftToNative(lazyPair(element, pair))
+  const length = pair[1]
+  if (known !== null && length === known.length) return known
   const same = [element, length] as unknown as VmMemory.ByteValued
   const isCount = typeof length === 'number' && isInteger(length) && length > 0
   const elementSize = elements?.elementSize ?? (code as StructCode).size
   const size = isCount ? length * elementSize : MAX_LENGTH + 1
-  return size <= MAX_LENGTH ? { type: same, elements, code, length: length as number, size } : leftToNative(same)
+  if (size > MAX_LENGTH) return leftToNative(same)
+  const form = { type: same, element, elements, code, length: length as number, size }
+  if (elements !== null) {
+    lastType = type
+    lastForm = form
+  }
+  return form
 }
 
 /** A pair whose second element is read when somebody asks: the native methods do when the first one is good. */
@@ -170,11 +196,11 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     const offset = cursor.locate(addr, size)
     if (offset >= 0) {
       const array = new elements.make(length)
-      if (copyOut(array, elements, cursor.window, offset)) return array
+      if (copyOut(array, form, cursor.window, offset)) return array
     }
-    if (cursor.number !== mailbox.NO_NUMBER && size <= mailbox.MAX_BYTES) {
+    if (cursor.number !== mailbox.NO_NUMBER) {
       const array = new elements.make(length)
-      if (receive(array, elements, cursor.number, size, cursor.mailAddress(addr, size))) return array
+      if (mailbox.readElements(cursor.number, array, elements.make, size, cursor.mailAddress(addr, size))) return array
     }
     return native.readObj(toNative(object, cursor), type, addr) as Elements
   }
@@ -185,10 +211,11 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     if (structs === null) return null
     const offset = cursor.locate(addr, length * size)
     if (offset < 0 || !enter()) return null
-    const { view } = cursor.window
+    const { window } = cursor
+    const { view } = window
     for (let index = 0; index < length; index += 1) structs[index] = readOne(view, offset + index * size)
     leave()
-    return structs
+    return isCalm() || stays(window) ? structs : null
   }
 
   function write(object: object, cursor: F, form: Form, value: unknown, addr: unknown): void {
@@ -198,8 +225,8 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     const offset = fits ? cursor.locate(addr, size) : -1
     let done = false
     if (offset >= 0 && !cursor.window.isTracked) {
-      done = copyIn(cursor.window, value, size, offset)
-    } else if (fits && cursor.number !== mailbox.NO_NUMBER && size <= mailbox.MAX_BYTES) {
+      done = copyIn(cursor.window, form, value as Elements, offset)
+    } else if (fits && cursor.number !== mailbox.NO_NUMBER) {
       const bytes = new Bytes(bufferOf(value), byteOffsetOf(value), size)
       done = mailbox.writeSlice(cursor.number, bytes, size, cursor.mailAddress(addr, size))
     }

@@ -18,7 +18,7 @@ import type { Kind, Methods } from './kind'
 
 // Taken out of the import, which would be looked up at each use.
 const { faultCount, isWhole } = alarm
-const { enter, leave } = ends
+const { enter, isCalm, leave, stays } = ends
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice' | 'fill'>
 
@@ -43,23 +43,25 @@ function sourceOf(buf: unknown, length: number): Uint8Array {
 function tryRead(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
   const offset = length < 0 ? -1 : cursor.locate(addr, length)
   if (offset < 0 || !enter()) return false
+  const { window } = cursor
   try {
-    setBytes(buf, new Bytes(cursor.window.buffer, offset, length))
+    setBytes(buf, new Bytes(window.buffer, offset, length))
   } finally {
     leave()
   }
-  return true
+  return isCalm() || stays(window)
 }
 
 function tryWrite(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
   const offset = length < 0 ? -1 : cursor.locate(addr, length)
-  if (offset < 0 || cursor.window.isTracked || !enter()) return false
+  const { window } = cursor
+  if (offset < 0 || window.isTracked || !enter()) return false
   try {
-    setBytes(cursor.window.bytes, sourceOf(buf, length), offset)
+    setBytes(window.bytes, sourceOf(buf, length), offset)
   } finally {
     leave()
   }
-  return true
+  return isCalm() || stays(window)
 }
 
 /** Whether it is certain that a value is one of a byte, and a count one of bytes. */
@@ -76,18 +78,14 @@ function isFill(value: unknown, count: unknown): count is number {
 /** Fills memory, if it is certain that all of the bytes are there; whether it was filled. */
 function tryFill(cursor: Finder, value: number, addr: unknown, count: number): boolean {
   const offset = cursor.locate(addr, count)
-  if (offset < 0 || cursor.window.isTracked || !enter()) return false
+  const { window } = cursor
+  if (offset < 0 || window.isTracked || !enter()) return false
   try {
-    fillBytes(cursor.window.bytes, value, offset, offset + count)
+    fillBytes(window.bytes, value, offset, offset + count)
   } finally {
     leave()
   }
-  return true
-}
-
-/** Whether some bytes are worth a way through the mailbox. */
-function fitsIn(length: number): boolean {
-  return length > 0 && length <= mailbox.MAX_BYTES
+  return isCalm() || stays(window)
 }
 
 /** Copies all of some bytes from memory, by the mailbox if no window has them; whether it did. Else there were not so many. */
@@ -96,7 +94,7 @@ export function copyOut(finder: Finder, buf: VmMemory.Bytes, addr: unknown): boo
   const length = copyLength(buf)
   const done =
     tryRead(finder, buf, length, addr) ||
-    (fitsIn(length) && mailbox.readSlice(finder.number, buf, length, finder.mailAddress(addr, length)))
+    (length > 0 && mailbox.readSlice(finder.number, buf, length, finder.mailAddress(addr, length)))
   return done && faultCount() === faults
 }
 
@@ -106,7 +104,7 @@ export function copyIn(finder: Finder, buf: VmMemory.Bytes, addr: unknown): bool
   const length = copyLength(buf)
   const done =
     tryWrite(finder, buf, length, addr) ||
-    (fitsIn(length) && mailbox.writeSlice(finder.number, buf, length, finder.mailAddress(addr, length)))
+    (length > 0 && mailbox.writeSlice(finder.number, buf, length, finder.mailAddress(addr, length)))
   return done && faultCount() === faults
 }
 
@@ -117,7 +115,7 @@ export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Ki
       const faults = faultCount()
       const length = copyLength(buf)
       let count = tryRead(cursor, buf, length, addr) ? length : -1
-      if (count < 0 && fitsIn(length)) {
+      if (count < 0 && length > 0) {
         count = mailbox.read(cursor.number, buf, length, cursor.mailAddress(addr, length))
       }
       return count < 0 || faultCount() !== faults ? native.read(toNative(this, cursor), buf, addr) : count
@@ -127,7 +125,7 @@ export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Ki
       const faults = faultCount()
       const length = copyLength(buf)
       let count = tryWrite(cursor, buf, length, addr) ? length : -1
-      if (count < 0 && fitsIn(length)) {
+      if (count < 0 && length > 0) {
         count = mailbox.write(cursor.number, buf, length, cursor.mailAddress(addr, length))
       }
       return count < 0 || faultCount() !== faults ? native.write(toNative(this, cursor), buf, addr) : count
