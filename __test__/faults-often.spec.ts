@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 
 import {
+  type ByteAccess,
   FileOffset,
   GuestMemoryAtomic,
   GuestMemoryMmap,
@@ -15,6 +16,9 @@ import {
   memfdCreate,
   MmapRegion,
   Ordering,
+  type RangeOptions,
+  struct,
+  type VolatileTransfer,
 } from '../index.js'
 import { refuses } from './refusal.js'
 
@@ -32,17 +36,18 @@ interface Place {
 }
 
 /** Memory of a file of which every byte is 0x5a. */
-function place(t: ExecutionContext): Place {
+function place(t: ExecutionContext, options: RangeOptions = {}): Place {
   const fd = memfdCreate('faults', SIZE, { seal: false })
   t.teardown(() => fs.closeSync(fd))
   fs.writeSync(fd, Buffer.alloc(SIZE, 0x5a), 0, SIZE, 0)
-  return { fd, memory: GuestMemoryMmap.fromRanges([[0, SIZE, new FileOffset(fd, 0)]], { recoverFaults: true }) }
+  const ranges: [number, number, FileOffset][] = [[0, SIZE, new FileOffset(fd, 0)]]
+  return { fd, memory: GuestMemoryMmap.fromRanges(ranges, { ...options, recoverFaults: true }) }
 }
 
-type Accessible = Pick<
-  GuestMemoryMmap,
-  'readU8' | 'readI16' | 'readU32' | 'readU64' | 'writeU8' | 'writeI16' | 'writeU32' | 'writeU64' | 'load' | 'store'
->
+type Accessible = ByteAccess<number> & VolatileTransfer<number>
+
+const pair = struct({ low: 'u32', high: 'le32' })
+const eight = new Uint8Array(8).fill(0x5a)
 
 const ACCESSES: Record<string, (memory: Accessible, addr: number) => unknown> = {
   readU8: (memory, addr) => memory.readU8(addr),
@@ -57,6 +62,21 @@ const ACCESSES: Record<string, (memory: Accessible, addr: number) => unknown> = 
   writeU64: (memory, addr) => memory.writeU64(0x5a5a_5a5a_5a5a_5a5an, addr),
   store: (memory, addr) => memory.store('u16', 0x5a5a, addr, Ordering.Release),
   'store of 64 bits': (memory, addr) => memory.store('u64', 0x5a5a_5a5a_5a5a_5a5an, addr, Ordering.SeqCst),
+  read: (memory, addr) => memory.read(new Uint8Array(8), addr),
+  readSlice: (memory, addr) => memory.readSlice(new Uint8Array(8), addr),
+  write: (memory, addr) => memory.write(eight, addr),
+  writeSlice: (memory, addr) => memory.writeSlice(eight, addr),
+  fill: (memory, addr) => memory.fill(0x5a, addr, 8),
+  'readObj of a scalar': (memory, addr) => memory.readObj('le16', addr),
+  'readObj, big-endian': (memory, addr) => memory.readObj('be32', addr),
+  'writeObj, big-endian': (memory, addr) => memory.writeObj('be32', WORD, addr),
+  'readObj of an array': (memory, addr) => memory.readObj(['u16', 4], addr),
+  'writeObj of an array': (memory, addr) => memory.writeObj(['u8', 8], eight, addr),
+  'readObj of a struct': (memory, addr) => memory.readObj(pair, addr),
+  'writeObj of a struct': (memory, addr) => memory.writeObj(pair, { low: WORD, high: WORD }, addr),
+  'readObj of structs': (memory, addr) => memory.readObj([pair, 1], addr),
+  readVolatileFrom: (memory, addr) => memory.readVolatileFrom(addr, eight, 8),
+  writeVolatileTo: (memory, addr) => memory.writeVolatileTo(addr, new Uint8Array(8), 8),
 }
 
 const OBJECTS: Record<string, (memory: GuestMemoryMmap) => Accessible> = {
@@ -71,25 +91,86 @@ function warmUp(accessible: Accessible, access: (memory: Accessible, addr: numbe
 }
 
 for (const [what, objectOf] of Object.entries(OBJECTS)) {
-  onLinux(`lost memory is an error for all that a ${what} has done often`, (t) => {
-    for (const [name, access] of Object.entries(ACCESSES)) {
-      const { memory, fd } = place(t)
-      const accessible = objectOf(memory)
-      warmUp(accessible, access)
+  for (const bitmap of [false, true]) {
+    onLinux(`lost memory is an error for all that a ${what} has done often, ${bitmap ? '' : 'not '}tracked`, (t) => {
+      for (const [name, access] of Object.entries(ACCESSES)) {
+        const { memory, fd } = place(t, { bitmap })
+        const accessible = objectOf(memory)
+        warmUp(accessible, access)
+        fs.ftruncateSync(fd, PAGE)
+        for (let again = 0; again < 3; again += 1) {
+          refuses(t, () => access(accessible, 2 * PAGE), {
+            name: 'Error',
+            code: 'ERR_MEMORY_FAULT',
+            offset: 2 * PAGE,
+            reason: 'truncated',
+          })
+        }
+        t.notThrows(() => access(accessible, 0), name)
+        fs.ftruncateSync(fd, SIZE)
+        const region = memory.findRegion(0) as GuestRegionMmap
+        region.healFaults()
+        t.notThrows(() => warmUp(accessible, access), name)
+      }
+    })
+  }
+}
+
+/** Parts of memory, and what is done with each. Each has bytes of the first page, and then of the third one. */
+const PARTS: Record<string, (region: GuestRegionMmap, offset: number) => () => unknown> = {
+  'load of a reference': (region, offset) => {
+    const ref = region.getRef('u32', offset)
+    return () => ref.load()
+  },
+  'store of a reference': (region, offset) => {
+    const ref = region.getRef('be32', offset)
+    return () => ref.store(WORD)
+  },
+  'load of an element': (region, offset) => {
+    const refs = region.getArrayRef('u16', offset, 4)
+    return () => refs.load(3)
+  },
+  'store of an element': (region, offset) => {
+    const refs = region.getArrayRef('i64', offset, 4)
+    return () => refs.store(3, 5n)
+  },
+  'load of an atomic reference': (region, offset) => {
+    const ref = region.getAtomicRef('u64', offset)
+    return () => ref.load(Ordering.Acquire)
+  },
+  'store of an atomic reference': (region, offset) => {
+    const ref = region.getAtomicRef('u32', offset)
+    return () => ref.store(WORD, Ordering.Release)
+  },
+  'copy from a slice': (region, offset) => {
+    const [from, to] = [region.getSlice(offset, 64), region.getSlice(1024, 64)]
+    return () => from.copyToVolatileSlice(to)
+  },
+  'copy to a slice': (region, offset) => {
+    const [from, to] = [region.getSlice(1024, 64), region.getSlice(offset, 64)]
+    return () => from.copyToVolatileSlice(to)
+  },
+  'bytes of a slice': (region, offset) => {
+    const slice = region.getSlice(offset, 64)
+    return () => slice.copyTo(new Uint8Array(64))
+  },
+}
+
+for (const [name, part] of Object.entries(PARTS)) {
+  onLinux(`lost memory is an error for a ${name} that was done often`, (t) => {
+    for (const bitmap of [false, true]) {
+      const { memory, fd } = place(t, { bitmap })
+      const region = memory.findRegion(0) as GuestRegionMmap
+      const [kept, lost] = [part(region, 0), part(region, 2 * PAGE)]
+      for (let use = 0; use < 1000; use += 1) {
+        kept()
+        lost()
+      }
       fs.ftruncateSync(fd, PAGE)
       for (let again = 0; again < 3; again += 1) {
-        refuses(t, () => access(accessible, 2 * PAGE), {
-          name: 'Error',
-          code: 'ERR_MEMORY_FAULT',
-          offset: 2 * PAGE,
-          reason: 'truncated',
-        })
+        refuses(t, lost, { name: 'Error', code: 'ERR_MEMORY_FAULT', reason: 'truncated' })
       }
-      t.notThrows(() => access(accessible, 0), name)
-      fs.ftruncateSync(fd, SIZE)
-      const region = memory.findRegion(0) as GuestRegionMmap
-      region.healFaults()
-      t.notThrows(() => warmUp(accessible, access), name)
+      t.notThrows(kept)
     }
   })
 }

@@ -19,7 +19,7 @@
 import type * as VmMemory from '../../index'
 import { CodeOf, defineProperty, isArray, keys, stringify } from '../intrinsics'
 import { realm } from '../realm'
-import { enter, leave } from './ends'
+import { enter, isCalm, leave, stays } from './ends'
 import { Existing } from './existing'
 import { type Finder, isI64, isU64, safeInteger, toBigInt } from './finder'
 import { kindOf, type ScalarKind } from './places/kinds'
@@ -132,7 +132,7 @@ function valueOf(type: VmMemory.ByteValued, offset: number): string | null {
   if (!isArray(type)) return null
   const element = type[0] as VmMemory.ByteValued
   const length = type[1] as number
-  if (isStruct(element)) return listOf(element, length, offset)
+  if (isStruct(element)) return listLiteralOf(element, length, offset)
   const elements = accessorOf(element)
   if (elements === null || length > MAX_ELEMENTS) return null
   const { size } = kindOf(element) as ScalarKind
@@ -145,7 +145,7 @@ function valueOf(type: VmMemory.ByteValued, offset: number): string | null {
 }
 
 /** What makes an array of structs; null where it would be long. A literal, since assigning elements may call setters. */
-function listOf(type: StructType, length: number, offset: number): string | null {
+function listLiteralOf(type: StructType, length: number, offset: number): string | null {
   if (keys(type.fields).length * length > MAX_FIELDS) return null
   let text = '['
   for (let index = 0; index < length; index += 1) {
@@ -232,6 +232,7 @@ class WriteCode {
       const { view } = window;
       ${this.#writes}
       leave();
+      if (!isCalm() && !stays(window)) return ${all};
     }`
   }
 }
@@ -246,10 +247,19 @@ function makeCode(type: StructType): StructCode | null {
     const { ${ARRAYS} } = realm;
     return { size: ${type.size}, read: (view, at) => (${literal}), write: ${write} }`
   try {
-    const make = new CodeOf('realm', 'unsigned', 'isI64', 'half', 'names', 'enter', 'leave', text) as (
-      ...given: unknown[]
-    ) => StructCode
-    return make(realm, unsigned, isI64, half, writes.names, enter, leave)
+    const make = new CodeOf(
+      'realm',
+      'unsigned',
+      'isI64',
+      'half',
+      'names',
+      'enter',
+      'leave',
+      'isCalm',
+      'stays',
+      text,
+    ) as (...given: unknown[]) => StructCode
+    return make(realm, unsigned, isI64, half, writes.names, enter, leave, isCalm, stays)
   } catch {
     // Functions must not be made of text here.
     return null

@@ -37,11 +37,8 @@ const AMBIGUOUS = -2
 /** Numbers for each piece of a layout: start, size, whether it has windows, whether it is tracked. */
 const PER_PIECE = 4
 
-/** Of a piece that has windows, and the host may lose pages of. */
-const RECOVERS = 2
-
 /** In place of a window that cannot be opened. */
-const CLOSED = new Window(NaN, 0, 0, 0, false, false)
+const CLOSED = new Window(NaN, 0, 0, 0, false)
 
 const NO_NUMBERS = new I32()
 
@@ -225,14 +222,13 @@ export class Table {
     if (number < 0 || source === null || windows[number] !== NOWHERE) return false
     windows[number] = CLOSED
     const piece = this.pieces[number] as number
-    const access = layout[piece * PER_PIECE + 3]
-    if (access === 0) return false
+    if (layout[piece * PER_PIECE + 3] === 0) return false
     const start = this.starts[number] as number
     const pieceOffset = start - this.startOf(piece)
     const left = this.sizeOf(piece) - pieceOffset
     const size = left < MAX_WINDOW ? left : MAX_WINDOW
     const isTracked = layout[piece * PER_PIECE + 4] === 1
-    const window = new Window(start, size, piece, pieceOffset, isTracked, access === RECOVERS)
+    const window = new Window(start, size, piece, pieceOffset, isTracked)
     if (!window.open(source)) return false
     windows[number] = window
     this.putIntoSpans(number, window)

@@ -54,11 +54,6 @@ export class Window {
   u32 = NO_U32
   u64 = NO_U64
   i64 = NO_I64
-  /**
-   * Whether the host may lose pages of it. Then only what looks at the alarm behind its access may look at it, as the hot methods
-   * for scalars do; nothing is found by `offsetOf`, and the rest is left to Rust.
-   */
-  readonly recovers: boolean
   /** Writes are left to `write`. */
   isTracked: boolean
   private writer = NO_WRITER
@@ -67,13 +62,12 @@ export class Window {
   readonly piece: number
   readonly pieceOffset: number
 
-  constructor(start: number, size: number, piece: number, pieceOffset: number, isTracked: boolean, recovers: boolean) {
+  constructor(start: number, size: number, piece: number, pieceOffset: number, isTracked: boolean) {
     this.start = start
     this.size = size
     this.piece = piece
     this.pieceOffset = pieceOffset
     this.isTracked = isTracked
-    this.recovers = recovers
   }
 
   /** Where in the window an access of `size` bytes at `address` begins; -1 when it is not within, or not certain. */
@@ -81,7 +75,7 @@ export class Window {
     const distance = address - this.start
     const offset = distance >>> 0
     // Only an integer of 32 bits is equal to itself as one.
-    return offset === distance && offset <= this.limit1 - size + 1 && !this.recovers ? offset : -1
+    return offset === distance && offset <= this.limit1 - size + 1 ? offset : -1
   }
 
   /** Writes a value of up to 32 bits to tracked memory, by offset in the window, and marks its page. */
@@ -144,4 +138,4 @@ export class Window {
 }
 
 /** No address is in it. The first window, so that the engine expects a double where windows start. */
-export const NOWHERE = new Window(NaN, 0, 0, 0, false, false)
+export const NOWHERE = new Window(NaN, 0, 0, 0, false)

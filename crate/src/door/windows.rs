@@ -64,14 +64,11 @@ struct Extent {
     is_tracked: bool,
     /// Whether it has no windows.
     is_closed: bool,
-    recovers: bool,
 }
 
-/// Whether fast paths may have windows on memory that recovers from faults. They look at an alarm behind each access. That does
-/// where loads are not reordered; but a store to tracked memory is made in Rust, and has no such look.
-fn has_fast_faults(mapping: &Mapping) -> bool {
-    cfg!(target_arch = "x86_64") && mapping.bitmap().is_none()
-}
+/// Whether fast paths may have windows on memory that recovers from faults. They look at an alarm behind each access, by a plain
+/// load, which does where loads are not reordered.
+const HAS_FAST_FAULTS: bool = cfg!(target_arch = "x86_64");
 
 impl Extent {
     fn of_region(region: &Region) -> Self {
@@ -85,9 +82,7 @@ impl Extent {
             size: mapping.size(),
             prot: mapping.prot(),
             is_tracked: mapping.bitmap().is_some(),
-            recovers: lease.recovery().is_some(),
-            is_closed: lease.is_closed()
-                || (lease.recovery().is_some() && !has_fast_faults(mapping)),
+            is_closed: lease.is_closed() || (lease.recovery().is_some() && !HAS_FAST_FAULTS),
         }
     }
 }
@@ -105,9 +100,8 @@ pub fn layout(object: Value) -> Result<Value> {
     }
 }
 
-/// Returns the layout as numbers: a limit, and then `start, size, windows, tracked` of each piece. There are no windows (0), or
-/// there are (1), of which the host may lose pages (2). From the limit on, nothing is said of memory: a piece that ends beyond the safe integers is left out, and so are all
-/// pieces behind it.
+/// Returns the layout as numbers: a limit, and then `start, size, windows, tracked` of each piece. From the limit on, nothing is
+/// said of memory: a piece that ends beyond the safe integers is left out, and so are all pieces behind it.
 fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
     const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
     let mut limit = MAX_SAFE_INTEGER;
@@ -123,11 +117,7 @@ fn numbers(extents: impl Iterator<Item = Extent>) -> Result<Value> {
             [
                 extent.start as f64,
                 extent.size as f64,
-                match extent.prot & READ_WRITE == READ_WRITE && !extent.is_closed {
-                    true if extent.recovers => 2.0,
-                    true => 1.0,
-                    false => 0.0,
-                },
+                f64::from(extent.prot & READ_WRITE == READ_WRITE && !extent.is_closed),
                 f64::from(extent.is_tracked),
             ]
             .map(f64::to_bits),

@@ -138,6 +138,12 @@ impl Lease {
         self.has_ended() || self.recovery.as_ref().is_some_and(is_lossy)
     }
 
+    /// Returns how often the host has lost something of the memory.
+    pub fn faults(&self) -> u64 {
+        let count = |recovery: &Recovery| recovery.slot().faults.load(Ordering::SeqCst);
+        self.recovery.as_ref().map_or(0, count)
+    }
+
     /// Refuses what was released. An access is within a section (`sections.rs`) from before this until it is done.
     pub fn check(&self) -> Result<()> {
         if self.has_ended() {

@@ -100,11 +100,16 @@ struct Window {
     buffer: sys::napi_ref,
     revocable: Revocable,
     lease: Weak<Lease>,
+    /// How often the host had lost something of the memory when the window was made.
+    faults: u64,
 }
 
 impl Window {
+    /// Whether nobody may look through it any more. What was lost since may have been healed, too: nobody knows whether an access
+    /// was in between.
     fn is_over(&self) -> bool {
-        self.lease.upgrade().is_some_and(|lease| lease.is_closed())
+        let is_over = |lease: &Lease| lease.is_closed() || lease.faults() != self.faults;
+        self.lease.upgrade().is_some_and(|lease| is_over(&lease))
     }
 
     fn forget(&self, env: sys::napi_env) {
@@ -139,6 +144,7 @@ pub fn window(slice: &OwnedSlice) -> Result<Handle> {
         buffer: external::reference(env, buffer, 0)?,
         revocable,
         lease: Arc::downgrade(&slice.lease),
+        faults: slice.lease.faults(),
     };
     WINDOWS.with_borrow_mut(|windows| {
         windows.open.push(window);

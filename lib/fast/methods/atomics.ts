@@ -6,14 +6,14 @@ import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
 import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
-import { kindOf, loadByMail, storeByMail } from '../places/kinds'
+import { kindOf, loadAtomic, loadByMail, storeAndMark, storeByMail } from '../places/kinds'
 import { ATOMIC } from '../window'
 import type { Kind, Methods } from './kind'
 
 type AtomicMethods = Pick<Methods, 'load' | 'store'>
 
 // Taken out of the import, which would be looked up at each use.
-const { asUintN, atomicLoad, atomicStore } = intrinsics
+const { atomicLoad, atomicStore } = intrinsics
 const toNumber = numberOf
 const isCalm = isCalmNow
 
@@ -34,29 +34,15 @@ export function canStore(order: VmMemory.Ordering): boolean {
 export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMethods {
   function loadOther(object: object, type: VmMemory.AtomicType, addr: unknown, order: number): number | bigint {
     const cursor = cursorOf(object)
-    if (canLoad(order)) {
-      let offset
-      switch (type) {
-        case 'u8':
-          offset = cursor.locate(addr, 1)
-          if (offset >= 0) return atomicLoad(cursor.window.bytes, offset)
-          break
-        case 'u16':
-          offset = cursor.locate(addr, 2)
-          if (offset >= 0 && (offset & 1) === 0) return atomicLoad(cursor.window.u16, offset >> 1)
-          break
-        case 'u32':
-          offset = cursor.locate(addr, 4)
-          if (offset >= 0 && (offset & 3) === 0) return atomicLoad(cursor.window.u32, offset >> 2)
-          break
-        case 'u64':
-        case 'usize':
-          offset = cursor.locate(addr, 8)
-          if (offset >= 0 && (offset & 7) === 0) return atomicLoad(cursor.window.u64, offset >> 3)
-          break
+    const kind = kindOf(type)
+    if (kind !== null && kind.isAtomic && canLoad(order)) {
+      const offset = cursor.locate(addr, kind.size)
+      if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
+        const { window } = cursor
+        const value = loadAtomic(window, kind, offset)
+        if (isCalm() || stays(window)) return value
       }
-      const kind = kindOf(type)
-      const value = kind?.isAtomic ? loadByMail(cursor.number, kind, addr) : undefined
+      const value = loadByMail(cursor.number, kind, addr)
       if (value !== undefined) return value
     }
     return native.load(toNative(object, cursor), type as never, addr, order)
@@ -70,37 +56,14 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
     order: number,
   ): void {
     const cursor = cursorOf(object)
-    if (canStore(order)) {
-      let offset
-      switch (type) {
-        case 'u8':
-          offset = typeof value === 'number' && (value & 0xff) === value ? cursor.locate(addr, 1) : -1
-          if (offset < 0) break
-          if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 1, value as number)
-          else atomicStore(cursor.window.bytes, offset, value as number)
-          return
-        case 'u16':
-          offset = typeof value === 'number' && (value & 0xffff) === value ? cursor.locate(addr, 2) : -1
-          if (offset < 0 || (offset & 1) !== 0) break
-          if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 2, value as number)
-          else atomicStore(cursor.window.u16, offset >> 1, value as number)
-          return
-        case 'u32':
-          offset = typeof value === 'number' && value >>> 0 === value ? cursor.locate(addr, 4) : -1
-          if (offset < 0 || (offset & 3) !== 0) break
-          if (cursor.window.isTracked) cursor.window.write(offset, ATOMIC + 4, value as number)
-          else atomicStore(cursor.window.u32, offset >> 2, value as number)
-          return
-        case 'u64':
-        case 'usize':
-          offset = typeof value === 'bigint' && asUintN(64, value) === value ? cursor.locate(addr, 8) : -1
-          if (offset < 0 || (offset & 7) !== 0) break
-          if (cursor.window.isTracked) cursor.window.write64(offset, ATOMIC + 8, value as bigint)
-          else atomicStore(cursor.window.u64, offset >> 3, value as bigint)
-          return
+    const kind = kindOf(type)
+    if (kind !== null && kind.isAtomic && canStore(order)) {
+      const offset = cursor.locate(addr, kind.size)
+      if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
+        const { window } = cursor
+        if (storeAndMark(window, kind, offset, value) && (isCalm() || stays(window))) return
       }
-      const kind = kindOf(type)
-      if (kind?.isAtomic && storeByMail(cursor.number, kind, value, addr)) return
+      if (storeByMail(cursor.number, kind, value, addr)) return
     }
     native.store(toNative(object, cursor), type, value, addr, order)
   }
@@ -150,8 +113,8 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
       }
       if (offset === distance && offset <= window.limit2 && (offset & 1) === 0) {
         cursor.window = window
-        if (window.isTracked) return window.write(offset, ATOMIC + 2, value)
-        atomicStore(window.u16, offset >>> 1, value)
+        if (window.isTracked) window.write(offset, ATOMIC + 2, value)
+        else atomicStore(window.u16, offset >>> 1, value)
         if (isCalm() || stays(window)) return
       }
     }

@@ -84,8 +84,7 @@ export class Cursor implements Finder {
     if (table.spans !== this.spans) this.attach(table)
     if (window === NOWHERE && table.open(address)) window = table.find(address)
     const offset = window.offsetOf(address, size)
-    // Hot methods look there next time.
-    if (offset >= 0 || window.recovers) this.window = window
+    if (offset >= 0) this.window = window
     return offset
   }
 

@@ -1,6 +1,7 @@
 /** `readObj` and `writeObj`: of one scalar by the methods for scalars, of a big-endian one by the view. */
 import type * as VmMemory from '../../../index'
 import { uncurryThis } from '../../intrinsics'
+import { isCalm, stays } from '../ends'
 import type { Finder } from '../finder'
 import { OBJECT as theObject } from '../natives'
 import { codeOf as structCode } from '../structs'
@@ -75,9 +76,14 @@ export function objectMethods<F extends Finder>(kind: Kind<Methods, F>, scalars:
     const size = type === 'be16' ? 2 : type === 'be32' ? 4 : type === 'be64' || type === 'beSize' ? 8 : 0
     const cursor = cursorOf(this)
     const offset = size === 0 ? -1 : cursor.locate(addr, size)
-    if (offset < 0) return native.readObj(toNative(this, cursor), type, addr)
-    const { view } = cursor.window
-    return size === 2 ? view.getUint16(offset) : size === 4 ? view.getUint32(offset) : view.getBigUint64(offset)
+    if (offset >= 0) {
+      const { window } = cursor
+      const { view } = window
+      const value =
+        size === 2 ? view.getUint16(offset) : size === 4 ? view.getUint32(offset) : view.getBigUint64(offset)
+      if (isCalm() || stays(window)) return value as never
+    }
+    return native.readObj(toNative(this, cursor), type, addr)
   }
 
   function writeObj(this: object, type: VmMemory.ByteValued, value: unknown, addr: unknown): void {

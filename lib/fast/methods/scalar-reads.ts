@@ -23,7 +23,11 @@ const isCalm = isCalmNow
 export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods, `read${ScalarName}`> {
   function readU8(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 1)
-    if (offset >= 0) return cursor.window.view.getUint8(offset)
+    if (offset >= 0) {
+      const { window } = cursor
+      const value = window.view.getUint8(offset)
+      if (isCalm() || stays(window)) return value
+    }
     return readObj(cursor.number, 1, addr)
       ? low()
       : caller === OBJECT
@@ -32,7 +36,11 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
   }
   function readI8(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 1)
-    if (offset >= 0) return cursor.window.view.getInt8(offset)
+    if (offset >= 0) {
+      const { window } = cursor
+      const value = window.view.getInt8(offset)
+      if (isCalm() || stays(window)) return value
+    }
     return readObj(cursor.number, 1, addr)
       ? (low() << 24) >> 24
       : caller === OBJECT
@@ -41,7 +49,11 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
   }
   function readU16(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 2)
-    if (offset >= 0) return cursor.window.view.getUint16(offset, true)
+    if (offset >= 0) {
+      const { window } = cursor
+      const value = window.view.getUint16(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
     return readObj(cursor.number, 2, addr)
       ? low()
       : caller === OBJECT
@@ -50,7 +62,11 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
   }
   function readI16(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 2)
-    if (offset >= 0) return cursor.window.view.getInt16(offset, true)
+    if (offset >= 0) {
+      const { window } = cursor
+      const value = window.view.getInt16(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
     return readObj(cursor.number, 2, addr)
       ? (low() << 16) >> 16
       : caller === OBJECT
@@ -59,7 +75,11 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
   }
   function readU32(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 4)
-    if (offset >= 0) return cursor.window.view.getUint32(offset, true)
+    if (offset >= 0) {
+      const { window } = cursor
+      const value = window.view.getUint32(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
     return readObj(cursor.number, 4, addr)
       ? low()
       : caller === OBJECT
@@ -68,7 +88,11 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
   }
   function readI32(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
     const offset = cursor.locate(addr, 4)
-    if (offset >= 0) return cursor.window.view.getInt32(offset, true)
+    if (offset >= 0) {
+      const { window } = cursor
+      const value = window.view.getInt32(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
     return readObj(cursor.number, 4, addr)
       ? low() | 0
       : caller === OBJECT
@@ -77,7 +101,11 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
   }
   function readU64(object: object, cursor: Cursor, addr: unknown, caller: unknown): bigint {
     const offset = cursor.locate(addr, 8)
-    if (offset >= 0) return cursor.window.view.getBigUint64(offset, true)
+    if (offset >= 0) {
+      const { window } = cursor
+      const value = window.view.getBigUint64(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
     return readObj(cursor.number, 8, addr)
       ? unsigned64()
       : caller === OBJECT
@@ -86,7 +114,11 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
   }
   function readI64(object: object, cursor: Cursor, addr: unknown, caller: unknown): bigint {
     const offset = cursor.locate(addr, 8)
-    if (offset >= 0) return cursor.window.view.getBigInt64(offset, true)
+    if (offset >= 0) {
+      const { window } = cursor
+      const value = window.view.getBigInt64(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
     return readObj(cursor.number, 8, addr)
       ? signed64()
       : caller === OBJECT

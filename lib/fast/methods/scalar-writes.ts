@@ -27,106 +27,114 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
   function writeU8(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value & 0xff) === value
     const offset = fits ? cursor.locate(addr, 1) : -1
-    if (offset < 0) {
-      if (fits && writeObj(cursor.number, 1, value, addr)) return
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, cursor), 'u8', value, addr)
-        : native.writeU8(toNative(object, cursor), value, addr)
+    if (offset >= 0) {
+      const { window } = cursor
+      if (window.isTracked) window.write(offset, 1, value)
+      else window.view.setUint8(offset, value)
+      if (isCalm() || stays(window)) return
     }
-    const { window } = cursor
-    if (window.isTracked) window.write(offset, 1, value)
-    else window.view.setUint8(offset, value)
+    if (fits && writeObj(cursor.number, 1, value, addr)) return
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, cursor), 'u8', value, addr)
+      : native.writeU8(toNative(object, cursor), value, addr)
   }
   function writeI8(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value << 24) >> 24 === value
     const offset = fits ? cursor.locate(addr, 1) : -1
-    if (offset < 0) {
-      if (fits && writeObj(cursor.number, 1, value, addr)) return
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, cursor), 'i8', value, addr)
-        : native.writeI8(toNative(object, cursor), value, addr)
+    if (offset >= 0) {
+      const { window } = cursor
+      if (window.isTracked) window.write(offset, 1, value)
+      else window.view.setInt8(offset, value)
+      if (isCalm() || stays(window)) return
     }
-    const { window } = cursor
-    if (window.isTracked) window.write(offset, 1, value)
-    else window.view.setInt8(offset, value)
+    if (fits && writeObj(cursor.number, 1, value, addr)) return
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, cursor), 'i8', value, addr)
+      : native.writeI8(toNative(object, cursor), value, addr)
   }
   function writeU16(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value & 0xffff) === value
     const offset = fits ? cursor.locate(addr, 2) : -1
-    if (offset < 0) {
-      if (fits && writeObj(cursor.number, 2, value, addr)) return
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, cursor), 'u16', value, addr)
-        : native.writeU16(toNative(object, cursor), value, addr)
+    if (offset >= 0) {
+      const { window } = cursor
+      if (window.isTracked) window.write(offset, 2, value)
+      else window.view.setUint16(offset, value, true)
+      if (isCalm() || stays(window)) return
     }
-    const { window } = cursor
-    if (window.isTracked) window.write(offset, 2, value)
-    else window.view.setUint16(offset, value, true)
+    if (fits && writeObj(cursor.number, 2, value, addr)) return
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, cursor), 'u16', value, addr)
+      : native.writeU16(toNative(object, cursor), value, addr)
   }
   function writeI16(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value << 16) >> 16 === value
     const offset = fits ? cursor.locate(addr, 2) : -1
-    if (offset < 0) {
-      if (fits && writeObj(cursor.number, 2, value, addr)) return
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, cursor), 'i16', value, addr)
-        : native.writeI16(toNative(object, cursor), value, addr)
+    if (offset >= 0) {
+      const { window } = cursor
+      if (window.isTracked) window.write(offset, 2, value)
+      else window.view.setInt16(offset, value, true)
+      if (isCalm() || stays(window)) return
     }
-    const { window } = cursor
-    if (window.isTracked) window.write(offset, 2, value)
-    else window.view.setInt16(offset, value, true)
+    if (fits && writeObj(cursor.number, 2, value, addr)) return
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, cursor), 'i16', value, addr)
+      : native.writeI16(toNative(object, cursor), value, addr)
   }
   function writeU32(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && value >>> 0 === value
     const offset = fits ? cursor.locate(addr, 4) : -1
-    if (offset < 0) {
-      if (fits && writeObj(cursor.number, 4, value, addr)) return
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, cursor), 'u32', value, addr)
-        : native.writeU32(toNative(object, cursor), value, addr)
+    if (offset >= 0) {
+      const { window } = cursor
+      if (window.isTracked) window.write(offset, 4, value)
+      else window.view.setUint32(offset, value, true)
+      if (isCalm() || stays(window)) return
     }
-    const { window } = cursor
-    if (window.isTracked) window.write(offset, 4, value)
-    else window.view.setUint32(offset, value, true)
+    if (fits && writeObj(cursor.number, 4, value, addr)) return
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, cursor), 'u32', value, addr)
+      : native.writeU32(toNative(object, cursor), value, addr)
   }
   function writeI32(object: object, cursor: Cursor, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value | 0) === value
     const offset = fits ? cursor.locate(addr, 4) : -1
-    if (offset < 0) {
-      if (fits && writeObj(cursor.number, 4, value, addr)) return
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, cursor), 'i32', value, addr)
-        : native.writeI32(toNative(object, cursor), value, addr)
+    if (offset >= 0) {
+      const { window } = cursor
+      if (window.isTracked) window.write(offset, 4, value)
+      else window.view.setInt32(offset, value, true)
+      if (isCalm() || stays(window)) return
     }
-    const { window } = cursor
-    if (window.isTracked) window.write(offset, 4, value)
-    else window.view.setInt32(offset, value, true)
+    if (fits && writeObj(cursor.number, 4, value, addr)) return
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, cursor), 'i32', value, addr)
+      : native.writeI32(toNative(object, cursor), value, addr)
   }
   function writeU64(object: object, cursor: Cursor, value: number | bigint, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'bigint' && isU64(value)
     const offset = fits ? cursor.locate(addr, 8) : -1
-    if (offset < 0) {
-      if (fits && writeObj64(cursor.number, value, addr)) return
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, cursor), 'u64', value, addr)
-        : native.writeU64(toNative(object, cursor), value, addr)
+    if (offset >= 0) {
+      const { window } = cursor
+      if (window.isTracked) window.write64(offset, 8, value as bigint)
+      else window.view.setBigUint64(offset, value as bigint, true)
+      if (isCalm() || stays(window)) return
     }
-    const { window } = cursor
-    if (window.isTracked) window.write64(offset, 8, value as bigint)
-    else window.view.setBigUint64(offset, value as bigint, true)
+    if (fits && writeObj64(cursor.number, value, addr)) return
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, cursor), 'u64', value, addr)
+      : native.writeU64(toNative(object, cursor), value, addr)
   }
   function writeI64(object: object, cursor: Cursor, value: number | bigint, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'bigint' && isI64(value)
     const offset = fits ? cursor.locate(addr, 8) : -1
-    if (offset < 0) {
-      if (fits && writeObj64(cursor.number, value, addr)) return
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, cursor), 'i64', value, addr)
-        : native.writeI64(toNative(object, cursor), value, addr)
+    if (offset >= 0) {
+      const { window } = cursor
+      if (window.isTracked) window.write64(offset, 8, value as bigint)
+      else window.view.setBigInt64(offset, value as bigint, true)
+      if (isCalm() || stays(window)) return
     }
-    const { window } = cursor
-    if (window.isTracked) window.write64(offset, 8, value as bigint)
-    else window.view.setBigInt64(offset, value as bigint, true)
+    if (fits && writeObj64(cursor.number, value, addr)) return
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, cursor), 'i64', value, addr)
+      : native.writeI64(toNative(object, cursor), value, addr)
   }
 
   return {
@@ -138,8 +146,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
-          if (window.isTracked) return window.write(offset, 1, value)
-          window.view.setUint8(offset, value)
+          if (window.isTracked) window.write(offset, 1, value)
+          else window.view.setUint8(offset, value)
           if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
@@ -147,8 +155,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
           cursor.window = window
-          if (window.isTracked) return window.write(offset, 1, value)
-          window.view.setUint8(offset, value)
+          if (window.isTracked) window.write(offset, 1, value)
+          else window.view.setUint8(offset, value)
           if (isCalm() || stays(window)) return
         }
       }
@@ -162,8 +170,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
-          if (window.isTracked) return window.write(offset, 1, value)
-          window.view.setInt8(offset, value)
+          if (window.isTracked) window.write(offset, 1, value)
+          else window.view.setInt8(offset, value)
           if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
@@ -171,8 +179,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
           cursor.window = window
-          if (window.isTracked) return window.write(offset, 1, value)
-          window.view.setInt8(offset, value)
+          if (window.isTracked) window.write(offset, 1, value)
+          else window.view.setInt8(offset, value)
           if (isCalm() || stays(window)) return
         }
       }
@@ -186,8 +194,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
-          if (window.isTracked) return window.write(offset, 2, value)
-          window.view.setUint16(offset, value, true)
+          if (window.isTracked) window.write(offset, 2, value)
+          else window.view.setUint16(offset, value, true)
           if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
@@ -195,8 +203,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
           cursor.window = window
-          if (window.isTracked) return window.write(offset, 2, value)
-          window.view.setUint16(offset, value, true)
+          if (window.isTracked) window.write(offset, 2, value)
+          else window.view.setUint16(offset, value, true)
           if (isCalm() || stays(window)) return
         }
       }
@@ -210,8 +218,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
-          if (window.isTracked) return window.write(offset, 2, value)
-          window.view.setInt16(offset, value, true)
+          if (window.isTracked) window.write(offset, 2, value)
+          else window.view.setInt16(offset, value, true)
           if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
@@ -219,8 +227,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
           cursor.window = window
-          if (window.isTracked) return window.write(offset, 2, value)
-          window.view.setInt16(offset, value, true)
+          if (window.isTracked) window.write(offset, 2, value)
+          else window.view.setInt16(offset, value, true)
           if (isCalm() || stays(window)) return
         }
       }
@@ -234,8 +242,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
-          if (window.isTracked) return window.write(offset, 4, value)
-          window.view.setUint32(offset, value, true)
+          if (window.isTracked) window.write(offset, 4, value)
+          else window.view.setUint32(offset, value, true)
           if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
@@ -243,8 +251,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
           cursor.window = window
-          if (window.isTracked) return window.write(offset, 4, value)
-          window.view.setUint32(offset, value, true)
+          if (window.isTracked) window.write(offset, 4, value)
+          else window.view.setUint32(offset, value, true)
           if (isCalm() || stays(window)) return
         }
       }
@@ -258,8 +266,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
-          if (window.isTracked) return window.write(offset, 4, value)
-          window.view.setInt32(offset, value, true)
+          if (window.isTracked) window.write(offset, 4, value)
+          else window.view.setInt32(offset, value, true)
           if (isCalm() || stays(window)) return
         }
         window = cursor.at(address)
@@ -267,8 +275,8 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
           cursor.window = window
-          if (window.isTracked) return window.write(offset, 4, value)
-          window.view.setInt32(offset, value, true)
+          if (window.isTracked) window.write(offset, 4, value)
+          else window.view.setInt32(offset, value, true)
           if (isCalm() || stays(window)) return
         }
       }

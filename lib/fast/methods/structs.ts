@@ -6,7 +6,7 @@ import type { StructCode } from '../structs'
 import type { Kind, Methods } from './kind'
 
 // Taken out of the import, which would be looked up at each use.
-const { enter, leave } = ends
+const { enter, isCalm, leave, stays } = ends
 
 interface StructMethods {
   readStruct(object: object, type: VmMemory.StructType, code: StructCode, addr: unknown): object
@@ -18,10 +18,13 @@ export function structMethods<F extends Finder>({ native, toNative, cursorOf }: 
     readStruct(object, type, code, addr) {
       const cursor = cursorOf(object)
       const offset = cursor.locate(addr, code.size)
-      if (offset < 0 || !enter()) return native.readObj(toNative(object, cursor), type, addr) as object
-      const value = code.read(cursor.window.view, offset)
-      leave()
-      return value
+      if (offset >= 0 && enter()) {
+        const { window } = cursor
+        const value = code.read(window.view, offset)
+        leave()
+        if (isCalm() || stays(window)) return value
+      }
+      return native.readObj(toNative(object, cursor), type, addr) as object
     },
     writeStruct(object, type, code, value, addr) {
       const cursor = cursorOf(object)

@@ -1,11 +1,14 @@
 /** The fast methods of references: to a value, to values, and to an integer with atomic access. */
 import type * as VmMemory from '../../../index'
+import { isCalm as isCalmNow, stays } from '../ends'
 import { canLoad, canStore } from '../methods/atomics'
 import type { Kind } from '../methods/kind'
 import { loadAtomic, NO_KIND, readScalar, storeAtomic, writeScalar } from '../places/kinds'
 import { type Place, sizeOf, sizeTaken } from '../places/place'
 import { RefStamp, SliceStamp } from '../places/stamps'
 
+// Taken out of the import, which would be looked up at each use.
+const isCalm = isCalmNow
 const { make: makeSlice } = SliceStamp
 const { make: makeRef } = RefStamp
 
@@ -18,14 +21,18 @@ export function refMethods({
     load(this: object): number | bigint {
       const place = placeOf(this)
       if (place.attach()) {
-        const value = readScalar(place.window, place.kind, place.base)
-        if (value !== undefined) return value
+        const { window } = place
+        const value = readScalar(window, place.kind, place.base)
+        if (value !== undefined && (isCalm() || stays(window))) return value
       }
       return native.load(toNative(this, place))
     },
     store(this: object, value: number | bigint): void {
       const place = placeOf(this)
-      if (place.attach() && writeScalar(place.window, place.kind, place.base, value)) return
+      if (place.attach()) {
+        const { window } = place
+        if (writeScalar(window, place.kind, place.base, value) && (isCalm() || stays(window))) return
+      }
       native.store(toNative(this, place), value)
     },
     toSlice(this: object): VmMemory.VolatileSlice {
@@ -62,13 +69,20 @@ export function arrayRefMethods({
     load(this: object, index: VmMemory.Usize): number | bigint {
       const place = placeOf(this)
       const offset = locate(place, index)
-      const value = offset < 0 ? undefined : readScalar(place.window, place.kind, offset)
-      return value === undefined ? native.load(toNative(this, place), index) : value
+      if (offset >= 0) {
+        const { window } = place
+        const value = readScalar(window, place.kind, offset)
+        if (value !== undefined && (isCalm() || stays(window))) return value
+      }
+      return native.load(toNative(this, place), index)
     },
     store(this: object, index: VmMemory.Usize, value: number | bigint): void {
       const place = placeOf(this)
       const offset = locate(place, index)
-      if (offset >= 0 && writeScalar(place.window, place.kind, offset, value)) return
+      if (offset >= 0) {
+        const { window } = place
+        if (writeScalar(window, place.kind, offset, value) && (isCalm() || stays(window))) return
+      }
       native.store(toNative(this, place), index, value)
     },
     toSlice(this: object): VmMemory.VolatileSlice {
@@ -90,15 +104,19 @@ export function atomicRefMethods({
     load(this: object, order: VmMemory.Ordering): number | bigint {
       const place = placeOf(this)
       if (canLoad(order) && place.attach()) {
-        return loadAtomic(place.window, place.kind, place.base)
+        const { window } = place
+        const value = loadAtomic(window, place.kind, place.base)
+        if (isCalm() || stays(window)) return value
       }
       return native.load(toNative(this, place), order)
     },
     // As upstream, it marks nothing.
     store(this: object, value: number | bigint, order: VmMemory.Ordering): void {
       const place = placeOf(this)
-      const isKnown = canStore(order) && place.attach()
-      if (isKnown && storeAtomic(place.window, place.kind, place.base, value)) return
+      if (canStore(order) && place.attach()) {
+        const { window } = place
+        if (storeAtomic(window, place.kind, place.base, value) && (isCalm() || stays(window))) return
+      }
       native.store(toNative(this, place), value, order)
     },
   }

@@ -22,155 +22,195 @@ const isCalm = isCalmNow
 export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Methods, Place>): Scalars {
   function readU8(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 1)
-    return offset < 0
-      ? caller === OBJECT
-        ? (native.readObj(toNative(object, place), 'u8', addr as VmMemory.U64) as number)
-        : native.readU8(toNative(object, place), addr as VmMemory.U64)
-      : place.window.view.getUint8(offset)
+    if (offset >= 0) {
+      const { window } = place
+      const value = window.view.getUint8(offset)
+      if (isCalm() || stays(window)) return value
+    }
+    return caller === OBJECT
+      ? (native.readObj(toNative(object, place), 'u8', addr as VmMemory.U64) as number)
+      : native.readU8(toNative(object, place), addr as VmMemory.U64)
   }
   function readI8(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 1)
-    return offset < 0
-      ? caller === OBJECT
-        ? (native.readObj(toNative(object, place), 'i8', addr as VmMemory.U64) as number)
-        : native.readI8(toNative(object, place), addr as VmMemory.U64)
-      : place.window.view.getInt8(offset)
+    if (offset >= 0) {
+      const { window } = place
+      const value = window.view.getInt8(offset)
+      if (isCalm() || stays(window)) return value
+    }
+    return caller === OBJECT
+      ? (native.readObj(toNative(object, place), 'i8', addr as VmMemory.U64) as number)
+      : native.readI8(toNative(object, place), addr as VmMemory.U64)
   }
   function readU16(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 2)
-    return offset < 0
-      ? caller === OBJECT
-        ? (native.readObj(toNative(object, place), 'u16', addr as VmMemory.U64) as number)
-        : native.readU16(toNative(object, place), addr as VmMemory.U64)
-      : place.window.view.getUint16(offset, true)
+    if (offset >= 0) {
+      const { window } = place
+      const value = window.view.getUint16(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
+    return caller === OBJECT
+      ? (native.readObj(toNative(object, place), 'u16', addr as VmMemory.U64) as number)
+      : native.readU16(toNative(object, place), addr as VmMemory.U64)
   }
   function readI16(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 2)
-    return offset < 0
-      ? caller === OBJECT
-        ? (native.readObj(toNative(object, place), 'i16', addr as VmMemory.U64) as number)
-        : native.readI16(toNative(object, place), addr as VmMemory.U64)
-      : place.window.view.getInt16(offset, true)
+    if (offset >= 0) {
+      const { window } = place
+      const value = window.view.getInt16(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
+    return caller === OBJECT
+      ? (native.readObj(toNative(object, place), 'i16', addr as VmMemory.U64) as number)
+      : native.readI16(toNative(object, place), addr as VmMemory.U64)
   }
   function readU32(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 4)
-    return offset < 0
-      ? caller === OBJECT
-        ? (native.readObj(toNative(object, place), 'u32', addr as VmMemory.U64) as number)
-        : native.readU32(toNative(object, place), addr as VmMemory.U64)
-      : place.window.view.getUint32(offset, true)
+    if (offset >= 0) {
+      const { window } = place
+      const value = window.view.getUint32(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
+    return caller === OBJECT
+      ? (native.readObj(toNative(object, place), 'u32', addr as VmMemory.U64) as number)
+      : native.readU32(toNative(object, place), addr as VmMemory.U64)
   }
   function readI32(object: object, place: Place, addr: unknown, caller: unknown): number {
     const offset = place.locate(addr, 4)
-    return offset < 0
-      ? caller === OBJECT
-        ? (native.readObj(toNative(object, place), 'i32', addr as VmMemory.U64) as number)
-        : native.readI32(toNative(object, place), addr as VmMemory.U64)
-      : place.window.view.getInt32(offset, true)
+    if (offset >= 0) {
+      const { window } = place
+      const value = window.view.getInt32(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
+    return caller === OBJECT
+      ? (native.readObj(toNative(object, place), 'i32', addr as VmMemory.U64) as number)
+      : native.readI32(toNative(object, place), addr as VmMemory.U64)
   }
   function readU64(object: object, place: Place, addr: unknown, caller: unknown): bigint {
     const offset = place.locate(addr, 8)
-    return offset < 0
-      ? caller === OBJECT
-        ? (native.readObj(toNative(object, place), 'u64', addr as VmMemory.U64) as bigint)
-        : native.readU64(toNative(object, place), addr as VmMemory.U64)
-      : place.window.view.getBigUint64(offset, true)
+    if (offset >= 0) {
+      const { window } = place
+      const value = window.view.getBigUint64(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
+    return caller === OBJECT
+      ? (native.readObj(toNative(object, place), 'u64', addr as VmMemory.U64) as bigint)
+      : native.readU64(toNative(object, place), addr as VmMemory.U64)
   }
   function readI64(object: object, place: Place, addr: unknown, caller: unknown): bigint {
     const offset = place.locate(addr, 8)
-    return offset < 0
-      ? caller === OBJECT
-        ? (native.readObj(toNative(object, place), 'i64', addr as VmMemory.U64) as bigint)
-        : native.readI64(toNative(object, place), addr as VmMemory.U64)
-      : place.window.view.getBigInt64(offset, true)
+    if (offset >= 0) {
+      const { window } = place
+      const value = window.view.getBigInt64(offset, true)
+      if (isCalm() || stays(window)) return value
+    }
+    return caller === OBJECT
+      ? (native.readObj(toNative(object, place), 'i64', addr as VmMemory.U64) as bigint)
+      : native.readI64(toNative(object, place), addr as VmMemory.U64)
   }
   function writeU8(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value & 0xff) === value
     const offset = fits ? place.locate(addr, 1) : -1
-    if (offset < 0)
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, place), 'u8', value, addr as VmMemory.U64)
-        : native.writeU8(toNative(object, place), value, addr as VmMemory.U64)
-    const { window } = place
-    if (window.isTracked) window.write(offset, 1, value)
-    else window.view.setUint8(offset, value)
+    if (offset >= 0) {
+      const { window } = place
+      if (window.isTracked) window.write(offset, 1, value)
+      else window.view.setUint8(offset, value)
+      if (isCalm() || stays(window)) return
+    }
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, place), 'u8', value, addr as VmMemory.U64)
+      : native.writeU8(toNative(object, place), value, addr as VmMemory.U64)
   }
   function writeI8(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value << 24) >> 24 === value
     const offset = fits ? place.locate(addr, 1) : -1
-    if (offset < 0)
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, place), 'i8', value, addr as VmMemory.U64)
-        : native.writeI8(toNative(object, place), value, addr as VmMemory.U64)
-    const { window } = place
-    if (window.isTracked) window.write(offset, 1, value)
-    else window.view.setInt8(offset, value)
+    if (offset >= 0) {
+      const { window } = place
+      if (window.isTracked) window.write(offset, 1, value)
+      else window.view.setInt8(offset, value)
+      if (isCalm() || stays(window)) return
+    }
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, place), 'i8', value, addr as VmMemory.U64)
+      : native.writeI8(toNative(object, place), value, addr as VmMemory.U64)
   }
   function writeU16(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value & 0xffff) === value
     const offset = fits ? place.locate(addr, 2) : -1
-    if (offset < 0)
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, place), 'u16', value, addr as VmMemory.U64)
-        : native.writeU16(toNative(object, place), value, addr as VmMemory.U64)
-    const { window } = place
-    if (window.isTracked) window.write(offset, 2, value)
-    else window.view.setUint16(offset, value, true)
+    if (offset >= 0) {
+      const { window } = place
+      if (window.isTracked) window.write(offset, 2, value)
+      else window.view.setUint16(offset, value, true)
+      if (isCalm() || stays(window)) return
+    }
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, place), 'u16', value, addr as VmMemory.U64)
+      : native.writeU16(toNative(object, place), value, addr as VmMemory.U64)
   }
   function writeI16(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value << 16) >> 16 === value
     const offset = fits ? place.locate(addr, 2) : -1
-    if (offset < 0)
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, place), 'i16', value, addr as VmMemory.U64)
-        : native.writeI16(toNative(object, place), value, addr as VmMemory.U64)
-    const { window } = place
-    if (window.isTracked) window.write(offset, 2, value)
-    else window.view.setInt16(offset, value, true)
+    if (offset >= 0) {
+      const { window } = place
+      if (window.isTracked) window.write(offset, 2, value)
+      else window.view.setInt16(offset, value, true)
+      if (isCalm() || stays(window)) return
+    }
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, place), 'i16', value, addr as VmMemory.U64)
+      : native.writeI16(toNative(object, place), value, addr as VmMemory.U64)
   }
   function writeU32(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && value >>> 0 === value
     const offset = fits ? place.locate(addr, 4) : -1
-    if (offset < 0)
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, place), 'u32', value, addr as VmMemory.U64)
-        : native.writeU32(toNative(object, place), value, addr as VmMemory.U64)
-    const { window } = place
-    if (window.isTracked) window.write(offset, 4, value)
-    else window.view.setUint32(offset, value, true)
+    if (offset >= 0) {
+      const { window } = place
+      if (window.isTracked) window.write(offset, 4, value)
+      else window.view.setUint32(offset, value, true)
+      if (isCalm() || stays(window)) return
+    }
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, place), 'u32', value, addr as VmMemory.U64)
+      : native.writeU32(toNative(object, place), value, addr as VmMemory.U64)
   }
   function writeI32(object: object, place: Place, value: number, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'number' && (value | 0) === value
     const offset = fits ? place.locate(addr, 4) : -1
-    if (offset < 0)
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, place), 'i32', value, addr as VmMemory.U64)
-        : native.writeI32(toNative(object, place), value, addr as VmMemory.U64)
-    const { window } = place
-    if (window.isTracked) window.write(offset, 4, value)
-    else window.view.setInt32(offset, value, true)
+    if (offset >= 0) {
+      const { window } = place
+      if (window.isTracked) window.write(offset, 4, value)
+      else window.view.setInt32(offset, value, true)
+      if (isCalm() || stays(window)) return
+    }
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, place), 'i32', value, addr as VmMemory.U64)
+      : native.writeI32(toNative(object, place), value, addr as VmMemory.U64)
   }
   function writeU64(object: object, place: Place, value: number | bigint, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'bigint' && asUintN(64, value) === value
     const offset = fits ? place.locate(addr, 8) : -1
-    if (offset < 0)
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, place), 'u64', value, addr as VmMemory.U64)
-        : native.writeU64(toNative(object, place), value, addr as VmMemory.U64)
-    const { window } = place
-    if (window.isTracked) window.write64(offset, 8, value as bigint)
-    else window.view.setBigUint64(offset, value as bigint, true)
+    if (offset >= 0) {
+      const { window } = place
+      if (window.isTracked) window.write64(offset, 8, value as bigint)
+      else window.view.setBigUint64(offset, value as bigint, true)
+      if (isCalm() || stays(window)) return
+    }
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, place), 'u64', value, addr as VmMemory.U64)
+      : native.writeU64(toNative(object, place), value, addr as VmMemory.U64)
   }
   function writeI64(object: object, place: Place, value: number | bigint, addr: unknown, caller: unknown): void {
     const fits = typeof value === 'bigint' && asIntN(64, value) === value
     const offset = fits ? place.locate(addr, 8) : -1
-    if (offset < 0)
-      return caller === OBJECT
-        ? native.writeObj(toNative(object, place), 'i64', value, addr as VmMemory.U64)
-        : native.writeI64(toNative(object, place), value, addr as VmMemory.U64)
-    const { window } = place
-    if (window.isTracked) window.write64(offset, 8, value as bigint)
-    else window.view.setBigInt64(offset, value as bigint, true)
+    if (offset >= 0) {
+      const { window } = place
+      if (window.isTracked) window.write64(offset, 8, value as bigint)
+      else window.view.setBigInt64(offset, value as bigint, true)
+      if (isCalm() || stays(window)) return
+    }
+    return caller === OBJECT
+      ? native.writeObj(toNative(object, place), 'i64', value, addr as VmMemory.U64)
+      : native.writeI64(toNative(object, place), value, addr as VmMemory.U64)
   }
 
   return {

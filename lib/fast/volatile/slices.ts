@@ -2,7 +2,7 @@
 import type * as VmMemory from '../../../index'
 import { Bytes, pairOf, setBytes } from '../../intrinsics'
 import { canLoad, canStore } from '../methods/atomics'
-import { enter, leave } from '../ends'
+import { enter, isCalm, leave, stays } from '../ends'
 import { hostAddress } from '../mailbox'
 import type { Kind, Methods } from '../methods/kind'
 import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
@@ -30,7 +30,11 @@ export function atomicMethods({
       const kind = kindOf(type)
       if (kind !== null && kind.isAtomic && canLoad(order)) {
         const offset = place.locate(addr, kind.size)
-        if (offset >= 0 && (offset & (kind.size - 1)) === 0) return loadAtomic(place.window, kind, offset)
+        if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
+          const { window } = place
+          const value = loadAtomic(window, kind, offset)
+          if (isCalm() || stays(window)) return value
+        }
       }
       return native.load(toNative(this, place), type as never, addr, order)
     },
@@ -45,7 +49,10 @@ export function atomicMethods({
       const kind = kindOf(type)
       if (kind !== null && kind.isAtomic && canStore(order)) {
         const offset = place.locate(addr, kind.size)
-        if (offset >= 0 && (offset & (kind.size - 1)) === 0 && storeAndMark(place.window, kind, offset, value)) return
+        if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
+          const { window } = place
+          if (storeAndMark(window, kind, offset, value) && (isCalm() || stays(window))) return
+        }
       }
       native.store(toNative(this, place), type, value, addr, order)
     },
@@ -70,15 +77,17 @@ export function sliceMethods({
       const count = place.length < target.length ? place.length : target.length
       const from = count > 0 ? place.locate(0, count) : -1
       const to = from < 0 ? -1 : target.locate(0, count)
+      const { window: source } = place
+      const { window: destination } = target
       // The look for the second one may have closed the window of the first.
-      if (to >= 0 && place.window.limit1 >= 0 && !target.window.isTracked && enter()) {
+      if (to >= 0 && source.limit1 >= 0 && !destination.isTracked && enter()) {
         try {
           // Memory that overlaps is no harm: the engine copies bytes as memmove does.
-          setBytes(target.window.bytes, new Bytes(place.window.buffer, from, count), to)
+          setBytes(destination.bytes, new Bytes(source.buffer, from, count), to)
         } finally {
           leave()
         }
-        return
+        if (isCalm() || (stays(source) && stays(destination))) return
       }
       if (!target.attach()) target.backing?.noteUse()
       native.copyToVolatileSlice(toNative(this, place), dst)
