@@ -175,6 +175,48 @@ for (const [name, part] of Object.entries(PARTS)) {
   })
 }
 
+onLinux('a write to memory that was lost before marks nothing', (t) => {
+  for (const [name, write] of Object.entries(ACCESSES)) {
+    if (!/^(write|store|fill|read.*From)/.test(name)) continue
+    const { memory, fd } = place(t, { bitmap: true })
+    const { bitmap } = memory.findRegion(0) as GuestRegionMmap
+    warmUp(memory, write)
+    bitmap?.reset()
+    const [view] = memory.views(0, SIZE) as [Uint8Array]
+    fs.ftruncateSync(fd, PAGE)
+    view.fill(0, 2 * PAGE)
+    refuses(t, () => write(memory, 2 * PAGE), { name: 'Error', code: 'ERR_MEMORY_FAULT' })
+    t.false(bitmap?.dirtyAt(2 * PAGE), name)
+    t.is(view[2 * PAGE], 0, name)
+  }
+})
+
+onLinux('memory that was healed is as it was, and reads and writes what is in its file', (t) => {
+  for (const bitmap of [false, true]) {
+    const { memory, fd } = place(t, { bitmap })
+    const slice = memory.getSlice(0, SIZE)
+    const both = [memory, slice]
+    for (let round = 1; round < 4; round += 1) {
+      for (const each of both) warmUp(each, (accessible, addr) => accessible.readU32(addr))
+      fs.ftruncateSync(fd, PAGE)
+      for (const each of both) refuses(t, () => each.readU32(2 * PAGE), { name: 'Error', code: 'ERR_MEMORY_FAULT' })
+      fs.ftruncateSync(fd, SIZE)
+      ;(memory.findRegion(0) as GuestRegionMmap).healFaults()
+      // So often that fast paths answer again.
+      for (let value = 1; value < 1000; value += 1) {
+        for (const each of both) {
+          each.writeU32(value * round, 2 * PAGE)
+          t.is(each.readU32(2 * PAGE), value * round)
+          t.is(each.load('u32', 2 * PAGE, Ordering.Acquire), value * round)
+        }
+      }
+      const found = new Uint32Array(1)
+      fs.readSync(fd, found, 0, 4, 2 * PAGE)
+      t.is(found[0], 999 * round)
+    }
+  }
+})
+
 onLinux('what a view has stored in a lost page is no answer', (t) => {
   const { memory, fd } = place(t)
   warmUp(memory, (each, addr) => each.readU32(addr))

@@ -30,8 +30,8 @@ export interface Door {
   /** Sets the function that maps, regions and bitmaps are handed to when they are made, before anybody else has them. */
   stampBy(stamp: (object: object) => void): void
   /**
-   * A limit, then `start, size, windows, tracked` of each piece of a map, a region or a mapping. Windows: 0 for none, 2 where the host may
-   * lose pages of them, else 1.
+   * A limit, then `start, size, windows, tracked` of each piece of a map, a region or a mapping. Windows: 1 where there may be some,
+   * else 0.
    */
   layout(object: object): Float64Array
   openWindow(object: object, piece: number, offset: number, length: number): ArrayBuffer
@@ -40,15 +40,18 @@ export interface Door {
   /** Lets an array be the letter: offset and kind as doubles, and a value. Nobody else may have it. */
   takeLetter(words: BigUint64Array): void
   /**
-   * Lets an array be the box, and names tell the numbers of operations. Nobody else may have it. Returns what does what the box says,
-   * what does so with the bytes of an array, and what gives an object its number.
+   * Lets an array be the box, and names tell the numbers of operations. Nobody else may have it. Returns what does what the
+   * box says, what does so with the bytes of an array, and what gives an object its number.
    */
   openMailbox(
     box: BigUint64Array,
     names: readonly string[],
   ): [ask: () => void, askWith: (array: NodeJS.TypedArray) => void, numberOf: (object: object) => number]
 
-  /** Two integers shared with Rust: how many faults there were, and how many mappings have lost something. */
+  /**
+   * Three integers shared with Rust: how many faults there were, how many mappings have lost something, and how often one was
+   * healed.
+   */
   alarmCells(): ArrayBuffer
   /** Two integers shared with Rust: whether something was released, and how often a copy of this thread has begun or ended. */
   endCells(): ArrayBuffer

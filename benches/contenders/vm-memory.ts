@@ -158,8 +158,8 @@ function provideFaults(works: Works): void {
     touch(memory, at)
     const given = { memory, at, bytes, starts, mask: ADDRESS_MASK, acquire: Ordering.Acquire }
     for (const [name, text] of Object.entries(FAULT_STEPS)) {
-      // Of text: functions that come from one place of a program share what the engine has learned, and the second one has the worse
-      // of it.
+      // Of text: functions that come from one place of a program share what the engine has learned, and the second one has the
+      // worse of it.
       // oxlint-disable-next-line no-new-func, typescript/no-implied-eval
       const make = new Function('given', `const { ${Object.keys(given).join()} } = given; return (i) => ${text}`) as (
         names: typeof given,

@@ -1,9 +1,9 @@
 /**
  * Whether this process has lost memory: cells that a signal handler counts up (`crate/src/memory/faults`).
  *
- * Zeros of lost memory are never a silent answer. Windows on memory that has lost something are closed (`ends.ts`). But a copy may be asked
- * for from or to bytes of the user, which may be a view of such memory. So copies are left to the native methods while
- * anything is lost, and are done again by those if a fault has come in between.
+ * Zeros of lost memory are never a silent answer. Windows on memory that has lost something are closed (`ends.ts`). But a copy
+ * may be asked for from or to bytes of the user, which may be a view of such memory. So copies are left to the native methods
+ * while anything is lost, and are done again by those if a fault has come in between.
  */
 import process from 'node:process'
 import { atomicLoad } from '../intrinsics'
@@ -12,6 +12,7 @@ import { sharedCells } from './cells'
 
 const FAULTS = 0
 const LOSSY = 1
+const HEALS = 2
 
 const cells = sharedCells(() => door.alarmCells())
 
@@ -32,4 +33,9 @@ export function isWhole(): boolean {
 /** How many faults there were: if it is the same before and after a copy, there was none in between. */
 export function faultCount(): number | undefined {
   return read(FAULTS)
+}
+
+/** How often lost memory was healed. */
+export function healCount(): number | undefined {
+  return read(HEALS)
 }

@@ -1,16 +1,18 @@
 /**
- * What was released, or lost by the host: cells of this thread that Rust shares (`crate/src/memory/sections.rs`), and windows that
- * are closed then.
+ * What was released, or lost by the host: cells of this thread that Rust shares (`crate/src/memory/sections.rs`), and windows
+ * that are closed then.
  *
- * A hot method that reads or writes one value looks at the alarm behind its access; where that is set, it closes what has ended, and asks
- * whether its own window has. So what it gives was there, and what it has written is in the memory or file that was
- * released. A copy, which takes longer, is a section that a release waits for.
+ * A hot method that reads or writes one value looks at the alarm behind its access; where that is set, it closes what has
+ * ended, and asks whether its own window has. So what it gives was there, and what it has written is in the memory or file
+ * that was released. A copy, which takes longer, is a section that a release waits for.
  */
 import process from 'node:process'
 import { atomicLoad, atomicStore } from '../intrinsics'
 import { door } from '../realm'
 import { sharedCells } from './cells'
+import { healCount } from './alarm'
 import { Existing } from './existing'
+import { isIntact } from './mailbox'
 
 const ALARM = 0
 const SECTIONS = 1
@@ -50,7 +52,14 @@ export function leave(): void {
 interface Window {
   /** Negative when it is closed. */
   readonly limit1: number
+  readonly heals: number | undefined
   close(): void
+}
+
+/** How the mailbox knows what is in a window. */
+interface Addresses<W> {
+  readonly number: number
+  addressIn(window: W, offset: number): number
 }
 
 /** Puts a window on its buffer, which nobody else has. */
@@ -92,4 +101,16 @@ export function heed(): void {
 export function stays(window: Window): boolean {
   heed()
   return window.limit1 >= 0
+}
+
+/**
+ * Heeds what has ended; whether bytes that were just written in a window have reached memory.
+ *
+ * A window is closed when any of its memory is lost. To write again would be to write twice, and another thread may have
+ * written in between. So Rust is asked whether these bytes are there. After something was healed nobody knows what they were
+ * when they were written: then they are written again.
+ */
+export function keeps<W extends Window>(window: W, addresses: Addresses<W>, offset: number, size: number): boolean {
+  if (stays(window)) return true
+  return isIntact(addresses.number, addresses.addressIn(window, offset), size) && healCount() === window.heals
 }

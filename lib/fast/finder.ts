@@ -55,6 +55,8 @@ export interface Finder {
   readonly number: number
   /** By which address the mailbox knows `size` bytes at `address`; -1, which is none, where they are not all there. */
   mailAddress(address: unknown, size: number): unknown
+  /** By which address the mailbox knows a byte of a window. */
+  addressIn(window: Window, offset: number): number
   /** Whether memory can be met here at all: before, whatever is asked is left to the native methods. */
   knowsMemory(): boolean
   /** Keeps what this leads to while code of users runs, where that could be let go of; whether it has to be let go. */

@@ -19,7 +19,7 @@
 import type * as VmMemory from '../../index'
 import { CodeOf, defineProperty, isArray, keys, stringify } from '../intrinsics'
 import { realm } from '../realm'
-import { enter, isCalm, leave, stays } from './ends'
+import { enter, isCalm, keeps, leave } from './ends'
 import { Existing } from './existing'
 import { type Finder, isI64, isU64, safeInteger, toBigInt } from './finder'
 import { kindOf, type ScalarKind } from './places/kinds'
@@ -32,8 +32,8 @@ export interface StructCode {
   readonly size: number
   readonly read: (view: Window['view'], offset: number) => object
   /**
-   * Reads the fields of a value, in order, and writes them if each is certainly good; null for structs that have arrays in them. What it
-   * could not write is returned as a value for the native method, which reads no field again that was read here.
+   * Reads the fields of a value, in order, and writes them if each is certainly good; null for structs that have arrays in
+   * them. What it could not write is returned as a value for the native method, which reads no field again that was read here.
    */
   readonly write: ((finder: Finder, address: unknown, value: object) => object | undefined) | null
 }
@@ -157,8 +157,9 @@ function listLiteralOf(type: StructType, length: number, offset: number): string
 }
 
 /**
- * The text of what writes a struct: one part reads the fields and sees that each is good, the other one writes them. A struct in it is
- * read where its field is. Where a value turns out to be none, the text tells what was read so far, with all that is around it:
+ * The text of what writes a struct: one part reads the fields and sees that each is good, the other one writes them. A struct
+ * in it is read where its field is. Where a value turns out to be none, the text tells what was read so far, with all that is
+ * around it:
  *
  *     { a: 1, inner: { b: 2, c: 'x' }, d: 3 }   half(value, names[0], [1, half(g2, names[1], [2, 'x'])])
  */
@@ -232,7 +233,7 @@ class WriteCode {
       const { view } = window;
       ${this.#writes}
       leave();
-      if (!isCalm() && !stays(window)) return ${all};
+      if (!isCalm() && !keeps(window, finder, at, ${size})) return ${all};
     }`
   }
 }
@@ -256,10 +257,10 @@ function makeCode(type: StructType): StructCode | null {
       'enter',
       'leave',
       'isCalm',
-      'stays',
+      'keeps',
       text,
     ) as (...given: unknown[]) => StructCode
-    return make(realm, unsigned, isI64, half, writes.names, enter, leave, isCalm, stays)
+    return make(realm, unsigned, isI64, half, writes.names, enter, leave, isCalm, keeps)
   } catch {
     // Functions must not be made of text here.
     return null

@@ -22,8 +22,8 @@ import { NOWHERE, type Source, Window } from './window'
 const MAX_WINDOW = 2 ** 30
 
 /**
- * How many spans there are at most, unless there are more windows: 8 bytes each, and 4 more. 256 regions of 1 MiB at strides of 1.25 MiB, half
- * of them above 4 GiB, have 8400.
+ * How many spans there are at most, unless there are more windows: 8 bytes each, and 4 more. 256 regions of 1 MiB at strides
+ * of 1.25 MiB, half of them above 4 GiB, have 8400.
  */
 const MAX_SPANS = 16384
 
@@ -41,6 +41,9 @@ const PER_PIECE = 4
 const CLOSED = new Window(NaN, 0, 0, 0, false)
 
 const NO_NUMBERS = new I32()
+
+/** To open a window, perhaps in vain, takes 2 µs: with so many accesses by the mailbox in between, 8 ns for each. */
+const ASKED_BEFORE_RETRY = 256
 
 /** Less than any number of the mailbox. */
 const ASK = -1
@@ -70,6 +73,8 @@ export class Table {
   /** How many addresses have to be searched for before there are spans. */
   private readonly patience: number
   private searches = 0
+  /** How often a window was asked for that is closed. */
+  private refused = 0
   /** What the mailbox knows the memory by; `ASK` before it was asked. */
   private known = ASK
   /** The number of the window that each span has a part of. */
@@ -215,12 +220,14 @@ export class Table {
     return high < 0 ? NO_WINDOW : low
   }
 
-  /** Opens the window that an address is in, if nobody has tried to; whether it is open now. */
+  /** Opens the window that an address is in, if nobody has tried to, or if it was closed; whether it is open now. */
   open(address: number): boolean {
     const { source, layout, windows } = this
     const number = this.numberOf(address)
-    if (number < 0 || source === null || windows[number] !== NOWHERE) return false
-    windows[number] = CLOSED
+    if (number < 0 || source === null) return false
+    const before = windows[number] as Window
+    if (before !== NOWHERE && (before === CLOSED || before.limit1 >= 0 || !this.isTimeToRetry())) return false
+    if (before === NOWHERE) windows[number] = CLOSED
     const piece = this.pieces[number] as number
     if (layout[piece * PER_PIECE + 3] === 0) return false
     const start = this.starts[number] as number
@@ -233,6 +240,12 @@ export class Table {
     windows[number] = window
     this.putIntoSpans(number, window)
     return true
+  }
+
+  /** Memory that was lost may have been healed since its window was closed. */
+  private isTimeToRetry(): boolean {
+    this.refused += 1
+    return this.refused % ASKED_BEFORE_RETRY === 0
   }
 
   /** Where a piece of memory starts. */

@@ -1,7 +1,8 @@
 /** A piece of one mapping behind a view of its own, or a part of a long one. */
 import { Buffer, bufferOf, Bytes, I64, Numbers, U16, U32, U64, View } from '../intrinsics'
 import { door } from '../realm'
-import { closeInTime } from './ends'
+import { healCount } from './alarm'
+import { closeInTime, isCalm, stays } from './ends'
 
 /**
  * Stores the value that is in the letter in a piece of tracked memory and marks its page. One call does both: the engine may end
@@ -57,6 +58,8 @@ export class Window {
   /** Writes are left to `write`. */
   isTracked: boolean
   private writer = NO_WRITER
+  /** How often lost memory had been healed when the window was opened. */
+  heals: number | undefined = 0
   readonly size: number
   /** Which piece of memory it is part of, and where in that it starts. */
   readonly piece: number
@@ -78,20 +81,27 @@ export class Window {
     return offset === distance && offset <= this.limit1 - size + 1 ? offset : -1
   }
 
-  /** Writes a value of up to 32 bits to tracked memory, by offset in the window, and marks its page. */
-  write(offset: number, kind: number, value: number): void {
+  /**
+   * Writes a value of up to 32 bits to tracked memory, by offset in the window, and marks its page; whether it did. Nothing is
+   * marked of what was lost before.
+   */
+  write(offset: number, kind: number, value: number): boolean {
+    if (!isCalm() && !stays(this)) return false
     numbers[0] = this.pieceOffset + offset
     numbers[1] = kind
     numbers[2] = value
     this.writer()
+    return true
   }
 
   /** The same for a value of 64 bits. */
-  write64(offset: number, kind: number, value: bigint): void {
+  write64(offset: number, kind: number, value: bigint): boolean {
+    if (!isCalm() && !stays(this)) return false
     numbers[0] = this.pieceOffset + offset
     numbers[1] = kind
     letter[2] = value
     this.writer()
+    return true
   }
 
   /** Lets go of memory that was released. Nothing is within from now on; native methods say so. */
@@ -112,6 +122,7 @@ export class Window {
   /** Makes the views; whether that was possible. */
   open(source: Source): boolean {
     try {
+      this.heals = healCount()
       const writer = this.isTracked ? source.trackedWriter(this.piece) : NO_WRITER
       if (writer === null) return false
       const buffer = source.openWindow(this.piece, this.pieceOffset, this.size)

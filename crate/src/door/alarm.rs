@@ -7,7 +7,8 @@ use crate::node::error::Result;
 use crate::node::external::{self, Span};
 use crate::node::identity::Handle;
 
-/// Returns a buffer of two integers: how many faults there were, and how many mappings have lost something.
+/// Returns a buffer of three integers: how many faults there were, how many mappings have lost something, and how often one was
+/// healed.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn alarm_cells() -> Result<Handle> {
     let span = Span {

@@ -9,10 +9,10 @@
 //!          status
 //! ```
 //!
-//! `lib/` writes what it asks for, and calls. Rust does it by upstream's own methods, and writes what came of it. Where that is not
-//! a plain success, the status says no, and `lib/` calls the native method, which throws: so texts stay in one place.
-//! Nothing here runs JavaScript, so a box is never written while it is being read. Bytes that are more than a few are left where they
-//! are: the array that has them, or gets them, is the one argument then.
+//! `lib/` writes what it asks for, and calls. Rust does it by upstream's own methods, and writes what came of it. Where that
+//! is not a plain success, the status says no, and `lib/` calls the native method, which throws: so texts stay in one place.
+//! Nothing here runs JavaScript, so a box is never written while it is being read. Bytes that are more than a few are left
+//! where they are: the array that has them, or gets them, is the one argument then.
 //!
 //! Objects have numbers, which no two objects of a thread ever share. What stands for a number goes with its object.
 //!
@@ -276,6 +276,7 @@ impl Operation {
             "store" => |object, words| accessed!(object, memory => store(memory, words)),
             "checkRange" => check_range,
             "hostAddress" => host_address,
+            "isIntact" => |object, words| accessed!(object, memory => is_intact(memory, words)),
             "isReleased" => is_released,
             "mark" => mark,
             "bits" => |object, words| tracked!(object, map => words.answer(map.len())),
@@ -339,6 +340,14 @@ fn host_address(object: &Object, words: Words) -> Option<()> {
     };
     words.set(RESULT, host.addr() as u64);
     Some(())
+}
+
+fn is_intact<T: Target>(memory: &T, words: Words) -> Option<()> {
+    let address = T::address_at(words.get(ADDRESS))?;
+    let count = words.count()?;
+    let available = memory.available_to(address, count, Access::Write).ok()?;
+    (available == count).then_some(())?;
+    memory.watched(address, count, || Ok(())).ok()
 }
 
 fn is_released(object: &Object, words: Words) -> Option<()> {
@@ -477,11 +486,11 @@ struct Mailbox {
     objects: RefCell<Objects>,
 }
 
-/// Lets an array of `lib/` be the box of this thread, and a list of names tell which operation has which number. Nobody else has the
-/// array, so nobody can detach it.
+/// Lets an array of `lib/` be the box of this thread, and a list of names tell which operation has which number. Nobody else
+/// has the array, so nobody can detach it.
 ///
-/// Returns a function that does what the box says, one that does so with the bytes of its argument, and one that returns the number
-/// of an object.
+/// Returns a function that does what the box says, one that does so with the bytes of its argument, and one that returns the
+/// number of an object.
 #[napi(namespace = "door", skip_typescript, catch_unwind)]
 pub fn open_mailbox(words: Value, names: Value) -> Result<Vec<Handle>> {
     let array = TypedArray::from_value(words, "words")?;
@@ -517,12 +526,16 @@ pub fn open_mailbox(words: Value, names: Value) -> Result<Vec<Handle>> {
 const DONE: u64 = 1 << 32;
 
 impl Mailbox {
-    /// Does what the box says, with the bytes of an array or with those of the box.
-    fn answer(&self, array: Option<Buffer>) {
-        let words = Words {
+    fn words(&self, array: Option<Buffer>) -> Words {
+        Words {
             start: self.start,
             array,
-        };
+        }
+    }
+
+    /// Does what the box says, with the bytes of an array or with those of the box.
+    fn answer(&self, array: Option<Buffer>) {
+        let words = self.words(array);
         #[expect(clippy::cast_possible_truncation, reason = "it is the lower half")]
         let operation = words.get(ASKED) as u32;
         words.set(ASKED, 0);
@@ -558,8 +571,7 @@ impl RawFunction for AskWith {
     fn call(&self, array: Value) -> Result<sys::napi_value> {
         match TypedArray::try_from_value(array) {
             Some(array) => self.0.answer(Some(array.bytes)),
-            // SAFETY: the word is that of the array that the mailbox keeps. JavaScript, which runs in this thread, is waiting for us.
-            None => unsafe { self.0.start.write_unaligned(0) },
+            None => self.0.words(None).set(ASKED, 0),
         }
         Ok(ptr::null_mut())
     }

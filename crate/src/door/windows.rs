@@ -67,7 +67,8 @@ struct Extent {
 }
 
 /// Whether fast paths may have windows on memory that recovers from faults. They look at an alarm behind each access, by a plain
-/// load, which does where loads are not reordered.
+/// load, which does where loads are not reordered. (A load may pass a store before it. But a store that meets the zeros of a lost
+/// page comes microseconds after the alarm: it waits for the kernel, which maps them and then has them touched first.)
 const HAS_FAST_FAULTS: bool = cfg!(target_arch = "x86_64");
 
 impl Extent {

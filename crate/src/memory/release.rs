@@ -1,7 +1,7 @@
 //! The end of a mapping, whoever still has objects of it.
 //!
 //! ```text
-//!   no more accesses ──► those under way end ──► trackers and the fault handler let go ──► zeros, or unmapped ──► file closed
+//!   no more accesses ──► those under way end ──► trackers let go ──► zeros ──► the fault handler lets go ──► unmapped, file closed
 //! ```
 
 use crate::memory::lease::Held;
@@ -20,12 +20,13 @@ pub fn release(owner: &Owner) -> Result<()> {
             return Ok(());
         };
         writes::leave_out(range.start, range.length);
-        if let Some(recovery) = lease.recovery() {
-            recovery.close();
-        }
         // Nobody else can get it any more.
         if std::sync::Arc::strong_count(range) > 1 {
             range.replace()?;
+        }
+        // Behind the zeros: a fast path that looks at no section may be about to touch what the host has lost.
+        if let Some(recovery) = lease.recovery() {
+            recovery.close();
         }
         held.range = None;
         held.file = None;

@@ -166,7 +166,8 @@ pub fn window(slice: &OwnedSlice) -> Result<Handle> {
     Ok(Handle(buffer))
 }
 
-/// Closes the windows of this thread on what was released, or is lost in part. Returns their buffers, whose bytes nobody may touch any more.
+/// Closes the windows of this thread on what was released, or is lost in part. Returns their buffers, whose bytes nobody may
+/// touch any more.
 pub fn close_windows() -> Result<Vec<Handle>> {
     let env = environment::current();
     // First: what is released or lost from here on is told again.

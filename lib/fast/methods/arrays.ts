@@ -15,7 +15,7 @@ import {
 } from '../../intrinsics'
 import { realm } from '../../realm'
 import { faultCount, isWhole } from '../alarm'
-import { enter, isCalm, leave, stays } from '../ends'
+import { enter, isCalm, keeps, leave, stays } from '../ends'
 import type { Finder } from '../finder'
 import * as mailbox from '../mailbox'
 import { codeOf, type StructCode } from '../structs'
@@ -79,15 +79,16 @@ function elementsClass(type: unknown): ElementsClass | null {
 
 /** Copies elements from a window into an array that is new; whether it may. */
 function copyOut(array: Elements, form: Form, window: Window, offset: number): boolean {
+  if (!enter()) return false
   const { length } = form
   const { elementSize, make, few } = form.elements as ElementsClass
-  if (few.take(array, window, offset, length)) return isCalm() || stays(window)
-  if (!enter()) return false
   const { buffer } = window
   try {
     // Between arrays of one class if possible. To see the array as bytes takes 165 ns, since short ones have no buffer yet.
-    if ((offset & (elementSize - 1)) === 0) setBytes(array, new make(buffer, offset, length) as ArrayLike<number>)
-    else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, length * elementSize))
+    if (!few.take(array, window, offset, length)) {
+      if ((offset & (elementSize - 1)) === 0) setBytes(array, new make(buffer, offset, length) as ArrayLike<number>)
+      else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, length * elementSize))
+    }
   } finally {
     leave()
   }
@@ -95,15 +96,16 @@ function copyOut(array: Elements, form: Form, window: Window, offset: number): b
 }
 
 /** Copies the bytes of an array into a window; whether it may. */
-function copyIn(window: Window, { elements, length, size }: Form, value: Elements, offset: number): boolean {
-  if ((elements as ElementsClass).few.give(value, window, offset, length)) return isCalm() || stays(window)
+function copyIn(finder: Finder, { elements, length, size }: Form, value: Elements, offset: number): boolean {
   if (!enter()) return false
+  const { window } = finder
   try {
-    setBytes(window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
+    if (!(elements as ElementsClass).few.give(value, window, offset, length))
+      setBytes(window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
   } finally {
     leave()
   }
-  return isCalm() || stays(window)
+  return isCalm() || keeps(window, finder, offset, size)
 }
 
 /** In bytes. For longer ones, the memory of the array costs more than the call. */
@@ -124,8 +126,8 @@ interface Form {
 }
 
 /**
- * The type that was read last, and what it stood for: who reads many arrays has one type for them. It is no proxy, which takes 30 ns
- * to ask; what is in it is read again each time.
+ * The type that was read last, and what it stood for: who reads many arrays has one type for them. It is no proxy, which takes
+ * 30 ns to ask; what is in it is read again each time.
  */
 let lastType: unknown = null
 let lastForm: Form | null = null
@@ -213,8 +215,11 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     if (offset < 0 || !enter()) return null
     const { window } = cursor
     const { view } = window
-    for (let index = 0; index < length; index += 1) structs[index] = readOne(view, offset + index * size)
-    leave()
+    try {
+      for (let index = 0; index < length; index += 1) structs[index] = readOne(view, offset + index * size)
+    } finally {
+      leave()
+    }
     return isCalm() || stays(window) ? structs : null
   }
 
@@ -225,7 +230,7 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
     const offset = fits ? cursor.locate(addr, size) : -1
     let done = false
     if (offset >= 0 && !cursor.window.isTracked) {
-      done = copyIn(cursor.window, form, value as Elements, offset)
+      done = copyIn(cursor, form, value as Elements, offset)
     } else if (fits && cursor.number !== mailbox.NO_NUMBER) {
       const bytes = new Bytes(bufferOf(value), byteOffsetOf(value), size)
       done = mailbox.writeSlice(cursor.number, bytes, size, cursor.mailAddress(addr, size))

@@ -4,7 +4,7 @@
  */
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
-import { isCalm as isCalmNow, stays } from '../ends'
+import { isCalm as isCalmNow, keeps, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import { kindOf, loadAtomic, loadByMail, storeAndMark, storeByMail } from '../places/kinds'
 import { ATOMIC } from '../window'
@@ -61,7 +61,8 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
       const offset = cursor.locate(addr, kind.size)
       if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
         const { window } = cursor
-        if (storeAndMark(window, kind, offset, value) && (isCalm() || stays(window))) return
+        const isStored = storeAndMark(window, kind, offset, value)
+        if (isStored && (isCalm() || keeps(window, cursor, offset, kind.size))) return
       }
       if (storeByMail(cursor.number, kind, value, addr)) return
     }
@@ -113,9 +114,12 @@ export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMetho
       }
       if (offset === distance && offset <= window.limit2 && (offset & 1) === 0) {
         cursor.window = window
-        if (window.isTracked) window.write(offset, ATOMIC + 2, value)
-        else atomicStore(window.u16, offset >>> 1, value)
-        if (isCalm() || stays(window)) return
+        if (window.isTracked) {
+          if (window.write(offset, ATOMIC + 2, value) && (isCalm() || keeps(window, cursor, offset, 2))) return
+        } else {
+          atomicStore(window.u16, offset >>> 1, value)
+          if (isCalm() || keeps(window, cursor, offset, 2)) return
+        }
       }
     }
     storeOther(this, type, value, addr, order)

@@ -18,7 +18,7 @@ import type { Kind, Methods } from './kind'
 
 // Taken out of the import, which would be looked up at each use.
 const { faultCount, isWhole } = alarm
-const { enter, isCalm, leave, stays } = ends
+const { enter, isCalm, keeps, leave, stays } = ends
 
 type Copies = Pick<Methods, 'read' | 'write' | 'readSlice' | 'writeSlice' | 'fill'>
 
@@ -61,7 +61,7 @@ function tryWrite(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unk
   } finally {
     leave()
   }
-  return isCalm() || stays(window)
+  return isCalm() || keeps(window, cursor, offset, length)
 }
 
 /** Whether it is certain that a value is one of a byte, and a count one of bytes. */
@@ -85,7 +85,7 @@ function tryFill(cursor: Finder, value: number, addr: unknown, count: number): b
   } finally {
     leave()
   }
-  return isCalm() || stays(window)
+  return isCalm() || keeps(window, cursor, offset, count)
 }
 
 /** Copies all of some bytes from memory, by the mailbox if no window has them; whether it did. Else there were not so many. */

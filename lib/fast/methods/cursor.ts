@@ -41,6 +41,10 @@ export class Cursor implements Finder {
     return address
   }
 
+  addressIn(window: Window, offset: number): number {
+    return window.start + offset
+  }
+
   /** Finds memory by a table from now on. */
   attach(table: Table): void {
     this.known = table
@@ -82,7 +86,7 @@ export class Cursor implements Finder {
     const { table } = this
     let window = table.find(address)
     if (table.spans !== this.spans) this.attach(table)
-    if (window === NOWHERE && table.open(address)) window = table.find(address)
+    if (window.limit1 < 0 && table.open(address)) window = table.find(address)
     const offset = window.offsetOf(address, size)
     if (offset >= 0) this.window = window
     return offset

@@ -1,11 +1,11 @@
 /**
- * A few elements, which are moved one by one: a view to copy from takes as long as thirty of them, and the bytes of an array that is
- * as short as this are nowhere yet where a copy could find them.
+ * A few elements, which are moved one by one: a view to copy from takes as long as thirty of them, and the bytes of an array
+ * that is as short as this are nowhere yet where a copy could find them.
  *
  * Rust moves up to 8 bytes in one access where they are aligned, so that nobody sees half of them. Of those, only two words
  * are moved here, as one.
  */
-import { bufferOf, U32, U64 } from '../../intrinsics'
+import { bufferOf, Bytes, U16, U32, U64 } from '../../intrinsics'
 import type { Window } from '../window'
 
 /** So many elements are few: with 16 bytes, 60 ns became 25. */
@@ -26,6 +26,11 @@ const ONE_ACCESS = 8
 const cell = new U64(1)
 const halves = new U32(bufferOf(cell))
 
+/** What is given, until all of it was read: an array may be a view of the memory that it is given to. */
+const bytesGiven = new Bytes(FEW)
+const halvesGiven = new U16(FEW)
+const wordsGiven = new U32(FEW)
+
 /** Each is written out, so that the engine knows what it moves. */
 export const bytesOneByOne: Few = {
   take(array, { bytes }, offset, length) {
@@ -35,7 +40,8 @@ export const bytesOneByOne: Few = {
   },
   give(array, { bytes }, offset, length) {
     if (length > FEW || length <= ONE_ACCESS) return false
-    for (let index = 0; index < length; index += 1) bytes[offset + index] = array[index] as number
+    for (let index = 0; index < length; index += 1) bytesGiven[index] = array[index] as number
+    for (let index = 0; index < length; index += 1) bytes[offset + index] = bytesGiven[index] as number
     return true
   },
 }
@@ -50,7 +56,8 @@ export const halvesOneByOne: Few = {
   give(array, { u16 }, offset, length) {
     if (length > FEW || length * 2 <= ONE_ACCESS || (offset & 1) !== 0) return false
     const at = offset >>> 1
-    for (let index = 0; index < length; index += 1) u16[at + index] = array[index] as number
+    for (let index = 0; index < length; index += 1) halvesGiven[index] = array[index] as number
+    for (let index = 0; index < length; index += 1) u16[at + index] = halvesGiven[index] as number
     return true
   },
 }
@@ -78,7 +85,8 @@ export const wordsOneByOne: Few = {
     }
     if (length > FEW || length <= 2 || (offset & 3) !== 0) return false
     const at = offset >>> 2
-    for (let index = 0; index < length; index += 1) u32[at + index] = array[index] as number
+    for (let index = 0; index < length; index += 1) wordsGiven[index] = array[index] as number
+    for (let index = 0; index < length; index += 1) u32[at + index] = wordsGiven[index] as number
     return true
   },
 }

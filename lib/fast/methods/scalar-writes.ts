@@ -6,7 +6,7 @@
  * function of the same name, the one cold place: it is the only one to get `addr`, which the engine would otherwise box in
  * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
  */
-import { isCalm as isCalmNow, stays } from '../ends'
+import { isCalm as isCalmNow, keeps } from '../ends'
 import { isI64 as fitsI64, isU64 as fitsU64, toNumber as numberOf } from '../finder'
 import { writeObj, writeObj64 } from '../mailbox'
 import { OBJECT as theObject } from '../natives'
@@ -29,9 +29,12 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
     const offset = fits ? cursor.locate(addr, 1) : -1
     if (offset >= 0) {
       const { window } = cursor
-      if (window.isTracked) window.write(offset, 1, value)
-      else window.view.setUint8(offset, value)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 1, value) && (isCalm() || keeps(window, cursor, offset, 1))) return
+      } else {
+        window.view.setUint8(offset, value)
+        if (isCalm() || keeps(window, cursor, offset, 1)) return
+      }
     }
     if (fits && writeObj(cursor.number, 1, value, addr)) return
     return caller === OBJECT
@@ -43,9 +46,12 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
     const offset = fits ? cursor.locate(addr, 1) : -1
     if (offset >= 0) {
       const { window } = cursor
-      if (window.isTracked) window.write(offset, 1, value)
-      else window.view.setInt8(offset, value)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 1, value) && (isCalm() || keeps(window, cursor, offset, 1))) return
+      } else {
+        window.view.setInt8(offset, value)
+        if (isCalm() || keeps(window, cursor, offset, 1)) return
+      }
     }
     if (fits && writeObj(cursor.number, 1, value, addr)) return
     return caller === OBJECT
@@ -57,9 +63,12 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
     const offset = fits ? cursor.locate(addr, 2) : -1
     if (offset >= 0) {
       const { window } = cursor
-      if (window.isTracked) window.write(offset, 2, value)
-      else window.view.setUint16(offset, value, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 2, value) && (isCalm() || keeps(window, cursor, offset, 2))) return
+      } else {
+        window.view.setUint16(offset, value, true)
+        if (isCalm() || keeps(window, cursor, offset, 2)) return
+      }
     }
     if (fits && writeObj(cursor.number, 2, value, addr)) return
     return caller === OBJECT
@@ -71,9 +80,12 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
     const offset = fits ? cursor.locate(addr, 2) : -1
     if (offset >= 0) {
       const { window } = cursor
-      if (window.isTracked) window.write(offset, 2, value)
-      else window.view.setInt16(offset, value, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 2, value) && (isCalm() || keeps(window, cursor, offset, 2))) return
+      } else {
+        window.view.setInt16(offset, value, true)
+        if (isCalm() || keeps(window, cursor, offset, 2)) return
+      }
     }
     if (fits && writeObj(cursor.number, 2, value, addr)) return
     return caller === OBJECT
@@ -85,9 +97,12 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
     const offset = fits ? cursor.locate(addr, 4) : -1
     if (offset >= 0) {
       const { window } = cursor
-      if (window.isTracked) window.write(offset, 4, value)
-      else window.view.setUint32(offset, value, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 4, value) && (isCalm() || keeps(window, cursor, offset, 4))) return
+      } else {
+        window.view.setUint32(offset, value, true)
+        if (isCalm() || keeps(window, cursor, offset, 4)) return
+      }
     }
     if (fits && writeObj(cursor.number, 4, value, addr)) return
     return caller === OBJECT
@@ -99,9 +114,12 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
     const offset = fits ? cursor.locate(addr, 4) : -1
     if (offset >= 0) {
       const { window } = cursor
-      if (window.isTracked) window.write(offset, 4, value)
-      else window.view.setInt32(offset, value, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 4, value) && (isCalm() || keeps(window, cursor, offset, 4))) return
+      } else {
+        window.view.setInt32(offset, value, true)
+        if (isCalm() || keeps(window, cursor, offset, 4)) return
+      }
     }
     if (fits && writeObj(cursor.number, 4, value, addr)) return
     return caller === OBJECT
@@ -113,9 +131,12 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
     const offset = fits ? cursor.locate(addr, 8) : -1
     if (offset >= 0) {
       const { window } = cursor
-      if (window.isTracked) window.write64(offset, 8, value as bigint)
-      else window.view.setBigUint64(offset, value as bigint, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write64(offset, 8, value as bigint) && (isCalm() || keeps(window, cursor, offset, 8))) return
+      } else {
+        window.view.setBigUint64(offset, value as bigint, true)
+        if (isCalm() || keeps(window, cursor, offset, 8)) return
+      }
     }
     if (fits && writeObj64(cursor.number, value, addr)) return
     return caller === OBJECT
@@ -127,9 +148,12 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
     const offset = fits ? cursor.locate(addr, 8) : -1
     if (offset >= 0) {
       const { window } = cursor
-      if (window.isTracked) window.write64(offset, 8, value as bigint)
-      else window.view.setBigInt64(offset, value as bigint, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write64(offset, 8, value as bigint) && (isCalm() || keeps(window, cursor, offset, 8))) return
+      } else {
+        window.view.setBigInt64(offset, value as bigint, true)
+        if (isCalm() || keeps(window, cursor, offset, 8)) return
+      }
     }
     if (fits && writeObj64(cursor.number, value, addr)) return
     return caller === OBJECT
@@ -146,18 +170,24 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
-          if (window.isTracked) window.write(offset, 1, value)
-          else window.view.setUint8(offset, value)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 1, value) && (isCalm() || keeps(window, cursor, offset, 1))) return
+          } else {
+            window.view.setUint8(offset, value)
+            if (isCalm() || keeps(window, cursor, offset, 1)) return
+          }
         }
         window = cursor.at(address)
         distance = address - window.start
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
           cursor.window = window
-          if (window.isTracked) window.write(offset, 1, value)
-          else window.view.setUint8(offset, value)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 1, value) && (isCalm() || keeps(window, cursor, offset, 1))) return
+          } else {
+            window.view.setUint8(offset, value)
+            if (isCalm() || keeps(window, cursor, offset, 1)) return
+          }
         }
       }
       writeU8(this, cursor, value, addr, caller)
@@ -170,18 +200,24 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
-          if (window.isTracked) window.write(offset, 1, value)
-          else window.view.setInt8(offset, value)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 1, value) && (isCalm() || keeps(window, cursor, offset, 1))) return
+          } else {
+            window.view.setInt8(offset, value)
+            if (isCalm() || keeps(window, cursor, offset, 1)) return
+          }
         }
         window = cursor.at(address)
         distance = address - window.start
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit1) {
           cursor.window = window
-          if (window.isTracked) window.write(offset, 1, value)
-          else window.view.setInt8(offset, value)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 1, value) && (isCalm() || keeps(window, cursor, offset, 1))) return
+          } else {
+            window.view.setInt8(offset, value)
+            if (isCalm() || keeps(window, cursor, offset, 1)) return
+          }
         }
       }
       writeI8(this, cursor, value, addr, caller)
@@ -194,18 +230,24 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
-          if (window.isTracked) window.write(offset, 2, value)
-          else window.view.setUint16(offset, value, true)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 2, value) && (isCalm() || keeps(window, cursor, offset, 2))) return
+          } else {
+            window.view.setUint16(offset, value, true)
+            if (isCalm() || keeps(window, cursor, offset, 2)) return
+          }
         }
         window = cursor.at(address)
         distance = address - window.start
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
           cursor.window = window
-          if (window.isTracked) window.write(offset, 2, value)
-          else window.view.setUint16(offset, value, true)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 2, value) && (isCalm() || keeps(window, cursor, offset, 2))) return
+          } else {
+            window.view.setUint16(offset, value, true)
+            if (isCalm() || keeps(window, cursor, offset, 2)) return
+          }
         }
       }
       writeU16(this, cursor, value, addr, caller)
@@ -218,18 +260,24 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
-          if (window.isTracked) window.write(offset, 2, value)
-          else window.view.setInt16(offset, value, true)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 2, value) && (isCalm() || keeps(window, cursor, offset, 2))) return
+          } else {
+            window.view.setInt16(offset, value, true)
+            if (isCalm() || keeps(window, cursor, offset, 2)) return
+          }
         }
         window = cursor.at(address)
         distance = address - window.start
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit2) {
           cursor.window = window
-          if (window.isTracked) window.write(offset, 2, value)
-          else window.view.setInt16(offset, value, true)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 2, value) && (isCalm() || keeps(window, cursor, offset, 2))) return
+          } else {
+            window.view.setInt16(offset, value, true)
+            if (isCalm() || keeps(window, cursor, offset, 2)) return
+          }
         }
       }
       writeI16(this, cursor, value, addr, caller)
@@ -242,18 +290,24 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
-          if (window.isTracked) window.write(offset, 4, value)
-          else window.view.setUint32(offset, value, true)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 4, value) && (isCalm() || keeps(window, cursor, offset, 4))) return
+          } else {
+            window.view.setUint32(offset, value, true)
+            if (isCalm() || keeps(window, cursor, offset, 4)) return
+          }
         }
         window = cursor.at(address)
         distance = address - window.start
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
           cursor.window = window
-          if (window.isTracked) window.write(offset, 4, value)
-          else window.view.setUint32(offset, value, true)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 4, value) && (isCalm() || keeps(window, cursor, offset, 4))) return
+          } else {
+            window.view.setUint32(offset, value, true)
+            if (isCalm() || keeps(window, cursor, offset, 4)) return
+          }
         }
       }
       writeU32(this, cursor, value, addr, caller)
@@ -266,18 +320,24 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let distance = address - window.start
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
-          if (window.isTracked) window.write(offset, 4, value)
-          else window.view.setInt32(offset, value, true)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 4, value) && (isCalm() || keeps(window, cursor, offset, 4))) return
+          } else {
+            window.view.setInt32(offset, value, true)
+            if (isCalm() || keeps(window, cursor, offset, 4)) return
+          }
         }
         window = cursor.at(address)
         distance = address - window.start
         offset = distance >>> 0
         if (offset === distance && offset <= window.limit4) {
           cursor.window = window
-          if (window.isTracked) window.write(offset, 4, value)
-          else window.view.setInt32(offset, value, true)
-          if (isCalm() || stays(window)) return
+          if (window.isTracked) {
+            if (window.write(offset, 4, value) && (isCalm() || keeps(window, cursor, offset, 4))) return
+          } else {
+            window.view.setInt32(offset, value, true)
+            if (isCalm() || keeps(window, cursor, offset, 4)) return
+          }
         }
       }
       writeI32(this, cursor, value, addr, caller)
@@ -291,7 +351,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           window.u64[offset >>> 3] = value
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, cursor, offset, 8)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -299,7 +359,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           cursor.window = window
           window.u64[offset >>> 3] = value
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, cursor, offset, 8)) return
         }
       }
       writeU64(this, cursor, value, addr, caller)
@@ -313,7 +373,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         let offset = distance >>> 0
         if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           window.i64[offset >>> 3] = value
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, cursor, offset, 8)) return
         }
         window = cursor.at(address)
         distance = address - window.start
@@ -321,7 +381,7 @@ export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods
         if (offset === distance && offset <= window.limit8 && (offset & 7) === 0 && !window.isTracked) {
           cursor.window = window
           window.i64[offset >>> 3] = value
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, cursor, offset, 8)) return
         }
       }
       writeI64(this, cursor, value, addr, caller)

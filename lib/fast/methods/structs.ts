@@ -20,8 +20,12 @@ export function structMethods<F extends Finder>({ native, toNative, cursorOf }: 
       const offset = cursor.locate(addr, code.size)
       if (offset >= 0 && enter()) {
         const { window } = cursor
-        const value = code.read(window.view, offset)
-        leave()
+        let value
+        try {
+          value = code.read(window.view, offset)
+        } finally {
+          leave()
+        }
         if (isCalm() || stays(window)) return value
       }
       return native.readObj(toNative(object, cursor), type, addr) as object

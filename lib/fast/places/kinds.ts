@@ -168,9 +168,7 @@ export function writeScalar(window: Window, { form, size }: ScalarKind, offset: 
   if (!fits(form, value)) return false
   if (window.isTracked) {
     if (form >= Form.Be16) return false
-    if (size === 8) window.write64(offset, size, value as bigint)
-    else window.write(offset, size, value as number)
-    return true
+    return size === 8 ? window.write64(offset, size, value as bigint) : window.write(offset, size, value as number)
   }
   const { view } = window
   switch (form) {
@@ -253,9 +251,9 @@ export function storeAndMark(window: Window, kind: ScalarKind, offset: number, v
   if (!window.isTracked) return storeAtomic(window, kind, offset, value)
   const { form, size } = kind
   if (!fits(form, value)) return false
-  if (size === 8) window.write64(offset, ATOMIC + size, value as bigint)
-  else window.write(offset, ATOMIC + size, value as number)
-  return true
+  return size === 8
+    ? window.write64(offset, ATOMIC + size, value as bigint)
+    : window.write(offset, ATOMIC + size, value as number)
 }
 
 /** Loads an integer by the mailbox; undefined where that is left to the native method. */

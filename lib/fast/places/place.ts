@@ -51,6 +51,10 @@ export class Place implements Finder {
     return at >= 0 && at + size <= this.length ? this.offset + at : -1
   }
 
+  addressIn(window: Window, offset: number): number {
+    return window.pieceOffset + offset
+  }
+
   locate(address: unknown, size: number): number {
     const number = typeof address === 'number' ? address : toNumber(address)
     const at = number >>> 0
@@ -63,7 +67,7 @@ export class Place implements Finder {
   private find(address: number, size: number): number {
     const { backing, offset, length } = this
     if (backing === null || !(address >= 0 && address + size <= length) || !isInteger(address)) return -1
-    if (this.reach === NOT_YET && this.attach()) return this.base + address
+    if (this.reach !== NEVER && this.attach()) return this.base + address
     const at = this.reach === NEVER ? backing.finder.locate(offset + address, size) : -1
     if (at >= 0) this.window = backing.finder.window
     return at
@@ -79,11 +83,15 @@ export class Place implements Finder {
   attach(): boolean {
     const { backing, reach, length } = this
     if (!isCalm()) heed()
-    if (reach > 0) return this.window.limit1 >= 0
+    if (reach > 0 && this.window.limit1 >= 0) return true
     if (reach === NEVER || length === 0 || backing === null || !backing.finder.knowsMemory()) return false
     const at = backing.finder.locate(this.offset, length)
-    this.reach = at < 0 ? NEVER : length
-    if (at < 0) return false
+    if (at < 0) {
+      // Where there was a window, it may be opened again.
+      if (reach === NOT_YET) this.reach = NEVER
+      return false
+    }
+    this.reach = length
     this.window = backing.finder.window
     this.base = at
     return true

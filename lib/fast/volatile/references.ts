@@ -1,6 +1,6 @@
 /** The fast methods of references: to a value, to values, and to an integer with atomic access. */
 import type * as VmMemory from '../../../index'
-import { isCalm as isCalmNow, stays } from '../ends'
+import { isCalm as isCalmNow, keeps, stays } from '../ends'
 import { canLoad, canStore } from '../methods/atomics'
 import type { Kind } from '../methods/kind'
 import { loadAtomic, NO_KIND, readScalar, storeAtomic, writeScalar } from '../places/kinds'
@@ -31,7 +31,9 @@ export function refMethods({
       const place = placeOf(this)
       if (place.attach()) {
         const { window } = place
-        if (writeScalar(window, place.kind, place.base, value) && (isCalm() || stays(window))) return
+        const { base, kind } = place
+        const isWritten = writeScalar(window, kind, base, value)
+        if (isWritten && (isCalm() || keeps(window, place, base, kind.size))) return
       }
       native.store(toNative(this, place), value)
     },
@@ -81,7 +83,9 @@ export function arrayRefMethods({
       const offset = locate(place, index)
       if (offset >= 0) {
         const { window } = place
-        if (writeScalar(window, place.kind, offset, value) && (isCalm() || stays(window))) return
+        const { kind } = place
+        const isWritten = writeScalar(window, kind, offset, value)
+        if (isWritten && (isCalm() || keeps(window, place, offset, kind.size))) return
       }
       native.store(toNative(this, place), index, value)
     },
@@ -115,7 +119,9 @@ export function atomicRefMethods({
       const place = placeOf(this)
       if (canStore(order) && place.attach()) {
         const { window } = place
-        if (storeAtomic(window, place.kind, place.base, value) && (isCalm() || stays(window))) return
+        const { base, kind } = place
+        const isStored = storeAtomic(window, kind, base, value)
+        if (isStored && (isCalm() || keeps(window, place, base, kind.size))) return
       }
       native.store(toNative(this, place), value, order)
     },

@@ -4,7 +4,7 @@
  */
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
-import { isCalm as isCalmNow, stays } from '../ends'
+import { isCalm as isCalmNow, keeps, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import type { Kind, Methods } from '../methods/kind'
 import { OBJECT as theObject } from '../natives'
@@ -113,9 +113,12 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
     const offset = fits ? place.locate(addr, 1) : -1
     if (offset >= 0) {
       const { window } = place
-      if (window.isTracked) window.write(offset, 1, value)
-      else window.view.setUint8(offset, value)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 1, value) && (isCalm() || keeps(window, place, offset, 1))) return
+      } else {
+        window.view.setUint8(offset, value)
+        if (isCalm() || keeps(window, place, offset, 1)) return
+      }
     }
     return caller === OBJECT
       ? native.writeObj(toNative(object, place), 'u8', value, addr as VmMemory.U64)
@@ -126,9 +129,12 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
     const offset = fits ? place.locate(addr, 1) : -1
     if (offset >= 0) {
       const { window } = place
-      if (window.isTracked) window.write(offset, 1, value)
-      else window.view.setInt8(offset, value)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 1, value) && (isCalm() || keeps(window, place, offset, 1))) return
+      } else {
+        window.view.setInt8(offset, value)
+        if (isCalm() || keeps(window, place, offset, 1)) return
+      }
     }
     return caller === OBJECT
       ? native.writeObj(toNative(object, place), 'i8', value, addr as VmMemory.U64)
@@ -139,9 +145,12 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
     const offset = fits ? place.locate(addr, 2) : -1
     if (offset >= 0) {
       const { window } = place
-      if (window.isTracked) window.write(offset, 2, value)
-      else window.view.setUint16(offset, value, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 2, value) && (isCalm() || keeps(window, place, offset, 2))) return
+      } else {
+        window.view.setUint16(offset, value, true)
+        if (isCalm() || keeps(window, place, offset, 2)) return
+      }
     }
     return caller === OBJECT
       ? native.writeObj(toNative(object, place), 'u16', value, addr as VmMemory.U64)
@@ -152,9 +161,12 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
     const offset = fits ? place.locate(addr, 2) : -1
     if (offset >= 0) {
       const { window } = place
-      if (window.isTracked) window.write(offset, 2, value)
-      else window.view.setInt16(offset, value, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 2, value) && (isCalm() || keeps(window, place, offset, 2))) return
+      } else {
+        window.view.setInt16(offset, value, true)
+        if (isCalm() || keeps(window, place, offset, 2)) return
+      }
     }
     return caller === OBJECT
       ? native.writeObj(toNative(object, place), 'i16', value, addr as VmMemory.U64)
@@ -165,9 +177,12 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
     const offset = fits ? place.locate(addr, 4) : -1
     if (offset >= 0) {
       const { window } = place
-      if (window.isTracked) window.write(offset, 4, value)
-      else window.view.setUint32(offset, value, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 4, value) && (isCalm() || keeps(window, place, offset, 4))) return
+      } else {
+        window.view.setUint32(offset, value, true)
+        if (isCalm() || keeps(window, place, offset, 4)) return
+      }
     }
     return caller === OBJECT
       ? native.writeObj(toNative(object, place), 'u32', value, addr as VmMemory.U64)
@@ -178,9 +193,12 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
     const offset = fits ? place.locate(addr, 4) : -1
     if (offset >= 0) {
       const { window } = place
-      if (window.isTracked) window.write(offset, 4, value)
-      else window.view.setInt32(offset, value, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write(offset, 4, value) && (isCalm() || keeps(window, place, offset, 4))) return
+      } else {
+        window.view.setInt32(offset, value, true)
+        if (isCalm() || keeps(window, place, offset, 4)) return
+      }
     }
     return caller === OBJECT
       ? native.writeObj(toNative(object, place), 'i32', value, addr as VmMemory.U64)
@@ -191,9 +209,12 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
     const offset = fits ? place.locate(addr, 8) : -1
     if (offset >= 0) {
       const { window } = place
-      if (window.isTracked) window.write64(offset, 8, value as bigint)
-      else window.view.setBigUint64(offset, value as bigint, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write64(offset, 8, value as bigint) && (isCalm() || keeps(window, place, offset, 8))) return
+      } else {
+        window.view.setBigUint64(offset, value as bigint, true)
+        if (isCalm() || keeps(window, place, offset, 8)) return
+      }
     }
     return caller === OBJECT
       ? native.writeObj(toNative(object, place), 'u64', value, addr as VmMemory.U64)
@@ -204,9 +225,12 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
     const offset = fits ? place.locate(addr, 8) : -1
     if (offset >= 0) {
       const { window } = place
-      if (window.isTracked) window.write64(offset, 8, value as bigint)
-      else window.view.setBigInt64(offset, value as bigint, true)
-      if (isCalm() || stays(window)) return
+      if (window.isTracked) {
+        if (window.write64(offset, 8, value as bigint) && (isCalm() || keeps(window, place, offset, 8))) return
+      } else {
+        window.view.setBigInt64(offset, value as bigint, true)
+        if (isCalm() || keeps(window, place, offset, 8)) return
+      }
     }
     return caller === OBJECT
       ? native.writeObj(toNative(object, place), 'i64', value, addr as VmMemory.U64)
@@ -312,7 +336,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const { window } = place
         if (!window.isTracked) {
           window.view.setUint8(place.base + at, value)
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, place, place.base + at, 1)) return
         }
       }
       writeU8(this, place, value, addr, caller)
@@ -325,7 +349,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const { window } = place
         if (!window.isTracked) {
           window.view.setInt8(place.base + at, value)
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, place, place.base + at, 1)) return
         }
       }
       writeI8(this, place, value, addr, caller)
@@ -338,7 +362,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const { window } = place
         if (!window.isTracked) {
           window.view.setUint16(place.base + at, value, true)
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, place, place.base + at, 2)) return
         }
       }
       writeU16(this, place, value, addr, caller)
@@ -351,7 +375,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const { window } = place
         if (!window.isTracked) {
           window.view.setInt16(place.base + at, value, true)
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, place, place.base + at, 2)) return
         }
       }
       writeI16(this, place, value, addr, caller)
@@ -364,7 +388,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const { window } = place
         if (!window.isTracked) {
           window.view.setUint32(place.base + at, value, true)
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, place, place.base + at, 4)) return
         }
       }
       writeU32(this, place, value, addr, caller)
@@ -377,7 +401,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const { window } = place
         if (!window.isTracked) {
           window.view.setInt32(place.base + at, value, true)
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, place, place.base + at, 4)) return
         }
       }
       writeI32(this, place, value, addr, caller)
@@ -390,7 +414,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const { window } = place
         if (!window.isTracked) {
           window.view.setBigUint64(place.base + at, value, true)
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, place, place.base + at, 8)) return
         }
       }
       writeU64(this, place, value, addr, caller)
@@ -403,7 +427,7 @@ export function scalarMethods({ native, toNative, cursorOf: placeOf }: Kind<Meth
         const { window } = place
         if (!window.isTracked) {
           window.view.setBigInt64(place.base + at, value, true)
-          if (isCalm() || stays(window)) return
+          if (isCalm() || keeps(window, place, place.base + at, 8)) return
         }
       }
       writeI64(this, place, value, addr, caller)

@@ -2,7 +2,7 @@
 import type * as VmMemory from '../../../index'
 import { Bytes, pairOf, setBytes } from '../../intrinsics'
 import { canLoad, canStore } from '../methods/atomics'
-import { enter, isCalm, leave, stays } from '../ends'
+import { enter, isCalm, keeps, leave, stays } from '../ends'
 import { hostAddress } from '../mailbox'
 import type { Kind, Methods } from '../methods/kind'
 import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
@@ -51,7 +51,8 @@ export function atomicMethods({
         const offset = place.locate(addr, kind.size)
         if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
           const { window } = place
-          if (storeAndMark(window, kind, offset, value) && (isCalm() || stays(window))) return
+          const isStored = storeAndMark(window, kind, offset, value)
+          if (isStored && (isCalm() || keeps(window, place, offset, kind.size))) return
         }
       }
       native.store(toNative(this, place), type, value, addr, order)
@@ -87,7 +88,7 @@ export function sliceMethods({
         } finally {
           leave()
         }
-        if (isCalm() || (stays(source) && stays(destination))) return
+        if (isCalm() || (keeps(source, place, from, count) && keeps(destination, target, to, count))) return
       }
       if (!target.attach()) target.backing?.noteUse()
       native.copyToVolatileSlice(toNative(this, place), dst)

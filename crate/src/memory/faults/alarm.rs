@@ -14,11 +14,14 @@ pub struct Cells {
     faults: AtomicU32,
     /// Counts the mappings that have lost something, and were not healed.
     lossy: AtomicU32,
+    /// Counts how often lost memory was mapped again.
+    heals: AtomicU32,
 }
 
 static CELLS: Cells = Cells {
     faults: AtomicU32::new(0),
     lossy: AtomicU32::new(0),
+    heals: AtomicU32::new(0),
 };
 
 /// Where the last fault was, in its mapping, and the number of its reason: in one word, so that they belong together.
@@ -52,6 +55,11 @@ pub fn begin_loss() {
 /// Notes that a mapping was healed, or is gone.
 pub fn end_loss() {
     CELLS.lossy.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// Notes that memory which was lost is about to be mapped again.
+pub fn heal() {
+    CELLS.heals.fetch_add(1, Ordering::SeqCst);
 }
 
 /// Returns where the last fault was, and why.

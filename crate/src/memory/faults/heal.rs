@@ -9,6 +9,7 @@ use sync::marks::Reason;
 use vm_memory::mmap::MmapRegionError;
 
 use crate::memory::faults::Recovery;
+use crate::memory::faults::alarm;
 use crate::memory::faults::pieces::give_back;
 use crate::memory::faults::table::{Locked, Pinned, Place};
 
@@ -95,6 +96,7 @@ impl Recovery {
         }
         // First: an access that began before has to know that marks may be gone.
         self.slot.heals.fetch_add(1, Ordering::SeqCst);
+        alarm::heal();
         for (pages, _) in &lost {
             map_again(&locked, pages.clone()).map_err(MmapRegionError::Mmap)?;
         }

@@ -150,12 +150,12 @@ impl Slot {
         }
     }
 
-    /// Returns which of the mappings that had this slot has it now.
     /// Whether anything is lost that was not healed.
     pub fn is_lossy(&self) -> bool {
         self.is_lossy.load(Ordering::SeqCst)
     }
 
+    /// Returns which of the mappings that had this slot has it now.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
     }
@@ -205,6 +205,7 @@ impl Pinned {
             .unwrap_or(Reason::Truncated)
     }
 
+    /// Returns which of the mappings that had this slot has it now.
     pub fn generation(&self) -> u64 {
         self.slot.generation()
     }
