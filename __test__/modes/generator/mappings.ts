@@ -97,9 +97,18 @@ export const builders: Calls = [
   [1, (draft, on) => draft.do(`${on.name}.withRecoverFaults(${draft.chance.among(['true', 'false', '0'])})`)],
   [1, (draft, on) => draft.do(`${on.name}.withHugetlbfs(${draft.chance.among(['true', 'false', '0'])})`)],
   // Memory that a region holds for as long as the program runs.
-  [1, (draft, on) => draft.do(`${on.name}.withRawMmapPointer(${draft.pick('region').name}.asPtr())`)],
+  [
+    1,
+    (draft, on) => {
+      const { name } = draft.pick('region')
+      draft.do(`${on.name}.withRawMmapPointer(${name}.asPtr()).withMmapProt(${name}.prot)`)
+    },
+  ],
   [3, (draft, on) => void draft.define('mapping', `${on.name}.build()`, { ranges: on.ranges })],
 ]
+
+/** Who says what is permitted of memory that is mapped already has to be right: an access to anything else ends the process. */
+const buildRaw = (region: string): string => `MmapRegion.buildRaw(${region}.asPtr(), 1, ${region}.prot, MAP_PRIVATE)`
 
 /** New objects of all these classes. */
 export const makers: readonly (readonly [weight: number, make: (draft: Draft) => void])[] = [
@@ -116,7 +125,7 @@ export const makers: readonly (readonly [weight: number, make: (draft: Draft) =>
         [3, () => `new MmapRegion(${text}${given})`],
         [2, () => `MmapRegion.build(null, ${text}, ${protection(draft)}, ${flags(draft)}${given})`],
         [2, () => `MmapRegion.fromFile(${defineFileOffset(draft, 0x3000)}, ${text}${given})`],
-        [1, () => `MmapRegion.buildRaw(${draft.pick('region').name}.asPtr(), 1, PROT_READ | PROT_WRITE, MAP_PRIVATE)`],
+        [1, () => buildRaw(draft.pick('region').name)],
       ])
       draft.define('mapping', make(), { ranges })
     },
