@@ -237,28 +237,59 @@ onLinux('a mapping that is one of many loses nothing by the loss of another', (t
   t.deepEqual((kept.memory.findRegion(0) as GuestRegionMmap).faults, [])
 })
 
-onLinux('threads that read all the time never take for memory what another thread has lost', async (t) => {
+/** Has two threads read a word of memory all the time, and `end` take it from them, in rounds; `check` gets what each saw last. */
+async function endUnderReaders(
+  t: ExecutionContext,
+  rounds: number,
+  end: (place: Place, round: number) => void,
+  check: (outcome: { found: number; code: string }) => void,
+): Promise<void> {
   const ready = new SharedArrayBuffer(4)
   const readers = Array.from({ length: 2 }, () => {
     const worker = new Worker(new URL('faults/reader.mjs', import.meta.url), { workerData: { ready } })
     t.teardown(() => worker.terminate())
     return worker
   })
-  for (let round = 1; round <= 100; round += 1) {
-    const { memory, fd } = place(t)
-    const [view] = memory.views(0, SIZE) as [Uint8Array]
+  for (let round = 1; round <= rounds; round += 1) {
+    const here = place(t)
     const told = readers.map((worker) => once(worker, 'message') as Promise<[{ found: number; code: string }]>)
-    for (const worker of readers) worker.postMessage({ ticket: memory.share(), word: WORD, addr: 3 * PAGE })
+    for (const worker of readers) worker.postMessage({ ticket: here.memory.share(), word: WORD, addr: 3 * PAGE })
     const cell = new Int32Array(ready)
     for (let seen = 0; seen < 2 * round; seen = Atomics.load(cell, 0)) Atomics.wait(cell, 0, seen, 100)
-    fs.ftruncateSync(fd, PAGE)
-    // This thread loses the page, and stores something else in it; or the others do.
-    if (round % 2 === 0) view.fill(7, 3 * PAGE)
-    for (const [outcome] of await Promise.all(told)) {
-      t.deepEqual(outcome, { found: WORD, code: 'ERR_MEMORY_FAULT' })
-    }
+    end(here, round)
+    for (const [outcome] of await Promise.all(told)) check(outcome)
   }
-})
+}
+
+onLinux('threads that read all the time never take for memory what another thread has lost', (t) =>
+  endUnderReaders(
+    t,
+    100,
+    ({ memory, fd }, round) => {
+      const [view] = memory.views(0, SIZE) as [Uint8Array]
+      fs.ftruncateSync(fd, PAGE)
+      // This thread loses the page, and stores something else in it; or the others do.
+      if (round % 2 === 0) view.fill(7, 3 * PAGE)
+    },
+    (outcome) => t.deepEqual(outcome, { found: WORD, code: 'ERR_MEMORY_FAULT' }),
+  ),
+)
+
+onLinux('threads that read all the time survive that memory is lost and released at once', (t) =>
+  endUnderReaders(
+    t,
+    200,
+    ({ memory, fd }) => {
+      const region = memory.findRegion(0) as GuestRegionMmap
+      fs.ftruncateSync(fd, PAGE)
+      region.release()
+    },
+    ({ found, code }) => {
+      t.is(found, WORD)
+      t.regex(code, /^ERR_(MEMORY_FAULT|DISPOSED)$/)
+    },
+  ),
+)
 
 onLinux('a mapping by a builder that recovers has fast paths, too', (t) => {
   const fd = memfdCreate('faults', SIZE, { seal: false })
