@@ -191,6 +191,17 @@ onLinux('a write to memory that was lost before marks nothing', (t) => {
   }
 })
 
+onLinux('an array that is refused since it is not all there loses nothing', (t) => {
+  const { memory, fd } = place(t)
+  const region = memory.findRegion(0) as GuestRegionMmap
+  for (const each of [memory, region]) warmUp(each, (accessible, addr) => accessible.readObj(['u16', 4], addr))
+  fs.ftruncateSync(fd, PAGE)
+  for (const each of [memory, region]) {
+    t.throws(() => each.readObj(['u16', 4], SIZE - 4), { code: 'ERR_PARTIAL_BUFFER' })
+    t.deepEqual(region.faults, [])
+  }
+})
+
 onLinux('memory that was healed is as it was, and reads and writes what is in its file', (t) => {
   for (const bitmap of [false, true]) {
     const { memory, fd } = place(t, { bitmap })

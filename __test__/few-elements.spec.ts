@@ -130,6 +130,18 @@ test('a type is read again each time, whoever had it before', (t) => {
   t.deepEqual(read(), new Uint16Array(bytes.slice(16, 24).buffer))
 })
 
+test('a type that is a revoked proxy is none', (t) => {
+  const { memory } = patterned()
+  const { proxy, revoke } = Proxy.revocable(['u8', 12], {})
+  revoke()
+  for (const call of [
+    () => memory.readObj(proxy as never, 16),
+    () => memory.writeObj(proxy as never, new Uint8Array(12) as never, 16),
+  ]) {
+    refuses(t, call, { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' })
+  }
+})
+
 test('an element of a type that reads arrays itself does not change what is read', (t) => {
   const { memory, bytes } = patterned()
   const type: unknown[] = ['u8', 12]

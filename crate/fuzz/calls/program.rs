@@ -850,10 +850,14 @@ impl Program<'_> {
         view
     }
 
+    /// A buffer of writable memory, or of other bytes where the program has released that.
     fn guest_buffer(&mut self) -> Handle {
         let getter = self.module.member("GuestRegionMmap", "buffer").function;
         let region = self.input.choose(&[0, 1, 3, 5]);
-        engine::call(getter, self.regions[region].0, &[]).expect("a buffer of writable memory")
+        engine::call(getter, self.regions[region].0, &[]).unwrap_or_else(|()| {
+            with(|engine| engine.pending = None);
+            self.buffer(64)
+        })
     }
 
     fn function(&mut self, depth: usize) -> Handle {

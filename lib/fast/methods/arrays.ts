@@ -145,8 +145,8 @@ const leftToNative = (type: VmMemory.ByteValued): Form => ({
 function formOf(type: VmMemory.ByteValued): Form {
   // Taken now: an element may be a getter, which reads arrays, too.
   const last = type === lastType ? lastForm : null
-  // What is no pair has no element that they would look at.
-  if (last === null && (!isArray(type) || isProxy(type))) return leftToNative(type)
+  // What is no pair has no element that they would look at. (A proxy may be revoked, which `isArray` throws at.)
+  if (last === null && (isProxy(type) || !isArray(type))) return leftToNative(type)
   const pair = type as unknown as readonly unknown[]
   if (pair.length !== 2) return leftToNative(type)
   const element = pair[0]
