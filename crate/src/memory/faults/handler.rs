@@ -166,7 +166,7 @@ const VAIN: usize = 256;
 /// Replaces what is lost at an address; whether the access may go on.
 unsafe fn recover(address: usize, reason: Reason, context: *const c_void) -> bool {
     let Some(pinned) = table::find(address, address.saturating_add(1)) else {
-        return false;
+        return table::is_past(address, VAIN);
     };
     let place = pinned.place();
     // SAFETY: the caller's promise.

@@ -122,6 +122,10 @@ pub struct Slot {
     logged: AtomicUsize,
     /// How often the kernel was said to give a page after all, one time after the other.
     pub vain: AtomicUsize,
+    /// Where the mapping was that had the slot last, and how often somebody has met its addresses since.
+    past_start: AtomicUsize,
+    past_end: AtomicUsize,
+    met: AtomicUsize,
 }
 
 impl Slot {
@@ -147,6 +151,9 @@ impl Slot {
             log: [const { Entry::new() }; LOGGED],
             logged: AtomicUsize::new(0),
             vain: AtomicUsize::new(0),
+            past_start: AtomicUsize::new(NOWHERE),
+            past_end: AtomicUsize::new(0),
+            met: AtomicUsize::new(0),
         }
     }
 
@@ -166,28 +173,32 @@ impl Slot {
         }
     }
 
-    /// Checks whether some of these addresses are those of the mapping.
-    fn overlaps(&self, start: usize, end: usize) -> bool {
+    /// Returns where the mapping starts, if some of these addresses are its own.
+    fn overlaps(&self, start: usize, end: usize) -> Option<usize> {
         let own = self.start.load(Ordering::SeqCst);
-        own < end && start < self.end.load(Ordering::SeqCst)
+        (own < end && start < self.end.load(Ordering::SeqCst)).then_some(own)
     }
 }
 
 /// A slot that nobody closes before this is dropped.
 pub struct Pinned {
     slot: &'static Slot,
+    /// As it was when the pin was there: `close` takes it away before it waits for that.
+    start: usize,
 }
 
 impl Pinned {
     /// Pins a slot that has some of these addresses.
     fn try_new(slot: &'static Slot, start: usize, end: usize) -> Option<Self> {
-        if !slot.overlaps(start, end) {
-            return None;
-        }
+        slot.overlaps(start, end)?;
         slot.pins.fetch_add(1, Ordering::SeqCst);
-        let pinned = Self { slot };
+        let mut pinned = Self {
+            slot,
+            start: NOWHERE,
+        };
         // Once more: it may have been closed before the pin was there.
-        slot.overlaps(start, end).then_some(pinned)
+        pinned.start = slot.overlaps(start, end)?;
+        Some(pinned)
     }
 
     /// Pins a slot again that some of these addresses were found in.
@@ -212,7 +223,6 @@ impl Pinned {
 
     pub fn place(&self) -> Place {
         let Slot {
-            start,
             size,
             prot,
             flags,
@@ -222,7 +232,7 @@ impl Pinned {
             ..
         } = self.slot;
         Place {
-            start: start.load(Ordering::Acquire),
+            start: self.start,
             size: size.load(Ordering::Acquire),
             prot: prot.load(Ordering::Acquire),
             flags: flags.load(Ordering::Acquire),
@@ -338,6 +348,17 @@ pub fn find(start: usize, end: usize) -> Option<Pinned> {
     slots().find_map(|slot| Pinned::try_new(slot, start, end))
 }
 
+/// Whether a mapping had this address that recovers no longer: its memory was replaced, or is gone. A fault that came before that
+/// gets here after it, and is none any more. So the access is made again, though not for ever: the address may be
+/// another's by now. Signal-safe.
+pub fn is_past(address: usize, most: usize) -> bool {
+    slots().any(|slot| {
+        slot.past_start.load(Ordering::SeqCst) <= address
+            && address < slot.past_end.load(Ordering::SeqCst)
+            && slot.met.fetch_add(1, Ordering::Relaxed) < most
+    })
+}
+
 /// Finds the mappings that have losses which nobody has asked for yet.
 pub fn find_logged() -> Vec<Pinned> {
     slots()
@@ -408,6 +429,12 @@ fn add_slot() -> &'static Slot {
 
 /// Takes a slot from its mapping, which may be unmapped afterwards. `finish` sees it when nobody else is at work on it.
 pub fn close(slot: &'static Slot, finish: impl FnOnce(&Slot)) {
+    let start = slot.start.load(Ordering::SeqCst);
+    slot.past_start.store(NOWHERE, Ordering::SeqCst);
+    slot.past_end
+        .store(slot.end.load(Ordering::SeqCst), Ordering::SeqCst);
+    slot.met.store(0, Ordering::Relaxed);
+    slot.past_start.store(start, Ordering::SeqCst);
     slot.start.store(NOWHERE, Ordering::SeqCst);
     while slot.pins.load(Ordering::SeqCst) != 0 {
         // SAFETY: the call takes nothing.
