@@ -12,6 +12,8 @@ import {
   newList,
   setBytes,
   tagOf,
+  U32 as CellOf32,
+  U64 as CellOf64,
 } from '../../intrinsics'
 import { realm } from '../../realm'
 import { faultCount, isWhole } from '../alarm'
@@ -20,12 +22,12 @@ import type { Finder } from '../finder'
 import * as mailbox from '../mailbox'
 import { codeOf, type StructCode } from '../structs'
 import type { Window } from '../window'
-import { bytesOneByOne, type Few, halvesOneByOne, notOneByOne, wordsOneByOne } from './elements'
 import type { Kind, Methods } from './kind'
 
 const { BigInt64Array, BigUint64Array, Int16Array, Int32Array, Int8Array, Uint16Array, Uint32Array, Uint8Array } = realm
 
 type Elements = ArrayLike<number | bigint>
+type Words = { [index: number]: number }
 
 interface ElementsClass {
   /** As `Symbol.toStringTag` tells it: the name of a class can be changed. */
@@ -35,18 +37,16 @@ interface ElementsClass {
     new (length: number): Elements
     new (buffer: ArrayBufferLike, offset: number, length: number): Elements
   }
-  /** How a few of them are moved. */
-  readonly few: Few
 }
 
-const U8 = { tag: 'Uint8Array', elementSize: 1, make: Uint8Array, few: bytesOneByOne }
-const I8 = { tag: 'Int8Array', elementSize: 1, make: Int8Array, few: bytesOneByOne }
-const U16 = { tag: 'Uint16Array', elementSize: 2, make: Uint16Array, few: halvesOneByOne }
-const I16 = { tag: 'Int16Array', elementSize: 2, make: Int16Array, few: halvesOneByOne }
-const U32 = { tag: 'Uint32Array', elementSize: 4, make: Uint32Array, few: wordsOneByOne }
-const I32 = { tag: 'Int32Array', elementSize: 4, make: Int32Array, few: wordsOneByOne }
-const U64 = { tag: 'BigUint64Array', elementSize: 8, make: BigUint64Array, few: notOneByOne }
-const I64 = { tag: 'BigInt64Array', elementSize: 8, make: BigInt64Array, few: notOneByOne }
+const U8 = { tag: 'Uint8Array', elementSize: 1, make: Uint8Array }
+const I8 = { tag: 'Int8Array', elementSize: 1, make: Int8Array }
+const U16 = { tag: 'Uint16Array', elementSize: 2, make: Uint16Array }
+const I16 = { tag: 'Int16Array', elementSize: 2, make: Int16Array }
+const U32 = { tag: 'Uint32Array', elementSize: 4, make: Uint32Array }
+const I32 = { tag: 'Int32Array', elementSize: 4, make: Int32Array }
+const U64 = { tag: 'BigUint64Array', elementSize: 8, make: BigUint64Array }
+const I64 = { tag: 'BigInt64Array', elementSize: 8, make: BigInt64Array }
 
 function elementsClass(type: unknown): ElementsClass | null {
   switch (type) {
@@ -77,18 +77,31 @@ function elementsClass(type: unknown): ElementsClass | null {
   }
 }
 
+/** Two words in one. */
+const cell = new CellOf64(1)
+const halves = new CellOf32(bufferOf(cell))
+
+/** Whether elements are two words that Rust moves in one access, so that nobody sees half of them. */
+function isPair({ length, size }: Form, offset: number): boolean {
+  return length === 2 && size === 8 && (offset & 7) === 0
+}
+
 /** Copies elements from a window into an array that is new; whether it may. */
 function copyOut(array: Elements, form: Form, window: Window, offset: number): boolean {
   if (!enter()) return false
   const { length } = form
-  const { elementSize, make, few } = form.elements as ElementsClass
+  const { elementSize, make } = form.elements as ElementsClass
   const { buffer } = window
   try {
-    // Between arrays of one class if possible. To see the array as bytes takes 165 ns, since short ones have no buffer yet.
-    if (!few.take(array, window, offset, length)) {
-      if ((offset & (elementSize - 1)) === 0) setBytes(array, new make(buffer, offset, length) as ArrayLike<number>)
-      else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, length * elementSize))
-    }
+    if (isPair(form, offset)) {
+      cell[0] = window.u64[offset >>> 3] as bigint
+      const words = array as Words
+      words[0] = halves[0] as number
+      words[1] = halves[1] as number
+    } else if ((offset & (elementSize - 1)) === 0) {
+      // Between arrays of one class. To see the array as bytes takes 165 ns, since short ones have no buffer yet.
+      setBytes(array, new make(buffer, offset, length) as ArrayLike<number>)
+    } else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, length * elementSize))
   } finally {
     leave()
   }
@@ -96,16 +109,19 @@ function copyOut(array: Elements, form: Form, window: Window, offset: number): b
 }
 
 /** Copies the bytes of an array into a window; whether it may. */
-function copyIn(finder: Finder, { elements, length, size }: Form, value: Elements, offset: number): boolean {
+function copyIn(finder: Finder, form: Form, value: Elements, offset: number): boolean {
   if (!enter()) return false
   const { window } = finder
   try {
-    if (!(elements as ElementsClass).few.give(value, window, offset, length))
-      setBytes(window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), size), offset)
+    if (isPair(form, offset)) {
+      halves[0] = value[0] as number
+      halves[1] = value[1] as number
+      window.u64[offset >>> 3] = cell[0] as bigint
+    } else setBytes(window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), form.size), offset)
   } finally {
     leave()
   }
-  return isCalm() || keeps(window, finder, offset, size)
+  return isCalm() || keeps(window, finder, offset, form.size)
 }
 
 /** In bytes. For longer ones, the memory of the array costs more than the call. */
@@ -126,8 +142,8 @@ interface Form {
 }
 
 /**
- * The type that was read last, and what it stood for: who reads many arrays has one type for them. It is no proxy, which takes
- * 30 ns to ask; what is in it is read again each time.
+ * The type that was read last, and what it stood for: who reads many arrays has one type for them. It is no proxy, which the
+ * runtime would have to be asked; what is in it is read again each time.
  */
 let lastType: unknown = null
 let lastForm: Form | null = null

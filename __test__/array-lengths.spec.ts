@@ -1,4 +1,4 @@
-// Short arrays, whose elements are moved one by one, and long ones, which Rust finds by itself: the same bytes in any case.
+// Short arrays, and long ones, which Rust finds by itself: the same bytes in any case.
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 import test from 'ava'
@@ -11,7 +11,7 @@ type Name = keyof typeof CLASSES
 type Elements = InstanceType<(typeof CLASSES)[Name]>
 const NAMES = Object.keys(CLASSES) as Name[]
 
-/** Around what is few, and around what goes with one access. */
+/** Around what goes with one access, and around what the engine has in its heap. */
 const LENGTHS = [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 40]
 const SIZE = 0x1000
 
