@@ -5,15 +5,16 @@
 import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
 import { isCalm as isCalmNow, keeps, stays } from '../ends'
-import { toNumber as numberOf } from '../finder'
+import { type Finder, toNumber as numberOf } from '../finder'
 import { kindOf, loadAtomic, loadByMail, storeAndMark, storeByMail } from '../places/kinds'
 import { ATOMIC } from '../window'
 import type { Kind, Methods } from './kind'
 
 type AtomicMethods = Pick<Methods, 'load' | 'store'>
+type AnyLoad = (type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering) => number | bigint
 
 // Taken out of the import, which would be looked up at each use.
-const { atomicLoad, atomicStore } = intrinsics
+const { atomicLoad, atomicStore, uncurryThis } = intrinsics
 const toNumber = numberOf
 const isCalm = isCalmNow
 
@@ -31,46 +32,56 @@ export function canStore(order: VmMemory.Ordering): boolean {
   return order === RELEASE || order === RELAXED || order === SEQ_CST
 }
 
-export function atomicMethods({ native, toNative, cursorOf }: Kind): AtomicMethods {
-  function loadOther(object: object, type: VmMemory.AtomicType, addr: unknown, order: number): number | bigint {
-    const cursor = cursorOf(object)
+/** Those of all that leads to memory: cursors, and the places of slices. */
+export function atomicMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<AtomicMethods, F>): AtomicMethods {
+  function load(this: object, type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering): number | bigint {
+    const finder = cursorOf(this)
     const kind = kindOf(type)
     if (kind !== null && kind.isAtomic && canLoad(order)) {
-      const offset = cursor.locate(addr, kind.size)
+      const offset = finder.locate(addr, kind.size)
       if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
-        const { window } = cursor
+        const { window } = finder
         const value = loadAtomic(window, kind, offset)
         if (isCalm() || stays(window)) return value
       }
-      const value = loadByMail(cursor.number, kind, addr)
+      const value = loadByMail(finder.number, kind, finder.mailAddress(addr, kind.size))
       if (value !== undefined) return value
     }
-    return native.load(toNative(object, cursor), type as never, addr, order)
+    return native.load(toNative(this, finder), type as never, addr, order)
   }
 
-  function storeOther(
-    object: object,
+  function store(
+    this: object,
     type: VmMemory.AtomicType,
     value: number | bigint,
     addr: unknown,
-    order: number,
+    order: VmMemory.Ordering,
   ): void {
-    const cursor = cursorOf(object)
+    const finder = cursorOf(this)
     const kind = kindOf(type)
     if (kind !== null && kind.isAtomic && canStore(order)) {
-      const offset = cursor.locate(addr, kind.size)
+      const offset = finder.locate(addr, kind.size)
       if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
-        const { window } = cursor
+        const { window } = finder
         const isStored = storeAndMark(window, kind, offset, value)
-        if (isStored && (isCalm() || keeps(window, cursor, offset, kind.size))) return
+        if (isStored && (isCalm() || keeps(window, finder, offset, kind.size))) return
       }
-      if (storeByMail(cursor.number, kind, value, addr)) return
+      if (storeByMail(finder.number, kind, value, finder.mailAddress(addr, kind.size))) return
     }
-    native.store(toNative(object, cursor), type, value, addr, order)
+    native.store(toNative(this, finder), type, value, addr, order)
   }
+  return { load: load as AtomicMethods['load'], store }
+}
 
-  // Indices of rings come first, in functions so small that the engine puts them where they are called: they look at windows
-  // as scalars are looked for.
+/**
+ * Those for indices of rings, in functions so small that the engine puts them where they are called: they look at windows as scalars
+ * are looked for. All else is left to the others.
+ */
+export function ringMethods({ cursorOf }: Kind, others: AtomicMethods): AtomicMethods {
+  // As functions: `call` may be anybody's by then.
+  const loadOther = uncurryThis(others.load as AnyLoad)
+  const storeOther = uncurryThis(others.store)
+
   function load(this: object, type: VmMemory.AtomicType, addr: unknown, order: VmMemory.Ordering): number | bigint {
     if (type === 'u16' && canLoad(order)) {
       const cursor = cursorOf(this)

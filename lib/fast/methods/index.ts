@@ -3,7 +3,7 @@ import type { Finder } from '../finder'
 import type { Natives } from '../natives'
 import type { Volatile } from '../places/backing'
 import { Anchor } from './anchor'
-import { atomicMethods } from './atomics'
+import { atomicMethods, ringMethods } from './atomics'
 import { copyMethods } from './copies'
 import type { Kind, Methods } from './kind'
 import { type BufferOf, type Lookups, lookupMethods } from './lookups'
@@ -21,17 +21,19 @@ export { installIsReleased } from './mappings'
 export { elementCopies, wholeTransfers } from './transfers'
 
 type ToNative = Kind['toNative']
+type Shared = Pick<Methods, 'load' | 'store'>
 
 /** Those of everything that gives access to memory. */
 export function byteMethods(native: Natives<Methods>, toNative: ToNative): object {
   const kind: Kind = { native, toNative, cursorOf: Anchor.cursor }
   const scalars = { ...scalarReads(kind), ...scalarWrites(kind) }
-  return { ...scalars, ...sharedMethods(kind, scalars), ...atomicMethods(kind) }
+  const shared = sharedMethods(kind, scalars)
+  return { ...scalars, ...shared, ...ringMethods(kind, shared) }
 }
 
 /** Those that are the same for all that leads to memory: cursors, and the places of slices. */
-export function sharedMethods<F extends Finder>(kind: Kind<Methods, F>, scalars: Partial<Methods>): object {
-  return { ...objectMethods(kind, scalars), ...copyMethods(kind), ...transferMethods(kind) }
+export function sharedMethods<F extends Finder>(kind: Kind<Methods, F>, scalars: Partial<Methods>): Shared {
+  return { ...objectMethods(kind, scalars), ...copyMethods(kind), ...transferMethods(kind), ...atomicMethods(kind) }
 }
 
 /** Those of a region or a mapping that return parts of it. */

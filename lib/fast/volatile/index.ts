@@ -12,7 +12,7 @@ import { NO_PLACE, type Place } from '../places/place'
 import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
 import { arrayRefMethods, atomicRefMethods, refMethods } from './references'
 import { scalarMethods } from './scalars'
-import { atomicMethods, partMethods, sliceMethods } from './slices'
+import { partMethods, sliceMethods } from './slices'
 
 type PlaceOf = (object: object) => Place
 
@@ -90,7 +90,7 @@ export function installVolatile(
   const slices = kindOf(slice, SliceStamp.place, door.sliceHalf)
   const scalars = scalarMethods(slices)
   install(slice, { ...scalars, ...sharedMethods(slices, scalars), ...elementCopies(slices), ...wholeTransfers(slices) })
-  install(slice, { ...atomicMethods(slices), ...sliceMethods(slices), ...partMethods(slices) })
+  install(slice, { ...sliceMethods(slices), ...partMethods(slices) })
   installGetter(slice, SliceStamp.place, 'len', lengthOf)
   installGetter(slice, SliceStamp.place, 'isEmpty', isEmpty)
   installGetter(slice, SliceStamp.place, 'bitmap', bitmapOf)

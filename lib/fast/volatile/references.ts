@@ -30,8 +30,7 @@ export function refMethods({
     store(this: object, value: number | bigint): void {
       const place = placeOf(this)
       if (place.attach()) {
-        const { window } = place
-        const { base, kind } = place
+        const { base, kind, window } = place
         const isWritten = writeScalar(window, kind, base, value)
         if (isWritten && (isCalm() || keeps(window, place, base, kind.size))) return
       }
@@ -82,8 +81,7 @@ export function arrayRefMethods({
       const place = placeOf(this)
       const offset = locate(place, index)
       if (offset >= 0) {
-        const { window } = place
-        const { kind } = place
+        const { kind, window } = place
         const isWritten = writeScalar(window, kind, offset, value)
         if (isWritten && (isCalm() || keeps(window, place, offset, kind.size))) return
       }
@@ -118,8 +116,7 @@ export function atomicRefMethods({
     store(this: object, value: number | bigint, order: VmMemory.Ordering): void {
       const place = placeOf(this)
       if (canStore(order) && place.attach()) {
-        const { window } = place
-        const { base, kind } = place
+        const { base, kind, window } = place
         const isStored = storeAtomic(window, kind, base, value)
         if (isStored && (isCalm() || keeps(window, place, base, kind.size))) return
       }

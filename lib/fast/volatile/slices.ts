@@ -1,11 +1,10 @@
 /** The fast methods of slices. */
 import type * as VmMemory from '../../../index'
 import { Bytes, pairOf, setBytes } from '../../intrinsics'
-import { canLoad, canStore } from '../methods/atomics'
-import { enter, isCalm, keeps, leave, stays } from '../ends'
+import { enter, isCalm, keeps, leave } from '../ends'
 import { hostAddress } from '../mailbox'
-import type { Kind, Methods } from '../methods/kind'
-import { kindOf, loadAtomic, NO_KIND, type ScalarKind, storeAndMark } from '../places/kinds'
+import type { Kind } from '../methods/kind'
+import { kindOf, NO_KIND, type ScalarKind } from '../places/kinds'
 import { NO_PLACE, type Place, sizeOf, sizeTaken } from '../places/place'
 import { ArrayRefStamp, AtomicRefStamp, RefStamp, SliceStamp } from '../places/stamps'
 
@@ -17,48 +16,6 @@ const { make: makeSlice, peek: peekAtSlice } = SliceStamp
 const { make: makeRef } = RefStamp
 const { make: makeArrayRef } = ArrayRefStamp
 const { make: makeAtomicRef } = AtomicRefStamp
-
-/** `load` and `store`. */
-export function atomicMethods({
-  native,
-  toNative,
-  cursorOf: placeOf,
-}: Kind<Pick<Methods, 'load' | 'store'>, Place>): object {
-  return {
-    load(this: object, type: VmMemory.AtomicType, addr: VmMemory.U64, order: VmMemory.Ordering): number | bigint {
-      const place = placeOf(this)
-      const kind = kindOf(type)
-      if (kind !== null && kind.isAtomic && canLoad(order)) {
-        const offset = place.locate(addr, kind.size)
-        if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
-          const { window } = place
-          const value = loadAtomic(window, kind, offset)
-          if (isCalm() || stays(window)) return value
-        }
-      }
-      return native.load(toNative(this, place), type as never, addr, order)
-    },
-    store(
-      this: object,
-      type: VmMemory.AtomicType,
-      value: number | bigint,
-      addr: VmMemory.U64,
-      order: VmMemory.Ordering,
-    ): void {
-      const place = placeOf(this)
-      const kind = kindOf(type)
-      if (kind !== null && kind.isAtomic && canStore(order)) {
-        const offset = place.locate(addr, kind.size)
-        if (offset >= 0 && (offset & (kind.size - 1)) === 0) {
-          const { window } = place
-          const isStored = storeAndMark(window, kind, offset, value)
-          if (isStored && (isCalm() || keeps(window, place, offset, kind.size))) return
-        }
-      }
-      native.store(toNative(this, place), type, value, addr, order)
-    },
-  }
-}
 
 /** `copyToVolatileSlice`, where each side has all of its bytes in one window, and `asPtr`. */
 export function sliceMethods({
