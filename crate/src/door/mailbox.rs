@@ -346,9 +346,14 @@ fn host_address(object: &Object, words: Words) -> Option<()> {
 fn is_intact<T: Target>(memory: &T, words: Words) -> Option<()> {
     let address = T::address_at(words.get(ADDRESS))?;
     let count = words.count()?;
-    let available = memory.available_to(address, count, Access::Write).ok()?;
-    (available == count).then_some(())?;
+    all_writable(memory, address, count)?;
     memory.watched(address, count, || Ok(())).ok()
+}
+
+/// Says no unless there are all of the bytes, and writing is permitted.
+fn all_writable<T: Target>(memory: &T, address: T::Address, count: usize) -> Option<()> {
+    let available = memory.available_to(address, count, Access::Write).ok()?;
+    (available == count).then_some(())
 }
 
 fn is_released(object: &Object, words: Words) -> Option<()> {
@@ -414,9 +419,7 @@ fn fill<T: Target>(memory: &T, words: Words) -> Option<()> {
     let value = u8::try_from(words.get(VALUE)).ok()?;
     let address = T::address_at(words.get(ADDRESS))?;
     let count = words.count()?;
-    if memory.available_to(address, count, Access::Write).ok()? != count {
-        return None;
-    }
+    all_writable(memory, address, count)?;
     let filled = memory.watched(address, count, || memory.fill(value, address, count));
     filled.ok()?;
     Some(())
@@ -435,12 +438,7 @@ fn read_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
 fn write_obj<T: Target>(memory: &T, words: Words) -> Option<()> {
     let value = words.integer(VALUE)?;
     let address = T::address_at(words.get(ADDRESS))?;
-    let available = memory
-        .available_to(address, value.len(), Access::Write)
-        .ok()?;
-    if available != value.len() {
-        return None;
-    }
+    all_writable(memory, address, value.len())?;
     let written = memory.watched(address, value.len(), || memory.write_apart(value, address));
     written.ok().map(|_| ())
 }
