@@ -142,10 +142,10 @@ interface Form {
 }
 
 /**
- * The type that was read last, and what it stood for: who reads many arrays has one type for them. It is no proxy, which the
- * runtime would have to be asked; what is in it is read again each time.
+ * The type that was read last. It is no proxy, which the runtime would have to be asked; what is in it is read again each time.
  */
 let lastType: unknown = null
+/** What the last type stood for: who reads many arrays has one type for them, or makes the same again and again. */
 let lastForm: Form | null = null
 
 const leftToNative = (type: VmMemory.ByteValued): Form => ({
@@ -159,30 +159,25 @@ const leftToNative = (type: VmMemory.ByteValued): Form => ({
 
 /** Reads a type once, in the order of the native methods. */
 function formOf(type: VmMemory.ByteValued): Form {
-  // Taken now: an element may be a getter, which reads arrays, too.
-  const last = type === lastType ? lastForm : null
   // What is no pair has no element that they would look at. (A proxy may be revoked, which `isArray` throws at.)
-  if (last === null && (isProxy(type) || !isArray(type))) return leftToNative(type)
+  if (type !== lastType && (isProxy(type) || !isArray(type))) return leftToNative(type)
   const pair = type as unknown as readonly unknown[]
   if (pair.length !== 2) return leftToNative(type)
   const element = pair[0]
-  const known = last !== null && element === last.element ? last : null
+  // Taken before the length is read: that may be a getter, which reads arrays, too.
+  const known = lastForm !== null && element === lastForm.element ? lastForm : null
   const elements = known === null ? elementsClass(element) : known.elements
-  const code = elements === null ? codeOf(element) : null
+  const code = known === null ? (elements === null ? codeOf(element) : null) : known.code
   if (elements === null && code === null) return leftToNative(lazyPair(element, pair))
   const length = pair[1]
+  lastType = type
   if (known !== null && length === known.length) return known
   const same = [element, length] as unknown as VmMemory.ByteValued
   const isCount = typeof length === 'number' && isInteger(length) && length > 0
   const elementSize = elements?.elementSize ?? (code as StructCode).size
   const size = isCount ? length * elementSize : MAX_LENGTH + 1
   if (size > MAX_LENGTH) return leftToNative(same)
-  const form = { type: same, element, elements, code, length: length as number, size }
-  if (elements !== null) {
-    lastType = type
-    lastForm = form
-  }
-  return form
+  return (lastForm = { type: same, element, elements, code, length: length as number, size })
 }
 
 /** A pair whose second element is read when somebody asks: the native methods do when the first one is good. */
