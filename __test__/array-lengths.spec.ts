@@ -3,7 +3,7 @@
 
 import test from 'ava'
 
-import { GuestMemoryMmap, type GuestRegionMmap } from '../index.js'
+import { GuestMemoryMmap, type GuestRegionMmap, struct } from '../index.js'
 import { refuses } from './refusal.js'
 
 const CLASSES = { u8: Uint8Array, i8: Int8Array, u16: Uint16Array, i16: Int16Array, u32: Uint32Array, i32: Int32Array }
@@ -128,6 +128,45 @@ test('a type is read again each time, whoever had it before', (t) => {
   refuses(t, read, { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' })
   type[1] = 4
   t.deepEqual(read(), new Uint16Array(bytes.slice(16, 24).buffer))
+})
+
+test('a type whose getters read other arrays is what they say', (t) => {
+  const { memory, bytes } = patterned()
+  const type = ['u8', 4]
+  let element = 'u8'
+  Object.defineProperty(type, 0, {
+    get: () => {
+      memory.readObj(['u32', 4], 0)
+      return element
+    },
+  })
+  Object.defineProperty(type, 1, {
+    get: () => {
+      memory.readObj(['u32', 4], 0)
+      return 4
+    },
+  })
+  for (const name of [...NAMES, ...NAMES]) {
+    element = name
+    const wanted = new CLASSES[name](bytes.slice(16, 16 + 4 * CLASSES[name].BYTES_PER_ELEMENT).buffer)
+    t.deepEqual(memory.readObj([name, 4], 16), wanted)
+    t.deepEqual(memory.readObj(type as never, 16), wanted as never)
+    t.deepEqual(memory.readObj([name, 4], 16), wanted)
+  }
+})
+
+test('arrays of structs that are used often, and of other lengths, are told apart', (t) => {
+  const { memory } = patterned()
+  const Pair = struct({ first: 'u8', second: 'le16' })
+  const Turned = struct({ second: 'le16', first: 'u8' })
+  for (let use = 0; use < 300; use += 1) for (const type of [Pair, Turned]) memory.readObj(type, use)
+  for (const type of [Pair, Turned, Pair]) {
+    for (const length of [3, 1, 3]) {
+      const one = (_: unknown, index: number) => memory.readObj(type, 8 + index * type.size)
+      t.deepEqual(memory.readObj([type, length], 8), Array.from({ length }, one))
+      t.deepEqual(memory.readObj(['u8', length], 8).length, length)
+    }
+  }
 })
 
 test('a type that is a revoked proxy is none', (t) => {
