@@ -38,6 +38,10 @@ const NO_U64 = new U64()
 const NO_I64 = new I64()
 const NO_WRITER: TrackedWriter = () => {}
 
+/** In place of offsets. */
+export const NOT_HERE = -1
+const CUT = -2
+
 /** The fields that each access needs come first, so that they lie together. */
 export class Window {
   /** Address of the first byte. */
@@ -73,12 +77,16 @@ export class Window {
     this.isTracked = isTracked
   }
 
-  /** Where in the window an access of `size` bytes at `address` begins; -1 when it is not within, or not certain. */
+  /**
+   * Where in the window an access of `size` bytes at `address` begins; `NOT_HERE` when that is not within, or not certain, and
+   * `CUT` when it begins within and ends behind.
+   */
   offsetOf(address: number, size: number): number {
     const distance = address - this.start
     const offset = distance >>> 0
     // Only an integer of 32 bits is equal to itself as one.
-    return offset === distance && offset <= this.limit1 - size + 1 ? offset : -1
+    if (offset !== distance || offset > this.limit1) return NOT_HERE
+    return offset <= this.limit1 - size + 1 ? offset : CUT
   }
 
   /**

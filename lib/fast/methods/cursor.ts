@@ -2,13 +2,11 @@
 import { heed, isCalm as isCalmNow } from '../ends'
 import { type Finder, toNumber } from '../finder'
 import { EMPTY, type Table } from '../table'
-import { NOWHERE as NONE, type Window } from '../window'
-
-/** What begins in a window and ends behind it is in no other. To search for that takes as long as Rust needs for all of it. */
-const ELSEWHERE = -1
+import { NOT_HERE as NOT_IN_WINDOW, NOWHERE as NONE, type Window } from '../window'
 
 // What is imported is looked up at each use, which makes functions longer than the engine likes.
 const NOWHERE = NONE
+const NOT_HERE = NOT_IN_WINDOW
 const isCalm = isCalmNow
 
 /** Where in memory the methods of an object look first, and how they find anything else. */
@@ -69,15 +67,16 @@ export class Cursor implements Finder {
     if (!isCalm()) heed()
     const number = typeof address === 'number' ? address : toNumber(address)
     const offset = this.window.offsetOf(number, size)
-    return offset < 0 ? this.move(number, size) : offset
+    // What begins in a window and ends behind it is in no other: to search for that takes as long as Rust needs for all of it.
+    return offset === NOT_HERE ? this.move(number, size) : offset
   }
 
   /** Looks in another window than that of the last access. */
   private move(address: number, size: number): number {
     const window = this.at(address)
     const offset = window.offsetOf(address, size)
-    if (offset < 0) return window.offsetOf(address, 1) < 0 ? this.search(address, size) : ELSEWHERE
-    this.window = window
+    if (offset === NOT_HERE) return this.search(address, size)
+    if (offset >= 0) this.window = window
     return offset
   }
 
