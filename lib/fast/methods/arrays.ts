@@ -167,7 +167,7 @@ function formOf(type: VmMemory.ByteValued): Form {
   // Taken before the length is read: that may be a getter, which reads arrays, too.
   const known = lastForm !== null && element === lastForm.element ? lastForm : null
   const elements = known === null ? elementsClass(element) : known.elements
-  const code = known === null ? (elements === null ? codeOf(element) : null) : known.code
+  const code = known === null ? codeOf(element) : known.code
   if (elements === null && code === null) return leftToNative(lazyPair(element, pair))
   const length = pair[1]
   lastType = type
