@@ -7,6 +7,9 @@ import type { Cursor } from './cursor'
 /** The methods that have a fast form, as all classes with access to memory have them. */
 export type Methods = VmMemory.ByteAccess<unknown> & VmMemory.VolatileTransfer<unknown>
 
+/** What scalars are called in `readObj` and `writeObj` that have methods of their own. */
+export type ScalarType = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | 'i64'
+
 export interface Kind<M = Methods, F extends Finder = Cursor> {
   /** The native methods of the class. */
   readonly native: Natives<M>

@@ -2,16 +2,16 @@
  * Reads of one scalar. Each method is written out: the engine turns such a method into a few instructions, but one that is
  * told by an argument what to do it would not.
  *
- * A method looks at two windows: that of the last access, and that of the address's span. What is not in one of them is left to a
- * function of the same name, the one cold place: it is the only one to get `addr`, which the engine would otherwise box in
- * the hot ones. Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
+ * A method looks at two windows: that of the last access, and that of the address's span. What is not in one of them is left to
+ * `readElsewhere`, the one cold place: it is the only one to get `addr`, which the engine would otherwise box in the hot ones.
+ * Each look has its answer within its own `if`, so that nothing has to be asked again behind it.
  */
 import { isCalm as isCalmNow, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
 import { low, readObj, signed64, unsigned64 } from '../mailbox'
 import { OBJECT as theObject } from '../natives'
 import type { Cursor } from './cursor'
-import type { Kind, Methods } from './kind'
+import type { Kind, Methods, ScalarType } from './kind'
 
 type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
 
@@ -21,109 +21,87 @@ const OBJECT = theObject
 const isCalm = isCalmNow
 
 export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods, `read${ScalarName}`> {
-  function readU8(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
-    const offset = cursor.locate(addr, 1)
+  /**
+   * Reads a scalar that no look has found: in a window that is to be found or opened, or by the mailbox; all else is the native
+   * method's. One function for all types, as `writeElsewhere` is, which tells why.
+   */
+  function readElsewhere(
+    type: ScalarType,
+    size: number,
+    object: object,
+    cursor: Cursor,
+    addr: unknown,
+    caller: unknown,
+  ): number | bigint {
+    const offset = cursor.locate(addr, size)
     if (offset >= 0) {
       const { window } = cursor
-      const value = window.view.getUint8(offset)
+      const { view } = window
+      let value: number | bigint
+      switch (type) {
+        case 'u8':
+          value = view.getUint8(offset)
+          break
+        case 'i8':
+          value = view.getInt8(offset)
+          break
+        case 'u16':
+          value = view.getUint16(offset, true)
+          break
+        case 'i16':
+          value = view.getInt16(offset, true)
+          break
+        case 'u32':
+          value = view.getUint32(offset, true)
+          break
+        case 'i32':
+          value = view.getInt32(offset, true)
+          break
+        case 'u64':
+          value = view.getBigUint64(offset, true)
+          break
+        case 'i64':
+          value = view.getBigInt64(offset, true)
+          break
+      }
       if (isCalm() || stays(window)) return value
     }
-    return readObj(cursor.number, 1, addr)
-      ? low()
-      : caller === OBJECT
-        ? (native.readObj(toNative(object, cursor), 'u8', addr) as number)
-        : native.readU8(toNative(object, cursor), addr)
-  }
-  function readI8(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
-    const offset = cursor.locate(addr, 1)
-    if (offset >= 0) {
-      const { window } = cursor
-      const value = window.view.getInt8(offset)
-      if (isCalm() || stays(window)) return value
+    if (readObj(cursor.number, size, addr)) {
+      switch (type) {
+        case 'i8':
+          return (low() << 24) >> 24
+        case 'i16':
+          return (low() << 16) >> 16
+        case 'i32':
+          return low() | 0
+        case 'u64':
+          return unsigned64()
+        case 'i64':
+          return signed64()
+        default:
+          return low()
+      }
     }
-    return readObj(cursor.number, 1, addr)
-      ? (low() << 24) >> 24
-      : caller === OBJECT
-        ? (native.readObj(toNative(object, cursor), 'i8', addr) as number)
-        : native.readI8(toNative(object, cursor), addr)
-  }
-  function readU16(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
-    const offset = cursor.locate(addr, 2)
-    if (offset >= 0) {
-      const { window } = cursor
-      const value = window.view.getUint16(offset, true)
-      if (isCalm() || stays(window)) return value
+    const receiver = toNative(object, cursor)
+    if (caller === OBJECT) return native.readObj(receiver, type, addr) as number | bigint
+    switch (type) {
+      case 'u8':
+        return native.readU8(receiver, addr)
+      case 'i8':
+        return native.readI8(receiver, addr)
+      case 'u16':
+        return native.readU16(receiver, addr)
+      case 'i16':
+        return native.readI16(receiver, addr)
+      case 'u32':
+        return native.readU32(receiver, addr)
+      case 'i32':
+        return native.readI32(receiver, addr)
+      case 'u64':
+        return native.readU64(receiver, addr)
+      case 'i64':
+        return native.readI64(receiver, addr)
     }
-    return readObj(cursor.number, 2, addr)
-      ? low()
-      : caller === OBJECT
-        ? (native.readObj(toNative(object, cursor), 'u16', addr) as number)
-        : native.readU16(toNative(object, cursor), addr)
-  }
-  function readI16(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
-    const offset = cursor.locate(addr, 2)
-    if (offset >= 0) {
-      const { window } = cursor
-      const value = window.view.getInt16(offset, true)
-      if (isCalm() || stays(window)) return value
-    }
-    return readObj(cursor.number, 2, addr)
-      ? (low() << 16) >> 16
-      : caller === OBJECT
-        ? (native.readObj(toNative(object, cursor), 'i16', addr) as number)
-        : native.readI16(toNative(object, cursor), addr)
-  }
-  function readU32(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
-    const offset = cursor.locate(addr, 4)
-    if (offset >= 0) {
-      const { window } = cursor
-      const value = window.view.getUint32(offset, true)
-      if (isCalm() || stays(window)) return value
-    }
-    return readObj(cursor.number, 4, addr)
-      ? low()
-      : caller === OBJECT
-        ? (native.readObj(toNative(object, cursor), 'u32', addr) as number)
-        : native.readU32(toNative(object, cursor), addr)
-  }
-  function readI32(object: object, cursor: Cursor, addr: unknown, caller: unknown): number {
-    const offset = cursor.locate(addr, 4)
-    if (offset >= 0) {
-      const { window } = cursor
-      const value = window.view.getInt32(offset, true)
-      if (isCalm() || stays(window)) return value
-    }
-    return readObj(cursor.number, 4, addr)
-      ? low() | 0
-      : caller === OBJECT
-        ? (native.readObj(toNative(object, cursor), 'i32', addr) as number)
-        : native.readI32(toNative(object, cursor), addr)
-  }
-  function readU64(object: object, cursor: Cursor, addr: unknown, caller: unknown): bigint {
-    const offset = cursor.locate(addr, 8)
-    if (offset >= 0) {
-      const { window } = cursor
-      const value = window.view.getBigUint64(offset, true)
-      if (isCalm() || stays(window)) return value
-    }
-    return readObj(cursor.number, 8, addr)
-      ? unsigned64()
-      : caller === OBJECT
-        ? (native.readObj(toNative(object, cursor), 'u64', addr) as bigint)
-        : native.readU64(toNative(object, cursor), addr)
-  }
-  function readI64(object: object, cursor: Cursor, addr: unknown, caller: unknown): bigint {
-    const offset = cursor.locate(addr, 8)
-    if (offset >= 0) {
-      const { window } = cursor
-      const value = window.view.getBigInt64(offset, true)
-      if (isCalm() || stays(window)) return value
-    }
-    return readObj(cursor.number, 8, addr)
-      ? signed64()
-      : caller === OBJECT
-        ? (native.readObj(toNative(object, cursor), 'i64', addr) as bigint)
-        : native.readI64(toNative(object, cursor), addr)
   }
 
   return {
@@ -145,7 +123,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getUint8(offset)
         if (isCalm() || stays(window)) return value
       }
-      return readU8(this, cursor, addr, caller)
+      return readElsewhere('u8', 1, this, cursor, addr, caller) as number
     },
     readI8(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
@@ -165,7 +143,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getInt8(offset)
         if (isCalm() || stays(window)) return value
       }
-      return readI8(this, cursor, addr, caller)
+      return readElsewhere('i8', 1, this, cursor, addr, caller) as number
     },
     readU16(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
@@ -185,7 +163,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getUint16(offset, true)
         if (isCalm() || stays(window)) return value
       }
-      return readU16(this, cursor, addr, caller)
+      return readElsewhere('u16', 2, this, cursor, addr, caller) as number
     },
     readI16(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
@@ -205,7 +183,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getInt16(offset, true)
         if (isCalm() || stays(window)) return value
       }
-      return readI16(this, cursor, addr, caller)
+      return readElsewhere('i16', 2, this, cursor, addr, caller) as number
     },
     readU32(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
@@ -225,7 +203,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getUint32(offset, true)
         if (isCalm() || stays(window)) return value
       }
-      return readU32(this, cursor, addr, caller)
+      return readElsewhere('u32', 4, this, cursor, addr, caller) as number
     },
     readI32(this: object, addr: unknown, caller?: unknown): number {
       const cursor = cursorOf(this)
@@ -245,7 +223,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.view.getInt32(offset, true)
         if (isCalm() || stays(window)) return value
       }
-      return readI32(this, cursor, addr, caller)
+      return readElsewhere('i32', 4, this, cursor, addr, caller) as number
     },
     readU64(this: object, addr: unknown, caller?: unknown): bigint {
       const cursor = cursorOf(this)
@@ -265,7 +243,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.u64[offset >>> 3] as bigint
         if (isCalm() || stays(window)) return value
       }
-      return readU64(this, cursor, addr, caller)
+      return readElsewhere('u64', 8, this, cursor, addr, caller) as bigint
     },
     readI64(this: object, addr: unknown, caller?: unknown): bigint {
       const cursor = cursorOf(this)
@@ -285,7 +263,7 @@ export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods,
         const value = window.i64[offset >>> 3] as bigint
         if (isCalm() || stays(window)) return value
       }
-      return readI64(this, cursor, addr, caller)
+      return readElsewhere('i64', 8, this, cursor, addr, caller) as bigint
     },
   }
 }
