@@ -16,10 +16,15 @@ test('npm ci warns neither of the version of Node.js, nor of scripts that nobody
   for (const file of ['package.json', 'package-lock.json']) {
     fs.copyFileSync(path.join(root, file), path.join(folder, file))
   }
-  const { status, stdout, stderr } = spawnSync('npm', ['ci', '--dry-run', '--offline', '--no-audit'], {
-    cwd: folder,
-    encoding: 'utf8',
-  })
+  // Whatever the tests themselves were started with, such as `npm --silent test`.
+  const { status, stdout, stderr } = spawnSync(
+    'npm',
+    ['ci', '--dry-run', '--offline', '--no-audit', '--loglevel=notice'],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+    },
+  )
   t.is(status, 0, stderr)
   t.regex(stdout, /^add ava /m)
   t.deepEqual(stderr.match(/EBADENGINE|install-scripts/g) ?? [], [])
