@@ -137,14 +137,18 @@ const structs: Work[] = [
 
 const lock: Work[] = [{ id: 'lock/cycle', title: 'tryLock(), dispose' }]
 
-const copy: Work[] = ['read', 'write'].flatMap((direction) =>
-  COPY_SIZES.flatMap((size) =>
-    ['one', 'two'].map((where) => ({
-      id: `copy/${direction}/${size}/${where}`,
-      title: `${direction} ${bytes(size)}, ${where === 'one' ? 'in a region' : 'across two'}`,
-    })),
+const copy: Work[] = [
+  ...['read', 'write'].flatMap((direction) =>
+    COPY_SIZES.flatMap((size) =>
+      ['one', 'two'].map((where) => ({
+        id: `copy/${direction}/${size}/${where}`,
+        title: `${direction} ${bytes(size)}, ${where === 'one' ? 'in a region' : 'across two'}`,
+      })),
+    ),
   ),
-)
+  // The engine makes a buffer for a short array when it is asked for it, and not before.
+  { id: 'copy/write/new', title: 'write 16 B of a new array, in a region' },
+]
 
 const plug: Work[] = [8, 256].map((count) => ({
   id: `plug/${count}`,

@@ -23,4 +23,6 @@ export function provideCopies(works: Works, memory: CopyAccess): void {
       works.set(`copy/write/${size}/${where}`, () => loop((i) => memory.write(bytes, at[i & COPY_MASK]!)))
     }
   }
+  const at = copyAddresses(64, 'one')
+  works.set('copy/write/new', () => loop((i) => memory.write(new Uint8Array(16), at[i & COPY_MASK]!)))
 }

@@ -51,6 +51,8 @@ export interface Finder {
    * is not within one window, or not certain.
    */
   locate(address: unknown, size: number): number
+  /** Whether `window` may reach beyond what this stands for. */
+  readonly isPart: boolean
   /** What the mailbox knows the memory by; `NO_NUMBER` where it does not. */
   readonly number: number
   /** By which address the mailbox knows `size` bytes at `address`; -1, which is none, where they are not all there. */

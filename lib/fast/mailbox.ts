@@ -111,13 +111,18 @@ function firstBytes(length: number): Uint8Array {
 }
 
 /** Puts bytes into the box; whether there is room, which is not sure where others may enlarge what they lie in. */
-function putBytes(from: unknown): boolean {
+function putBytes(from: unknown, to: unknown = payload): boolean {
   try {
-    setBytes(payload, from as ArrayLike<number>)
+    setBytes(to, from as ArrayLike<number>)
     return true
   } catch {
     return false
   }
+}
+
+/** The first `length` bytes of an array, copied into the box; null where there is no room for all of it. */
+export function boxed(from: unknown, length: number): Uint8Array | null {
+  return length <= IN_BOX && putBytes(from) ? firstBytes(length) : null
 }
 
 /** Writes an address, if that is one; whether it is. Conversions of anything else are left to native methods. */
@@ -188,6 +193,20 @@ export function write(object: number, from: unknown, length: number, address: un
 export function writeSlice(object: number, from: unknown, length: number, address: unknown): boolean {
   if (object === NO_NUMBER || !putAddress(address) || (length <= IN_BOX && !putBytes(from))) return false
   return askAbout(WRITE_SLICE, object, from, length)
+}
+
+/** Writes all elements of an array of a class that the host's memory has such elements of; whether there was memory for them. */
+export function writeElements<T extends ArrayLike<unknown>>(
+  object: number,
+  from: T,
+  make: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
+  length: number,
+  size: number,
+  address: unknown,
+): boolean {
+  if (object === NO_NUMBER || !putAddress(address)) return false
+  if (size <= IN_BOX && !putBytes(from, new make(bufferOf(box), BYTES_FROM * 8, length))) return false
+  return askAbout(WRITE_SLICE, object, from, size)
 }
 
 /** Sets bytes to a value, which must be one of a byte; whether there was memory for all of them. Else nothing is written. */

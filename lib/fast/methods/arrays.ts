@@ -108,16 +108,22 @@ function copyOut(array: Elements, form: Form, window: Window, offset: number): b
   return isCalm() || stays(window)
 }
 
-/** Copies the bytes of an array into a window; whether it may. */
+/** Copies the elements of an array into a window; whether it did. */
 function copyIn(finder: Finder, form: Form, value: Elements, offset: number): boolean {
   if (!enter()) return false
   const { window } = finder
+  const { elementSize, make } = form.elements as ElementsClass
   try {
     if (isPair(form, offset)) {
       halves[0] = value[0] as number
       halves[1] = value[1] as number
       window.u64[offset >>> 3] = cell[0] as bigint
+    } else if ((offset & (elementSize - 1)) === 0) {
+      setBytes(new make(window.buffer, offset, form.length) as ArrayLike<number>, value as ArrayLike<number>)
     } else setBytes(window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), form.size), offset)
+  } catch {
+    // Another thread has enlarged what the array lies in.
+    return false
   } finally {
     leave()
   }
@@ -235,16 +241,16 @@ export function arrayMethods<F extends Finder>({ native, toNative, cursorOf }: K
   }
 
   function write(object: object, cursor: F, form: Form, value: unknown, addr: unknown): void {
-    const { type, elements, size } = form
+    const { type, elements, length, size } = form
     const faults = faultCount()
     const fits = elements !== null && tagOf(value) === elements.tag && byteLengthOf(value) === size && isWhole()
     const offset = fits ? cursor.locate(addr, size) : -1
     let done = false
     if (offset >= 0 && !cursor.window.isTracked) {
       done = copyIn(cursor, form, value as Elements, offset)
-    } else if (fits && cursor.number !== mailbox.NO_NUMBER) {
-      const bytes = new Bytes(bufferOf(value), byteOffsetOf(value), size)
-      done = mailbox.writeSlice(cursor.number, bytes, size, cursor.mailAddress(addr, size))
+    } else if (fits) {
+      const address = cursor.mailAddress(addr, size)
+      done = mailbox.writeElements(cursor.number, value as Elements, elements.make, length, size, address)
     }
     if (!done || faultCount() !== faults) native.writeObj(toNative(object, cursor), type, value as bigint, addr)
   }

@@ -30,6 +30,10 @@ export class Cursor implements Finder {
     return this.known
   }
 
+  get isPart(): boolean {
+    return false
+  }
+
   get number(): number {
     return this.known.number
   }

@@ -1,8 +1,8 @@
 /** Transfers between memory and bytes: copies, where it is certain that all of the bytes are there. */
 import type * as VmMemory from '../../../index'
-import { bufferOf, byteOffsetOf, Bytes, lengthOf, tagOf } from '../../intrinsics'
+import { lengthOf, tagOf } from '../../intrinsics'
 import type { Finder } from '../finder'
-import { copyLength, copyIn, copyOut } from './copies'
+import { copyIn, copyLength, copyOut, firstBytes } from './copies'
 import type { Kind } from './kind'
 
 type Transfers = VmMemory.VolatileTransfer<unknown>
@@ -12,22 +12,19 @@ type WholeTransfers = Pick<
   'readVolatile' | 'readExactVolatile' | 'writeVolatile' | 'writeAllVolatile'
 >
 
-/** The first bytes of an array that are to be moved; null of all that is left to the native methods. */
-function firstOf(array: unknown, count: unknown): Uint8Array | null {
-  if (typeof count !== 'number' || (count | 0) !== count || count <= 0 || count > copyLength(array)) return null
-  return lengthOf(array) === count ? (array as Uint8Array) : new Bytes(bufferOf(array), byteOffsetOf(array), count)
+/** Whether an array certainly has so many bytes, and they are worth a copy here. */
+function has(array: unknown, count: unknown): count is number {
+  return typeof count === 'number' && (count | 0) === count && count > 0 && count <= copyLength(array)
 }
 
 /** Moves bytes into memory; whether it did. */
 function moveIn(finder: Finder, addr: unknown, src: unknown, count: unknown): boolean {
-  const bytes = firstOf(src, count)
-  return bytes !== null && copyIn(finder, bytes, addr)
+  return has(src, count) && copyIn(finder, firstBytes(src, count), addr)
 }
 
 /** Moves bytes out of memory; whether it did. */
 function moveOut(finder: Finder, addr: unknown, dst: unknown, count: unknown): boolean {
-  const bytes = firstOf(dst, count)
-  return bytes !== null && copyOut(finder, bytes, addr)
+  return has(dst, count) && copyOut(finder, dst as Uint8Array, count, addr)
 }
 
 export function transferMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Transfers, F>): Transfers {

@@ -42,6 +42,10 @@ export class Place implements Finder {
     public native: object | null,
   ) {}
 
+  get isPart(): boolean {
+    return true
+  }
+
   get number(): number {
     return this.backing === null ? NO_NUMBER : this.backing.finder.number
   }
