@@ -120,7 +120,7 @@ function putBytes(from: unknown, to: unknown = payload): boolean {
   }
 }
 
-/** The first `length` bytes of an array, copied into the box; null where there is no room for all of it. */
+/** The first `length` bytes of an array, in the box until that is used again; null where there is no room for all of the array. */
 export function boxed(from: unknown, length: number): Uint8Array | null {
   return length <= IN_BOX && putBytes(from) ? firstBytes(length) : null
 }

@@ -206,7 +206,7 @@ export class Table {
   /** Counts a search, and makes spans where they are worth it. */
   private note(): void {
     this.searches += 1
-    if (this.searches > this.patience && lengthOf(this.starts) > 1) this.makeSpans()
+    if (this.searches > this.patience && lengthOf(this.starts) > 0) this.makeSpans()
   }
 
   /** The number of the last window that does not start behind an address; the first one, if all do. */

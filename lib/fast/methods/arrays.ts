@@ -99,7 +99,7 @@ function copyOut(array: Elements, form: Form, window: Window, offset: number): b
       words[0] = halves[0] as number
       words[1] = halves[1] as number
     } else if ((offset & (elementSize - 1)) === 0) {
-      // Between arrays of one class. To see the array as bytes takes 165 ns, since short ones have no buffer yet.
+      // Between arrays of one class. To see the array as bytes takes 1 µs, since short ones have no buffer yet.
       setBytes(array, new make(buffer, offset, length) as ArrayLike<number>)
     } else setBytes(new Bytes(bufferOf(array)), new Bytes(buffer, offset, length * elementSize))
   } finally {
@@ -122,7 +122,7 @@ function copyIn(finder: Finder, form: Form, value: Elements, offset: number): bo
       setBytes(new make(window.buffer, offset, form.length) as ArrayLike<number>, value as ArrayLike<number>)
     } else setBytes(window.bytes, new Bytes(bufferOf(value), byteOffsetOf(value), form.size), offset)
   } catch {
-    // Another thread has enlarged what the array lies in.
+    // Another thread has enlarged what the array lies in; or the native method says what else there is.
     return false
   } finally {
     leave()

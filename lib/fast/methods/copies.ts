@@ -39,7 +39,10 @@ export function copyLength(buf: unknown): number {
  */
 const MAX_WITHOUT_BUFFER = 64
 
-/** The first `length` bytes of an array, and no more when another thread enlarges what it lies in meanwhile. */
+/**
+ * The first `length` bytes of an array, and no more when another thread enlarges what it lies in meanwhile. Those of a short one
+ * are in the box, until that is used again.
+ */
 export function firstBytes(buf: unknown, length: number): Uint8Array {
   const boxed = lengthOf(buf) <= MAX_WITHOUT_BUFFER ? mailbox.boxed(buf, length) : null
   if (boxed !== null) return boxed
@@ -78,7 +81,7 @@ function tryWrite(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unk
     setBytes(window.bytes, cursor.isPart ? firstBytes(buf, length) : (buf as Uint8Array), offset)
     if (!cursor.isPart && lengthOf(buf) !== length) return false
   } catch {
-    // It has grown beyond the window.
+    // It has grown beyond the window; or the native method says what else there is.
     return false
   } finally {
     leave()
@@ -110,18 +113,26 @@ function tryFill(cursor: Finder, value: number, addr: unknown, count: number): b
   return isCalm() || keeps(window, cursor, offset, count)
 }
 
-/** Copies from memory to the first bytes of some, by the mailbox if no window has them; whether it did. Else there were not so many. */
-export function copyOut(finder: Finder, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
-  const faults = faultCount()
+/**
+ * Copies from memory to the first `length` bytes of some, by the mailbox if no window has them; whether it did. Else there were not
+ * so many, or there was a fault since there had been `faults`: those are counted before the length is asked for, which is where
+ * it is seen whether the bytes themselves were lost.
+ */
+export function copyOut(
+  finder: Finder,
+  buf: VmMemory.Bytes,
+  length: number,
+  addr: unknown,
+  faults: number | undefined,
+): boolean {
   const done =
     tryRead(finder, buf, length, addr) ||
     (length > 0 && mailbox.readSlice(finder.number, buf, length, finder.mailAddress(addr, length)))
   return done && faultCount() === faults
 }
 
-/** Copies all of some bytes to memory; whether it did. Else there is not so much of it, or a fault came in between. */
-export function copyIn(finder: Finder, buf: VmMemory.Bytes, addr: unknown): boolean {
-  const faults = faultCount()
+/** Copies all of some bytes to memory; whether it did. Else there is not so much of it, or there was a fault, as above. */
+export function copyIn(finder: Finder, buf: VmMemory.Bytes, addr: unknown, faults: number | undefined): boolean {
   if (tryWrite(finder, buf, copyLength(buf), addr)) return faultCount() === faults
   // Asked again, since the array may have grown.
   const length = copyLength(buf)
@@ -158,11 +169,12 @@ export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Ki
     },
     readSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
-      if (!copyOut(cursor, buf, copyLength(buf), addr)) native.readSlice(toNative(this, cursor), buf, addr)
+      const faults = faultCount()
+      if (!copyOut(cursor, buf, copyLength(buf), addr, faults)) native.readSlice(toNative(this, cursor), buf, addr)
     },
     writeSlice(this: object, buf: VmMemory.Bytes, addr: unknown): void {
       const cursor = cursorOf(this)
-      if (!copyIn(cursor, buf, addr)) native.writeSlice(toNative(this, cursor), buf, addr)
+      if (!copyIn(cursor, buf, addr, faultCount())) native.writeSlice(toNative(this, cursor), buf, addr)
     },
     fill(this: object, value: number, addr: unknown, count: VmMemory.Usize): void {
       const cursor = cursorOf(this)

@@ -1,6 +1,7 @@
 /** Transfers between memory and bytes: copies, where it is certain that all of the bytes are there. */
 import type * as VmMemory from '../../../index'
 import { lengthOf, tagOf } from '../../intrinsics'
+import { faultCount } from '../alarm'
 import type { Finder } from '../finder'
 import { copyIn, copyLength, copyOut, firstBytes } from './copies'
 import type { Kind } from './kind'
@@ -19,12 +20,14 @@ function has(array: unknown, count: unknown): count is number {
 
 /** Moves bytes into memory; whether it did. */
 function moveIn(finder: Finder, addr: unknown, src: unknown, count: unknown): boolean {
-  return has(src, count) && copyIn(finder, firstBytes(src, count), addr)
+  const faults = faultCount()
+  return has(src, count) && copyIn(finder, firstBytes(src, count), addr, faults)
 }
 
 /** Moves bytes out of memory; whether it did. */
 function moveOut(finder: Finder, addr: unknown, dst: unknown, count: unknown): boolean {
-  return has(dst, count) && copyOut(finder, dst as Uint8Array, count, addr)
+  const faults = faultCount()
+  return has(dst, count) && copyOut(finder, dst as Uint8Array, count, addr, faults)
 }
 
 export function transferMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Transfers, F>): Transfers {
