@@ -7,7 +7,7 @@ import { startTimer } from './timers'
 export interface Wait<T> {
   /** Checks whom the method is called on, and its options: how long, in milliseconds, and what aborts. */
   options(): [timeout?: number, signal?: AbortSignal]
-  /** Returns what is there now, or null: all that is done where the time is 0. */
+  /** Returns what is there now, or null: all that is done where the time is 0, and the first thing where there is a time. */
   now(): T | null
   /** Joins those who wait, and returns the number of the request. */
   join(settle: (value: T) => void): number
@@ -75,13 +75,14 @@ export function waitFor<T>(wait: Wait<T>): Promise<T> {
       }
     }
     try {
-      if (timeout === 0) {
-        const value = wait.now()
-        if (value === null) reject(wait.late(timeout))
-        else resolve(value)
-        return stop()
-      }
       if (timeout !== undefined && timeout !== Infinity) {
+        // Word of what is there already takes a turn of the event loop, and by then a short time may be over.
+        const value = wait.now()
+        if (value !== null || timeout === 0) {
+          if (value === null) reject(wait.late(timeout))
+          else resolve(value)
+          return stop()
+        }
         stopTimer = startLongTimer(timeout, () => leave(() => wait.late(timeout)))
       }
       request = wait.join((value) => {

@@ -81,6 +81,17 @@ test.serial('lockAsync and synchronize wait for any such time, too', async (t) =
   }
 })
 
+test.serial('a time is not over before word of what was free comes, however busy the thread is', async (t) => {
+  const atomic = newAtomic()
+  const locking = atomic.lockAsync({ timeout: 0.1 })
+  const ended = atomic.synchronize({ timeout: 0.1 })
+  const start = performance.now()
+  while (performance.now() - start < 20);
+  ;(await locking).dispose()
+  await t.notThrowsAsync(ended)
+  t.true(isFree(atomic))
+})
+
 test.serial('a thread does not wait for itself', async (t) => {
   const atomic = newAtomic()
   const agent = await Agent.start(t, atomic)
