@@ -70,16 +70,16 @@ function tryRead(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unkn
  *
  * Whether an array lies in shared memory, and may grow before it is copied, is not asked first: that takes as long as the copy,
  * and far longer where there is no buffer yet. Its length is looked at again instead. What was copied too much then lies within
- * the same region, and all that there is by then is written after it. In what stands for a part of a window there is no room
- * for that.
+ * the same region, and all that there is by then is written after it. Where no more than `length` may be written, as in what
+ * stands for a part of a window, there is no room for that.
  */
-function tryWrite(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unknown): boolean {
+function tryWrite(cursor: Finder, buf: VmMemory.Bytes, length: number, addr: unknown, isStrict: boolean): boolean {
   const offset = length < 0 ? -1 : cursor.locate(addr, length)
   const { window } = cursor
   if (offset < 0 || window.isTracked || !enter()) return false
   try {
-    setBytes(window.bytes, cursor.isPart ? firstBytes(buf, length) : (buf as Uint8Array), offset)
-    if (!cursor.isPart && lengthOf(buf) !== length) return false
+    setBytes(window.bytes, isStrict ? firstBytes(buf, length) : (buf as Uint8Array), offset)
+    if (!isStrict && lengthOf(buf) !== length) return false
   } catch {
     // It has grown beyond the window; or the native method says what else there is.
     return false
@@ -132,8 +132,8 @@ export function copyOut(
 }
 
 /** Copies all of some bytes to memory; whether it did. Else there is not so much of it, or there was a fault, as above. */
-export function copyIn(finder: Finder, buf: VmMemory.Bytes, addr: unknown, faults: number | undefined): boolean {
-  if (tryWrite(finder, buf, copyLength(buf), addr)) return faultCount() === faults
+function copyIn(finder: Finder, buf: VmMemory.Bytes, addr: unknown, faults: number | undefined): boolean {
+  if (tryWrite(finder, buf, copyLength(buf), addr, finder.isPart)) return faultCount() === faults
   // Asked again, since the array may have grown.
   const length = copyLength(buf)
   return (
@@ -141,6 +141,20 @@ export function copyIn(finder: Finder, buf: VmMemory.Bytes, addr: unknown, fault
     mailbox.writeSlice(finder.number, buf, length, finder.mailAddress(addr, length)) &&
     faultCount() === faults
   )
+}
+
+/** Copies the first `length` bytes of some to memory, and no more; whether it did, as above. */
+export function copyFirst(
+  finder: Finder,
+  buf: VmMemory.Bytes,
+  length: number,
+  addr: unknown,
+  faults: number | undefined,
+): boolean {
+  const done =
+    tryWrite(finder, buf, length, addr, true) ||
+    mailbox.writeSlice(finder.number, buf, length, finder.mailAddress(addr, length))
+  return done && faultCount() === faults
 }
 
 export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Kind<Methods, F>): Copies {
@@ -160,7 +174,7 @@ export function copyMethods<F extends Finder>({ native, toNative, cursorOf }: Ki
       const faults = faultCount()
       let length = copyLength(buf)
       let count = -1
-      if (tryWrite(cursor, buf, length, addr)) count = length
+      if (tryWrite(cursor, buf, length, addr, cursor.isPart)) count = length
       // Asked again, since the array may have grown.
       else if ((length = copyLength(buf)) > 0) {
         count = mailbox.write(cursor.number, buf, length, cursor.mailAddress(addr, length))

@@ -3,7 +3,7 @@ import type * as VmMemory from '../../../index'
 import { lengthOf, tagOf } from '../../intrinsics'
 import { faultCount } from '../alarm'
 import type { Finder } from '../finder'
-import { copyIn, copyLength, copyOut, firstBytes } from './copies'
+import { copyFirst, copyLength, copyOut, firstBytes } from './copies'
 import type { Kind } from './kind'
 
 type Transfers = VmMemory.VolatileTransfer<unknown>
@@ -21,7 +21,9 @@ function has(array: unknown, count: unknown): count is number {
 /** Moves bytes into memory; whether it did. */
 function moveIn(finder: Finder, addr: unknown, src: unknown, count: unknown): boolean {
   const faults = faultCount()
-  return has(src, count) && copyIn(finder, firstBytes(src, count), addr, faults)
+  if (!has(src, count)) return false
+  const bytes = lengthOf(src) === count ? (src as Uint8Array) : firstBytes(src, count)
+  return copyFirst(finder, bytes, count, addr, faults)
 }
 
 /** Moves bytes out of memory; whether it did. */
