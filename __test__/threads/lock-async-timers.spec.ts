@@ -25,7 +25,10 @@ const FAIL = (): never => {
 test.serial('a timer that cannot be cancelled does not keep the guard', async (t) => {
   await replaced(globalThis, { clearTimeout: FAIL }, async () => {
     const atomic = newAtomic()
-    const guard = await atomic.lockAsync({ timeout: 30 })
+    const holder = atomic.lock()
+    const waiting = atomic.lockAsync({ timeout: 30 })
+    holder.dispose()
+    const guard = await waiting
     guard.dispose()
     // The timer that was not cancelled fires, and takes nothing.
     await sleep(60)
@@ -38,7 +41,10 @@ test.serial('a listener that cannot be removed does not keep the guard', async (
   Object.defineProperty(controller.signal, 'removeEventListener', { value: FAIL })
   await replaced(EventTarget.prototype, { removeEventListener: FAIL }, async () => {
     const atomic = newAtomic()
-    const guard = await atomic.lockAsync({ signal: controller.signal, timeout: 1000 })
+    const holder = atomic.lock()
+    const waiting = atomic.lockAsync({ signal: controller.signal, timeout: 1000 })
+    holder.dispose()
+    const guard = await waiting
     guard.dispose()
     t.true(isFree(atomic))
   })
@@ -62,7 +68,10 @@ test.serial('a timer that cannot be started rejects, and leaves no listener and 
   const controller = new AbortController()
   await replaced(globalThis, { setTimeout: FAIL }, async () => {
     const atomic = newAtomic()
+    // What is free needs no timer.
+    const holder = atomic.lock()
     await t.throwsAsync(atomic.lockAsync({ signal: controller.signal, timeout: 5 }), { message: 'replaced' })
+    holder.dispose()
     t.true(isFree(atomic))
     // An abort finds nobody who listens.
     controller.abort()
