@@ -13,14 +13,12 @@ import { OBJECT as theObject } from '../natives'
 import type { Cursor } from './cursor'
 import type { Kind, Methods, ScalarType } from './kind'
 
-type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
-
 // Taken out of the import, which would be looked up at each use.
 const toNumber = numberOf
 const OBJECT = theObject
 const isCalm = isCalmNow
 
-export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods, `read${ScalarName}`> {
+export function scalarReads({ native, toNative, cursorOf }: Kind): Pick<Methods, `read${Uppercase<ScalarType>}`> {
   /**
    * Reads a scalar that no look has found: in a window that is to be found or opened, or by the mailbox; all else is the native
    * method's. One function for all types, as `writeElsewhere` is, which tells why.

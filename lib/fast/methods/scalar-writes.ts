@@ -14,8 +14,6 @@ import { OBJECT as theObject } from '../natives'
 import type { Cursor } from './cursor'
 import type { Kind, Methods, ScalarType } from './kind'
 
-type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
-
 // Taken out of the import, which would be looked up at each use.
 const toNumber = numberOf
 const isU64 = fitsU64
@@ -45,7 +43,7 @@ function fits(type: ScalarType, value: number | bigint): boolean {
 }
 
 // A value that does not fit is left to the native method, which refuses it.
-export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods, `write${ScalarName}`> {
+export function scalarWrites({ native, toNative, cursorOf }: Kind): Pick<Methods, `write${Uppercase<ScalarType>}`> {
   /**
    * Writes a scalar where no look has found it: in a window that is to be found or opened, or by the mailbox; all else is the
    * native method's. One function for all types, and so longer than what the engine puts in place of a call (460 bytes of its

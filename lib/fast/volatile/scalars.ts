@@ -6,12 +6,11 @@ import type * as VmMemory from '../../../index'
 import * as intrinsics from '../../intrinsics'
 import { isCalm as isCalmNow, keeps, stays } from '../ends'
 import { toNumber as numberOf } from '../finder'
-import type { Kind, Methods } from '../methods/kind'
+import type { Kind, Methods, ScalarType } from '../methods/kind'
 import { OBJECT as theObject } from '../natives'
 import type { Place } from '../places/place'
 
-type ScalarName = 'U8' | 'I8' | 'U16' | 'I16' | 'U32' | 'I32' | 'U64' | 'I64'
-type Scalars = Pick<Methods, `read${ScalarName}` | `write${ScalarName}`>
+type Scalars = Pick<Methods, `${'read' | 'write'}${Uppercase<ScalarType>}`>
 
 // Taken out of the import, which would be looked up at each use.
 const { asIntN, asUintN } = intrinsics
